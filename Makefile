@@ -1,0 +1,213 @@
+# Barepost: see README.md. The targets a user needs:
+#   make         builds build/ao and build/mkusb
+#   make run     a demo stick, booted in QEMU, mail ports forwarded
+#   make test    every test          make check   the quick static part
+#   make bench   the figures         make deps    what all of it stands on
+
+MAKEFLAGS += --no-builtin-rules
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+
+include deps.mk
+
+B := build
+ALL_DEPS := $(DEPS)/packages.done $(SQLITE)/sqlite3.c $(DEPS)/musl.done \
+	$(ARGON2)/argon2.c
+
+# ---- Sources: every file of a room belongs to it -----------------------------
+
+SHARED_SRC := $(wildcard mailstore/*.c userdb/*.c)
+FIRMWARE_SRC := $(wildcard firmware/*.c firmware/*/*.c)
+DRIVER_SRC := $(wildcard drivers/*.c drivers/*/*.c)
+BOOT_SRC := $(wildcard boot/*.c)
+AO_ASM := $(wildcard boot/*.asm) firmware/core/coroutine_switch.asm
+MKUSB_SRC := $(wildcard mkusb/*.c)
+# The part of core that workstation tools use as well.
+TOOL_CORE_SRC := firmware/core/err.c firmware/core/random.c
+SIM_SRC := $(wildcard tests/sim/*.c)
+UNIT_SRC := $(wildcard tests/unit/test_*.c)
+UNIT_HELP_SRC := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
+
+# ---- Flags -----------------------------------------------------------------
+
+CC := gcc
+INCLUDES := -I. -Ifirmware -isystem $(SQLITE)
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wconversion -Wvla -Walloca -Wundef \
+	-Wcast-qual -Wimplicit-fallthrough -Wswitch-enum -Wmissing-prototypes \
+	-Wstrict-prototypes -Wformat=2
+COMMON := -std=c17 -g -fno-strict-aliasing -fwrapv -fno-common \
+	-fno-delete-null-pointer-checks $(INCLUDES) -MMD -MP
+
+# The AO: freestanding, higher half, hardened.
+FREESTANDING := -std=c17 -g -O2 -ffreestanding -nostdinc \
+	-isystem $(shell $(CC) -print-file-name=include) \
+	-isystem $(MUSL)/include -isystem $(MUSL)/obj/include \
+	-isystem $(MUSL)/arch/x86_64 -isystem $(MUSL)/arch/generic \
+	-fno-pic -fno-pie -mcmodel=kernel -mno-red-zone \
+	-fno-strict-aliasing -fwrapv -fno-common -fno-delete-null-pointer-checks \
+	-ffunction-sections -fdata-sections -fno-omit-frame-pointer \
+	-fno-asynchronous-unwind-tables -fvisibility=hidden
+HARDENING := -fstack-protector-strong -mstack-protector-guard=global \
+	-fcf-protection=none -fzero-call-used-regs=used-gpr \
+	-ftrivial-auto-var-init=zero -fstack-clash-protection
+UB_TRAPS := -fsanitize=undefined -fno-sanitize=object-size \
+	-fsanitize-undefined-trap-on-error
+AO_CFLAGS := $(FREESTANDING) $(HARDENING) $(UB_TRAPS) -mgeneral-regs-only \
+	$(WARNINGS) -Wframe-larger-than=1024 -Wlogical-op -Wduplicated-cond \
+	$(INCLUDES) -MMD -MP
+# Libraries of others: their warnings are theirs; SSE2 is allowed.
+AO_LIB_CFLAGS := $(FREESTANDING) $(HARDENING) -w
+
+# Host code with sanitizers (unit tests, simulated PC), and without (mkusb).
+HOST_CFLAGS := $(COMMON) -O1 -fno-omit-frame-pointer \
+	-fsanitize=address,undefined -fno-sanitize-recover=all $(WARNINGS)
+TOOL_CFLAGS := $(COMMON) -O2 -fstack-protector-strong -D_FORTIFY_SOURCE=2 \
+	-fPIE $(WARNINGS)
+
+SQLITE_OPTIONS := -DSQLITE_OS_OTHER=1 -DSQLITE_THREADSAFE=0 \
+	-DSQLITE_ENABLE_MEMSYS5 -DSQLITE_ZERO_MALLOC -DSQLITE_DEFAULT_MEMSTATUS=1 \
+	-DSQLITE_TEMP_STORE=3 -DSQLITE_MAX_MMAP_SIZE=0 \
+	-DSQLITE_DEFAULT_SYNCHRONOUS=2 -DSQLITE_DEFAULT_WAL_SYNCHRONOUS=2 \
+	-DSQLITE_DEFAULT_FOREIGN_KEYS=1 -DSQLITE_DQS=0 \
+	-DSQLITE_LIKE_DOESNT_MATCH_BLOBS -DSQLITE_MAX_WORKER_THREADS=0 \
+	-DSQLITE_UNTESTABLE -DSQLITE_DEFAULT_PAGE_SIZE=4096 \
+	-DSQLITE_OMIT_LOAD_EXTENSION -DSQLITE_OMIT_DEPRECATED \
+	-DSQLITE_OMIT_SHARED_CACHE -DSQLITE_OMIT_DECLTYPE -DSQLITE_OMIT_LOCALTIME \
+	-DSQLITE_OMIT_TRACE -DSQLITE_OMIT_COMPLETE -DSQLITE_OMIT_GET_TABLE \
+	-DSQLITE_OMIT_TCL_VARIABLE -DSQLITE_OMIT_DESERIALIZE -DSQLITE_OMIT_JSON \
+	-DSQLITE_OMIT_UTF16 -DNDEBUG
+ARGON2_OPTIONS := -DARGON2_NO_THREADS -Dfill_segment=argon2_fill_segment -I$(ARGON2)
+ARGON2_SRC := argon2.c core.c encoding.c blake2/blake2b.c
+
+# musl's members that SQLite, argon2 and our own code need.
+MUSL_SRC := $(addprefix string/,memchr.c memcmp.c memrchr.c strchr.c strchrnul.c \
+	strcmp.c strcspn.c strlen.c strncat.c strncmp.c strncpy.c stpncpy.c strnlen.c \
+	strrchr.c strstr.c strcasecmp.c strncasecmp.c strspn.c strcpy.c stpcpy.c) \
+	$(addprefix stdlib/,atoi.c strtol.c) \
+	$(addprefix internal/,intscan.c shgetc.c) \
+	$(addprefix ctype/,tolower.c isupper.c toupper.c islower.c isdigit.c isalpha.c \
+	isalnum.c isspace.c isprint.c) \
+	$(addprefix math/,frexpl.c __fpclassifyl.c __signbitl.c) \
+	$(addprefix stdio/,snprintf.c vsnprintf.c vfprintf.c __toread.c __uflow.c \
+	__towrite.c fwrite.c) \
+	$(addprefix time/,gmtime_r.c __secs_to_tm.c)
+MUSL_ASM := $(addprefix string/x86_64/,memcpy.s memmove.s memset.s)
+MUSL_CFLAGS := $(FREESTANDING) -w -D_XOPEN_SOURCE=700 -I$(MUSL)/arch/x86_64 \
+	-I$(MUSL)/arch/generic -I$(MUSL)/src/include -I$(MUSL)/src/internal \
+	-I$(MUSL)/obj/include -I$(MUSL)/include
+
+# ---- The AO ----------------------------------------------------------------
+
+AO_C := $(BOOT_SRC) $(DRIVER_SRC) $(FIRMWARE_SRC) $(SHARED_SRC)
+AO_OBJ := $(AO_C:%.c=$B/ao-obj/%.o) $(AO_ASM:%.asm=$B/ao-obj/%.asm.o)
+AO_LIB_OBJ := $B/ao-obj/lib/sqlite3.o \
+	$(ARGON2_SRC:%.c=$B/ao-obj/lib/argon2/%.o) $B/ao-obj/lib/argon2/fill.o \
+	$(MUSL_SRC:%.c=$B/ao-obj/lib/musl/%.o) $(MUSL_ASM:%.s=$B/ao-obj/lib/musl/%.s.o)
+
+.PHONY: all
+all: $B/ao $B/mkusb
+
+$B/ao: $(AO_OBJ) $(AO_LIB_OBJ) boot/ao.ld
+	ld -nostdlib -static -z max-page-size=4096 -z noexecstack --gc-sections \
+		-T boot/ao.ld -o $@ $(AO_OBJ) $(AO_LIB_OBJ) \
+		$(shell $(CC) -print-libgcc-file-name)
+
+$B/ao-obj/%.o: %.c | $(ALL_DEPS)
+	@mkdir -p $(@D)
+	$(CC) $(AO_CFLAGS) -c -o $@ $<
+
+$B/ao-obj/%.asm.o: %.asm | $(ALL_DEPS)
+	@mkdir -p $(@D)
+	nasm -f elf64 -g -F dwarf -MD $(@:.o=.d) -o $@ $<
+
+$B/ao-obj/lib/sqlite3.o: $(SQLITE)/sqlite3.c
+	@mkdir -p $(@D)
+	$(CC) $(AO_LIB_CFLAGS) $(SQLITE_OPTIONS) -c -o $@ $<
+
+$B/ao-obj/lib/argon2/%.o: | $(ALL_DEPS)
+	@mkdir -p $(@D)
+	$(CC) $(AO_LIB_CFLAGS) $(ARGON2_OPTIONS) -c -o $@ $(ARGON2)/$*.c
+
+# The inner loop, by SSE2: every x86-64 has it.
+$B/ao-obj/lib/argon2/fill.o: | $(ALL_DEPS)
+	@mkdir -p $(@D)
+	$(CC) $(AO_LIB_CFLAGS) $(ARGON2_OPTIONS) -c -o $@ $(ARGON2)/opt.c
+
+$B/ao-obj/lib/musl/%.o: | $(ALL_DEPS)
+	@mkdir -p $(@D)
+	$(CC) $(MUSL_CFLAGS) -c -o $@ $(MUSL)/src/$*.c
+
+$B/ao-obj/lib/musl/%.s.o: | $(ALL_DEPS)
+	@mkdir -p $(@D)
+	$(CC) -c -o $@ $(MUSL)/src/$*.s
+
+# ---- Host objects: sanitized (tests), plain (mkusb, native figures) ----------
+
+HOST_SRC := $(FIRMWARE_SRC) $(SHARED_SRC) $(DRIVER_SRC) $(UNIT_HELP_SRC)
+HOST_SRC := $(filter-out firmware/main.c drivers/pc/% ,$(HOST_SRC))
+HOST_OBJ := $(HOST_SRC:%.c=$B/host/%.o) $B/host/firmware/core/coroutine_switch.asm.o
+HOST_LIB_OBJ := $B/host/lib/sqlite3.o $(ARGON2_SRC:%.c=$B/host/lib/argon2/%.o) \
+	$B/host/lib/argon2/fill.o
+TOOL_OBJ := $(MKUSB_SRC:%.c=$B/tool/%.o) $(SHARED_SRC:%.c=$B/tool/%.o) \
+	$(TOOL_CORE_SRC:%.c=$B/tool/%.o)
+TOOL_LIB_OBJ := $(HOST_LIB_OBJ:$B/host/%=$B/tool/%)
+
+$B/host/%.o: %.c | $(ALL_DEPS)
+	@mkdir -p $(@D)
+	$(CC) $(HOST_CFLAGS) -c -o $@ $<
+
+$B/tool/%.o: %.c | $(ALL_DEPS)
+	@mkdir -p $(@D)
+	$(CC) $(TOOL_CFLAGS) -c -o $@ $<
+
+$B/host/%.asm.o $B/tool/%.asm.o: %.asm
+	@mkdir -p $(@D)
+	nasm -f elf64 -o $@ $<
+
+$B/host/lib/sqlite3.o: $(SQLITE)/sqlite3.c
+	@mkdir -p $(@D)
+	$(CC) -g -O1 -w -fsanitize=address,undefined -fno-sanitize-recover=all \
+		-fno-sanitize=alignment $(SQLITE_OPTIONS) -c -o $@ $<
+
+$B/tool/lib/sqlite3.o: $(SQLITE)/sqlite3.c
+	@mkdir -p $(@D)
+	$(CC) -g -O2 -w -fPIE $(SQLITE_OPTIONS) -c -o $@ $<
+
+$B/host/lib/argon2/fill.o $B/tool/lib/argon2/fill.o: | $(ALL_DEPS)
+	@mkdir -p $(@D)
+	$(CC) -g -O2 -w -fPIE $(ARGON2_OPTIONS) -c -o $@ $(ARGON2)/opt.c
+
+$B/host/lib/argon2/%.o: | $(ALL_DEPS)
+	@mkdir -p $(@D)
+	$(CC) -g -O2 -w $(ARGON2_OPTIONS) -c -o $@ $(ARGON2)/$*.c
+
+$B/tool/lib/argon2/%.o: | $(ALL_DEPS)
+	@mkdir -p $(@D)
+	$(CC) -g -O2 -w -fPIE $(ARGON2_OPTIONS) -c -o $@ $(ARGON2)/$*.c
+
+# Tests take from this archive what they need; what a test defines itself (a
+# fake machine, a fake store) is not taken.
+$B/host/barepost.a: $(HOST_OBJ) $(HOST_LIB_OBJ)
+	@rm -f $@
+	@ar rcs $@ $^
+
+$B/mkusb: $(TOOL_OBJ) $(TOOL_LIB_OBJ)
+	$(CC) -pie -o $@ $^ $(shell pkg-config --libs libusb-1.0) -lm
+
+# ---- Tests -----------------------------------------------------------------
+
+UNIT := $(UNIT_SRC:tests/unit/%.c=$B/unit/%)
+
+$B/unit/%: $B/host/tests/unit/%.o $B/host/barepost.a
+	@mkdir -p $(@D)
+	$(CC) -fsanitize=address,undefined -no-pie -o $@ $< $B/host/barepost.a -lm
+
+.PHONY: unit
+unit: $(UNIT)
+
+.PHONY: clean
+clean:
+	find $B -mindepth 1 -maxdepth 1 ! -name deps -exec rm -rf {} +
+
+.SECONDARY:
+-include $(shell find $B -path $(DEPS) -prune -o -name '*.d' -print 2>/dev/null)

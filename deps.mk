@@ -1,0 +1,60 @@
+# What Barepost stands on. `make deps` brings it, every other target depends on
+# it, and it does nothing when it is already done.
+
+DEPS := build/deps
+
+# Building the AO and mkusb.
+PACKAGES := gcc binutils nasm make pkg-config libusb-1.0-0-dev \
+	dpkg-dev tcl8.6 libc6-dev
+# Writing sticks (mkusb calls these).
+PACKAGES += mtools syslinux syslinux-common
+# Running, testing, checking.
+PACKAGES += qemu-system-x86 python3 python3-pytest swaks sqlite3 dosfstools \
+	fdisk curl iproute2 tcpdump clang-14 clang-tidy-14 cppcheck \
+	libclang-rt-14-dev
+
+# Upstream tarballs are pinned, the Debian revision may move.
+SQLITE_TARBALL := sqlite3_3.40.1.orig.tar.xz
+SQLITE_SHA256 := aaa776260ab4dc976db34aa7891819484c8676b5b2783123ebc6301e2ca5d655
+MUSL_TARBALL := musl_1.2.3.orig.tar.gz
+MUSL_SHA256 := 7d5b0b6062521e4627e099e4c9dc8248d32a30285e959b7eecaa780cf8cfd4a4
+CRYPTSETUP_TARBALL := cryptsetup_2.6.1.orig.tar.gz
+CRYPTSETUP_SHA256 := b8adeb071bb396a1a8515f1d54b4cc8901a536d0da3f5970971beb2ec8427c17
+
+SQLITE := $(DEPS)/sqlite
+MUSL := $(DEPS)/src/musl
+ARGON2 := $(DEPS)/src/cryptsetup/lib/crypto_backend/argon2
+
+.PHONY: deps
+deps: $(DEPS)/packages.done $(SQLITE)/sqlite3.c $(DEPS)/musl.done $(ARGON2)/argon2.c \
+	$(DEPS)/postfix.done
+
+$(DEPS)/packages.done: deps.mk
+	@./deps.sh packages $(PACKAGES)
+	@mkdir -p $(@D) && touch $@
+
+$(SQLITE)/sqlite3.c: | $(DEPS)/packages.done
+	@./deps.sh source sqlite3 $(SQLITE_TARBALL) $(SQLITE_SHA256)
+	@echo "deps: making the SQLite amalgamation"
+	@mkdir -p $(SQLITE)
+	@cd $(SQLITE) && ../src/sqlite3/configure >configure.log 2>&1 && \
+		$(MAKE) -s -j1 sqlite3.c >make.log 2>&1
+
+$(SQLITE)/sqlite3.h: $(SQLITE)/sqlite3.c ;
+
+# musl's generated headers, as its own Makefile makes them.
+$(DEPS)/musl.done: | $(DEPS)/packages.done
+	@./deps.sh source musl $(MUSL_TARBALL) $(MUSL_SHA256)
+	@mkdir -p $(MUSL)/obj/include/bits
+	@sed -f $(MUSL)/tools/mkalltypes.sed $(MUSL)/arch/x86_64/bits/alltypes.h.in \
+		$(MUSL)/include/alltypes.h.in >$(MUSL)/obj/include/bits/alltypes.h
+	@touch $@
+
+$(ARGON2)/argon2.c: | $(DEPS)/packages.done
+	@./deps.sh source cryptsetup $(CRYPTSETUP_TARBALL) $(CRYPTSETUP_SHA256)
+
+# smtp-source, the load generator, without installing a mail server.
+POSTFIX := $(DEPS)/postfix
+$(DEPS)/postfix.done: | $(DEPS)/packages.done
+	@./deps.sh unpack postfix $(POSTFIX)
+	@touch $@

@@ -1,0 +1,170 @@
+/* ST: the task that carries requests to the store.
+ *
+ * Requests are asynchronous: they are queued, worked off by coroutines (one
+ * writer with group commit, some readers, one for passwords), and answered by
+ * a callback that MT calls; never from inside the call that made the request.
+ * Requests are embedded in the asking task and must stay until answered. */
+#ifndef STORE_ST_H
+#define STORE_ST_H
+
+#include "core/err.h"
+#include "core/list.h"
+#include "mailstore/store.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum st_state {
+	ST_SEARCHING,  /* no stick with a store was found yet */
+	ST_OPENING,
+	ST_READY,
+	ST_GONE,       /* the stick was pulled; waits for the same store */
+	ST_FAILED,     /* not a store, another version, damaged: see text */
+};
+
+/* st_module_init - makes coroutines and message buffers and starts looking
+ * for the store on the disks. buffer_bytes: memory for messages on their way
+ * in. Returns OK or ERR_MEMORY. */
+enum err st_module_init(size_t buffer_bytes) MUST_CHECK;
+
+enum st_state st_state(void);
+/* A sentence about the state for the screen, e.g. "store 8f31... open". */
+const char *st_state_text(void);
+
+/* st_run - MT, each turn: moves the coroutines on and calls the callbacks of
+ * what is done. Returns true when anything happened. */
+bool st_run(void);
+
+/* ---- A request --------------------------------------------------------- */
+
+struct st_request {
+	struct list link;
+	void (*work)(struct st_request *request, struct store *store);
+	void (*done)(struct st_request *request);
+	enum err result;
+	void *context;               /* for the one who asks */
+};
+
+/* ---- Message in -------------------------------------------------------- */
+
+struct st_inbound; /* one message on its way in */
+
+/* st_inbound_begin - opens a message. sender is copied; users are taken later.
+ * Returns NULL when no buffer is free or the store is not ready (*why: then
+ * ERR_MEMORY, ERR_GONE, or ERR_FULL when expected_bytes, 0 if not known, do
+ * not fit). resume: called when st_inbound_write() may be tried again. */
+struct st_inbound *st_inbound_begin(uint64_t expected_bytes,
+				    void (*resume)(void *context),
+				    void *context, enum err *why);
+
+/* st_inbound_write - appends bytes as they are to be stored.
+ * Returns how many were taken; fewer than len when buffers are being emptied
+ * onto the stick: resume() follows. A failure is reported by the commit. */
+size_t st_inbound_write(struct st_inbound *inbound, const void *data,
+			size_t len);
+
+/* st_inbound_size - bytes written so far. */
+uint64_t st_inbound_size(const struct st_inbound *inbound);
+
+/* st_inbound_commit - delivers to users. done(context, result, id): OK means
+ * durable; id is the message id. The inbound is gone after this call. */
+void st_inbound_commit(struct st_inbound *inbound, const char *sender,
+		       const int64_t *users, unsigned user_count,
+		       void (*done)(void *context, enum err result,
+				    int64_t message_id),
+		       void *context);
+
+/* st_inbound_forget - the asker of a commit has gone: done() is not called.
+ * Identified by done's context. The message is delivered nevertheless. */
+void st_inbound_forget(void *context);
+
+/* st_inbound_discard - drops the message and its chunks; the inbound is gone. */
+void st_inbound_discard(struct st_inbound *inbound);
+
+/* ---- Passwords --------------------------------------------------------- */
+
+struct st_login {
+	struct st_request request;    /* result: OK, ERR_REFUSED (wrong name or
+	                                 password: not told which), ERR_BUSY */
+	char name[USER_ADDRESS_BYTES];
+	char password[256];           /* wiped when it is done */
+	int64_t user_id;              /* out */
+};
+
+/* st_login - checks name and password; takes as long for a name that does not
+ * exist. Answered in the order they came. */
+void st_login(struct st_login *login);
+
+/* ---- Maildrops --------------------------------------------------------- */
+
+struct st_maildrop {
+	struct st_request request;    /* ERR_BUSY: locked by another session */
+	int64_t user_id;
+	struct store_maildrop drop;   /* out */
+	bool locked;                  /* by this one */
+};
+
+/* st_maildrop_open - takes the exclusive lock (RFC 1939 section 4) and loads
+ * the list. */
+void st_maildrop_open(struct st_maildrop *maildrop);
+
+/* st_maildrop_close - gives list and lock back, at once. */
+void st_maildrop_close(struct st_maildrop *maildrop);
+
+struct st_read {
+	struct st_request request;
+	int64_t message_id;
+	uint64_t offset;
+	void *buffer;
+	size_t bytes;
+	int got;                      /* out: bytes read, 0 at the end */
+};
+
+/* st_read - reads part of a message. */
+void st_read(struct st_read *read);
+
+struct st_delete {
+	struct st_request request;
+	int64_t mailbox_id;
+	const uint32_t *uids;
+	size_t count;
+};
+
+/* st_delete - durable when done. Goes into the group commit. */
+void st_delete(struct st_delete *deletion);
+
+/* ---- Settings ---------------------------------------------------------- */
+
+struct st_setting {
+	struct st_request request;
+	char key[64];
+	char value[1024];
+};
+
+/* st_setting_put - changes a setting, durable when done. */
+void st_setting_put(struct st_setting *setting);
+
+/* st_setting - a setting as it was read when the store was opened or put last.
+ * Returns "" when there is none. */
+const char *st_setting(const char *key);
+
+/* st_cancel - the asker goes away: done() of this request is not called any
+ * more. Must not be called for requests that are being worked on; returns
+ * false then, and the asker must stay until done(). */
+bool st_cancel(struct st_request *request);
+
+/* st_sync_and_close - for power off: finishes what is queued, checkpoints,
+ * closes; done when st_state() is ST_GONE. */
+void st_close(void);
+
+struct st_figures {
+	uint64_t delivered;       /* messages made durable */
+	uint64_t commits;         /* transactions of the writer */
+	uint64_t logins, refused_logins;
+	uint64_t queued;          /* requests waiting now */
+	size_t buffers, buffers_free;
+	struct store_figures store; /* as of the last commit */
+};
+void st_figures(struct st_figures *figures);
+
+#endif

@@ -1,0 +1,55 @@
+/* FAT32 as far as the store needs it: find the first partition, find a file by
+ * its path, check that it is contiguous, make or replace a preallocated
+ * contiguous file. Microsoft "FAT: General Overview of On-Disk Format" 1.03. */
+#ifndef MAILSTORE_FAT32_H
+#define MAILSTORE_FAT32_H
+
+#include "core/err.h"
+#include "mailstore/media.h"
+#include <stdint.h>
+
+struct fat32 {
+	struct media *media;
+	uint64_t partition_sector;   /* absolute */
+	uint64_t partition_sectors;
+	uint64_t fat_sector;         /* absolute, of the first FAT */
+	uint32_t fat_sectors;        /* of one FAT */
+	uint32_t fat_count;
+	uint64_t data_sector;        /* absolute, of cluster 2 */
+	uint32_t cluster_count;
+	uint32_t root_cluster;
+	uint32_t cluster_sectors;
+	uint32_t volume_id;
+};
+
+/* A contiguous file on the medium. */
+struct fat32_file {
+	uint64_t sector;             /* absolute */
+	uint64_t bytes;              /* as in the directory entry */
+	uint64_t sectors;            /* allocated */
+};
+
+/* fat32_mount - reads MBR (or a bare volume) and boot sector of the first
+ * FAT32 partition. Returns OK, ERR_NOT_FOUND (no FAT32 there), ERR_CORRUPT, or
+ * the medium's error. */
+enum err fat32_mount(struct fat32 *fat, struct media *media) MUST_CHECK;
+
+/* fat32_find - a file in the root directory, by its 8.3 or long name, caseless.
+ * Returns OK, ERR_NOT_FOUND, ERR_CORRUPT (not contiguous, chain damaged), or
+ * the medium's error. */
+enum err fat32_find(struct fat32 *fat, const char *name,
+		    struct fat32_file *file) MUST_CHECK;
+
+/* fat32_create - makes a contiguous file of `bytes` in the root directory, or
+ * re-makes it when it exists with another size or is fragmented; its content
+ * is whatever lies there, but for the first 4 KiB, which are zeroed. A long
+ * name that does not fit 8.3 gets its LFN entries. The data area
+ * is not written otherwise. The order of writes leaves a valid file system at
+ * any cut. Returns OK, ERR_FULL (no such contiguous run) or an error. */
+enum err fat32_create(struct fat32 *fat, const char *name, uint64_t bytes,
+		      struct fat32_file *file) MUST_CHECK;
+
+/* fat32_free_run - bytes in the longest contiguous run of free clusters. */
+enum err fat32_free_run(struct fat32 *fat, uint64_t *bytes) MUST_CHECK;
+
+#endif
