@@ -100,9 +100,9 @@ MUSL_CFLAGS := $(FREESTANDING) -w -D_XOPEN_SOURCE=700 -I$(MUSL)/arch/x86_64 \
 
 AO_C := $(BOOT_SRC) $(DRIVER_SRC) $(FIRMWARE_SRC) $(SHARED_SRC)
 AO_OBJ := $(AO_C:%.c=$B/ao-obj/%.o) $(AO_ASM:%.asm=$B/ao-obj/%.asm.o)
-AO_LIB_OBJ := $B/ao-obj/lib/sqlite3.o \
-	$(ARGON2_SRC:%.c=$B/ao-obj/lib/argon2/%.o) $B/ao-obj/lib/argon2/fill.o \
-	$(MUSL_SRC:%.c=$B/ao-obj/lib/musl/%.o) $(MUSL_ASM:%.s=$B/ao-obj/lib/musl/%.s.o)
+AO_LIB_OBJ := $(DEPS)/ao/sqlite3.o \
+	$(ARGON2_SRC:%.c=$(DEPS)/ao/argon2/%.o) $(DEPS)/ao/argon2/fill.o \
+	$(MUSL_SRC:%.c=$(DEPS)/ao/musl/%.o) $(MUSL_ASM:%.s=$(DEPS)/ao/musl/%.s.o)
 
 .PHONY: all
 all: $B/ao $B/mkusb
@@ -120,24 +120,24 @@ $B/ao-obj/%.asm.o: %.asm | $(ALL_DEPS)
 	@mkdir -p $(@D)
 	nasm -f elf64 -g -F dwarf -MD $(@:.o=.d) -o $@ $<
 
-$B/ao-obj/lib/sqlite3.o: $(SQLITE)/sqlite3.c
+$(DEPS)/ao/sqlite3.o: $(SQLITE)/sqlite3.c
 	@mkdir -p $(@D)
 	$(CC) $(AO_LIB_CFLAGS) $(SQLITE_OPTIONS) -c -o $@ $<
 
-$B/ao-obj/lib/argon2/%.o: | $(ALL_DEPS)
+$(DEPS)/ao/argon2/%.o: | $(ALL_DEPS)
 	@mkdir -p $(@D)
 	$(CC) $(AO_LIB_CFLAGS) $(ARGON2_OPTIONS) -c -o $@ $(ARGON2)/$*.c
 
 # The inner loop, by SSE2: every x86-64 has it.
-$B/ao-obj/lib/argon2/fill.o: | $(ALL_DEPS)
+$(DEPS)/ao/argon2/fill.o: | $(ALL_DEPS)
 	@mkdir -p $(@D)
 	$(CC) $(AO_LIB_CFLAGS) $(ARGON2_OPTIONS) -c -o $@ $(ARGON2)/opt.c
 
-$B/ao-obj/lib/musl/%.o: | $(ALL_DEPS)
+$(DEPS)/ao/musl/%.o: | $(ALL_DEPS)
 	@mkdir -p $(@D)
 	$(CC) $(MUSL_CFLAGS) -c -o $@ $(MUSL)/src/$*.c
 
-$B/ao-obj/lib/musl/%.s.o: | $(ALL_DEPS)
+$(DEPS)/ao/musl/%.s.o: | $(ALL_DEPS)
 	@mkdir -p $(@D)
 	$(CC) -c -o $@ $(MUSL)/src/$*.s
 
@@ -146,11 +146,11 @@ $B/ao-obj/lib/musl/%.s.o: | $(ALL_DEPS)
 HOST_SRC := $(FIRMWARE_SRC) $(SHARED_SRC) $(DRIVER_SRC) $(UNIT_HELP_SRC)
 HOST_SRC := $(filter-out firmware/main.c drivers/pc/% ,$(HOST_SRC))
 HOST_OBJ := $(HOST_SRC:%.c=$B/host/%.o) $B/host/firmware/core/coroutine_switch.asm.o
-HOST_LIB_OBJ := $B/host/lib/sqlite3.o $(ARGON2_SRC:%.c=$B/host/lib/argon2/%.o) \
-	$B/host/lib/argon2/fill.o
+HOST_LIB_OBJ := $(DEPS)/host/sqlite3.o $(ARGON2_SRC:%.c=$(DEPS)/host/argon2/%.o) \
+	$(DEPS)/host/argon2/fill.o
 TOOL_OBJ := $(MKUSB_SRC:%.c=$B/tool/%.o) $(SHARED_SRC:%.c=$B/tool/%.o) \
 	$(TOOL_CORE_SRC:%.c=$B/tool/%.o)
-TOOL_LIB_OBJ := $(HOST_LIB_OBJ:$B/host/%=$B/tool/%)
+TOOL_LIB_OBJ := $(HOST_LIB_OBJ:$(DEPS)/host/%=$(DEPS)/tool/%)
 
 $B/host/%.o: %.c | $(ALL_DEPS)
 	@mkdir -p $(@D)
@@ -164,24 +164,24 @@ $B/host/%.asm.o $B/tool/%.asm.o: %.asm
 	@mkdir -p $(@D)
 	nasm -f elf64 -o $@ $<
 
-$B/host/lib/sqlite3.o: $(SQLITE)/sqlite3.c
+$(DEPS)/host/sqlite3.o: $(SQLITE)/sqlite3.c
 	@mkdir -p $(@D)
 	$(CC) -g -O1 -w -fsanitize=address,undefined -fno-sanitize-recover=all \
 		-fno-sanitize=alignment $(SQLITE_OPTIONS) -c -o $@ $<
 
-$B/tool/lib/sqlite3.o: $(SQLITE)/sqlite3.c
+$(DEPS)/tool/sqlite3.o: $(SQLITE)/sqlite3.c
 	@mkdir -p $(@D)
 	$(CC) -g -O2 -w -fPIE $(SQLITE_OPTIONS) -c -o $@ $<
 
-$B/host/lib/argon2/fill.o $B/tool/lib/argon2/fill.o: | $(ALL_DEPS)
+$(DEPS)/host/argon2/fill.o $(DEPS)/tool/argon2/fill.o: | $(ALL_DEPS)
 	@mkdir -p $(@D)
 	$(CC) -g -O2 -w -fPIE $(ARGON2_OPTIONS) -c -o $@ $(ARGON2)/opt.c
 
-$B/host/lib/argon2/%.o: | $(ALL_DEPS)
+$(DEPS)/host/argon2/%.o: | $(ALL_DEPS)
 	@mkdir -p $(@D)
 	$(CC) -g -O2 -w $(ARGON2_OPTIONS) -c -o $@ $(ARGON2)/$*.c
 
-$B/tool/lib/argon2/%.o: | $(ALL_DEPS)
+$(DEPS)/tool/argon2/%.o: | $(ALL_DEPS)
 	@mkdir -p $(@D)
 	$(CC) -g -O2 -w -fPIE $(ARGON2_OPTIONS) -c -o $@ $(ARGON2)/$*.c
 

@@ -9,24 +9,24 @@
 #include <stdint.h>
 
 struct fat32 {
-	struct media *media;
-	uint64_t partition_sector;   /* absolute */
-	uint64_t partition_sectors;
-	uint64_t fat_sector;         /* absolute, of the first FAT */
-	uint32_t fat_sectors;        /* of one FAT */
-	uint32_t fat_count;
-	uint64_t data_sector;        /* absolute, of cluster 2 */
-	uint32_t cluster_count;
-	uint32_t root_cluster;
-	uint32_t cluster_sectors;
-	uint32_t volume_id;
+    struct media *media;
+    uint64_t partition_sector; /* absolute */
+    uint64_t partition_sectors;
+    uint64_t fat_sector;  /* absolute, of the first FAT */
+    uint32_t fat_sectors; /* of one FAT */
+    uint32_t fat_count;
+    uint64_t data_sector; /* absolute, of cluster 2 */
+    uint32_t cluster_count;
+    uint32_t root_cluster;
+    uint32_t cluster_sectors;
+    uint32_t volume_id;
 };
 
 /* A contiguous file on the medium. */
 struct fat32_file {
-	uint64_t sector;             /* absolute */
-	uint64_t bytes;              /* as in the directory entry */
-	uint64_t sectors;            /* allocated */
+    uint64_t sector;  /* absolute */
+    uint64_t bytes;   /* as in the directory entry */
+    uint64_t sectors; /* allocated */
 };
 
 /* fat32_mount - reads MBR (or a bare volume) and boot sector of the first
@@ -38,7 +38,7 @@ enum err fat32_mount(struct fat32 *fat, struct media *media) MUST_CHECK;
  * Returns OK, ERR_NOT_FOUND, ERR_CORRUPT (not contiguous, chain damaged), or
  * the medium's error. */
 enum err fat32_find(struct fat32 *fat, const char *name,
-		    struct fat32_file *file) MUST_CHECK;
+                    struct fat32_file *file) MUST_CHECK;
 
 /* fat32_create - makes a contiguous file of `bytes` in the root directory, or
  * re-makes it when it exists with another size or is fragmented; its content
@@ -47,7 +47,7 @@ enum err fat32_find(struct fat32 *fat, const char *name,
  * is not written otherwise. The order of writes leaves a valid file system at
  * any cut. Returns OK, ERR_FULL (no such contiguous run) or an error. */
 enum err fat32_create(struct fat32 *fat, const char *name, uint64_t bytes,
-		      struct fat32_file *file) MUST_CHECK;
+                      struct fat32_file *file) MUST_CHECK;
 
 /* fat32_free_run - bytes in the longest contiguous run of free clusters. */
 enum err fat32_free_run(struct fat32 *fat, uint64_t *bytes) MUST_CHECK;

@@ -12,15 +12,15 @@
 #define MEDIA_SECTOR_BYTES 512
 
 struct media {
-	/* sector, count: in MEDIA_SECTOR_BYTES. OK, ERR_IO, ERR_GONE,
-	 * ERR_REFUSED (write-protected), ERR_INVALID (outside). */
-	enum err (*read)(struct media *media, uint64_t sector, uint32_t count,
-			 void *buffer);
-	enum err (*write)(struct media *media, uint64_t sector, uint32_t count,
-			  const void *buffer);
-	/* What was written before is durable afterwards. */
-	enum err (*flush)(struct media *media);
-	uint64_t sectors;
+    /* sector, count: in MEDIA_SECTOR_BYTES. OK, ERR_IO, ERR_GONE,
+     * ERR_REFUSED (write-protected), ERR_INVALID (outside). */
+    enum err (*read)(struct media *media, uint64_t sector, uint32_t count,
+                     void *buffer);
+    enum err (*write)(struct media *media, uint64_t sector, uint32_t count,
+                      const void *buffer);
+    /* What was written before is durable afterwards. */
+    enum err (*flush)(struct media *media);
+    uint64_t sectors;
 };
 
 #endif

@@ -14,34 +14,34 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define STORE_VERSION 1
-#define STORE_FILE "mail.db"
+#define STORE_VERSION  1
+#define STORE_FILE     "mail.db"
 #define STORE_WAL_FILE "mail.db-wal"
 /* A message body lies in rows of at most this many bytes. */
-#define STORE_CHUNK_BYTES 65536
-#define STORE_MESSAGE_MAX (32u * 1024 * 1024)
+#define STORE_CHUNK_BYTES    65536
+#define STORE_MESSAGE_MAX    (32u * 1024 * 1024)
 #define STORE_RECIPIENTS_MAX 100
 
 struct store; /* opaque: one connection */
 
 /* Where the two files lie on the medium. */
 struct store_place {
-	struct media *media;
-	uint64_t database_sector, database_bytes;
-	uint64_t wal_sector, wal_bytes;
+    struct media *media;
+    uint64_t database_sector, database_bytes;
+    uint64_t wal_sector, wal_bytes;
 };
 
 /* store_module_init - gives SQLite its heap, once per process.
  * heap: at least 8 MiB. wall_clock_ms: the time for new rows. */
 enum err store_module_init(void *heap, size_t bytes,
-			   int64_t (*wall_clock_ms)(void)) MUST_CHECK;
+                           int64_t (*wall_clock_ms)(void)) MUST_CHECK;
 
 /* store_locate - finds both files on the medium by FAT32; re-creates the WAL
  * file where a workstation has removed it. create_bytes: 0, or make both files
  * new with that size for mail.db.
  * Returns OK, ERR_NOT_FOUND (no FAT32 or no mail.db), or an error. */
 enum err store_locate(struct media *media, uint64_t create_bytes,
-		      struct store_place *place) MUST_CHECK;
+                      struct store_place *place) MUST_CHECK;
 
 /* store_create - writes a new empty store with schema, store id and settings'
  * defaults at the place. */
@@ -52,7 +52,7 @@ enum err store_create(const struct store_place *place) MUST_CHECK;
  * is no Barepost store), ERR_VERSION, ERR_CORRUPT, ERR_IO, ERR_GONE,
  * ERR_MEMORY. */
 enum err store_open(const struct store_place *place, bool writer,
-		    struct store **store) MUST_CHECK;
+                    struct store **store) MUST_CHECK;
 void store_close(struct store *store);
 
 /* store_message - text of the last error on this connection, for the log. */
@@ -63,14 +63,14 @@ const char *store_message(struct store *store);
 /* Keys in use: "store_id" (16 hex digits), "hostname", "domains" (separated by
  * spaces), "address" ("dhcp" or "a.b.c.d/n"), "gateway", "dns" (spaces). */
 enum err store_setting_get(struct store *store, const char *key, char *value,
-			   size_t value_bytes) MUST_CHECK;
+                           size_t value_bytes) MUST_CHECK;
 enum err store_setting_put(struct store *store, const char *key,
-			   const char *value) MUST_CHECK;
+                           const char *value) MUST_CHECK;
 
 /* store_user_add - a user with an empty Inbox; fills user->id. ERR_EXISTS. */
 enum err store_user_add(struct store *store, struct user *user) MUST_CHECK;
 enum err store_alias_add(struct store *store, const char *alias,
-			 int64_t user_id) MUST_CHECK;
+                         int64_t user_id) MUST_CHECK;
 
 /* store_load_directory - fills userdb's directory with all users, aliases and
  * domains. Call directory_init() first. */
@@ -95,16 +95,16 @@ uint32_t store_wal_pages(struct store *store);
 
 /* One message to be delivered to local mailboxes. */
 struct store_delivery {
-	int64_t message_id;      /* from store_reserve_id(), or 0 for a new one */
-	const char *sender;      /* reverse-path, "" for the null one */
-	int64_t received_ms;     /* Unix time */
-	const int64_t *users;    /* user ids of the recipients, no doubles */
-	unsigned user_count;
-	uint32_t chunks;         /* body rows already stored by
-	                            store_put_chunk() */
-	uint64_t chunk_bytes;    /* bytes in them */
-	const void *tail;        /* the rest of the body (or all of it) */
-	size_t tail_bytes;       /* at most STORE_CHUNK_BYTES */
+    int64_t message_id;   /* from store_reserve_id(), or 0 for a new one */
+    const char *sender;   /* reverse-path, "" for the null one */
+    int64_t received_ms;  /* Unix time */
+    const int64_t *users; /* user ids of the recipients, no doubles */
+    unsigned user_count;
+    uint32_t chunks;      /* body rows already stored by
+                             store_put_chunk() */
+    uint64_t chunk_bytes; /* bytes in them */
+    const void *tail;     /* the rest of the body (or all of it) */
+    size_t tail_bytes;    /* at most STORE_CHUNK_BYTES */
 };
 
 /* store_reserve_id - a message id that nobody else gets; in memory only, never
@@ -116,16 +116,16 @@ int64_t store_reserve_id(struct store *store);
  * is not complete yet. Until store_deliver() names it, the part is not part of
  * any mailbox; store_discard_chunks() and the next store_open() remove it. */
 enum err store_put_chunk(struct store *store, int64_t message_id,
-			 uint32_t index, const void *bytes, size_t len)
-	MUST_CHECK;
-enum err store_discard_chunks(struct store *store, int64_t message_id)
-	MUST_CHECK;
+                         uint32_t index, const void *bytes,
+                         size_t len) MUST_CHECK;
+enum err store_discard_chunks(struct store *store,
+                              int64_t message_id) MUST_CHECK;
 
 /* store_deliver - the message, complete, into every recipient's Inbox: stored
  * once. Headers needed for the views are taken from the first chunk or tail.
  * Returns OK, ERR_FULL, ERR_IO, ERR_GONE. */
-enum err store_deliver(struct store *store, struct store_delivery *delivery)
-	MUST_CHECK;
+enum err store_deliver(struct store *store,
+                       struct store_delivery *delivery) MUST_CHECK;
 
 /* store_room - bytes of body that still fit, with the reserve for deletions
  * already taken off; 0 when the store is full. */
@@ -134,75 +134,76 @@ uint64_t store_room(struct store *store);
 /* ---- Messages out (reader or writer) ----------------------------------- */
 
 struct store_entry {
-	int64_t message_id;
-	uint32_t uid;            /* stable for ever, grows within a mailbox */
-	uint32_t bytes;          /* exact size of the stored message */
+    int64_t message_id;
+    uint32_t uid;   /* stable for ever, grows within a mailbox */
+    uint32_t bytes; /* exact size of the stored message */
 };
 
 /* A user's Inbox at one instant. */
 struct store_maildrop {
-	int64_t mailbox_id;
-	uint32_t uid_validity;
-	uint32_t count;
-	uint64_t bytes;
-	struct store_entry *entries; /* in order of uid */
+    int64_t mailbox_id;
+    uint32_t uid_validity;
+    uint32_t count;
+    uint64_t bytes;
+    struct store_entry *entries; /* in order of uid */
 };
 
 /* store_maildrop_load - reads the list; entries come from SQLite's heap.
  * Returns OK, ERR_MEMORY, ERR_NOT_FOUND (user), ERR_IO, ERR_GONE. */
 enum err store_maildrop_load(struct store *store, int64_t user_id,
-			     struct store_maildrop *maildrop) MUST_CHECK;
+                             struct store_maildrop *maildrop) MUST_CHECK;
 void store_maildrop_free(struct store_maildrop *maildrop);
 
 /* store_message_read - bytes of a stored message from an offset on.
  * Returns how many were read (0 at its end), or a negative enum err;
  * ERR_NOT_FOUND when there is no such message. */
-int store_message_read(struct store *store, int64_t message_id,
-		       uint64_t offset, void *buffer, size_t bytes)
-	MUST_CHECK;
+int store_message_read(struct store *store, int64_t message_id, uint64_t offset,
+                       void *buffer, size_t bytes) MUST_CHECK;
 
 /* store_delete - takes messages out of a mailbox (writer); a body that no
  * mailbox holds any more is removed. uids that are not there are ignored. */
 enum err store_delete(struct store *store, int64_t mailbox_id,
-		      const uint32_t *uids, size_t count) MUST_CHECK;
+                      const uint32_t *uids, size_t count) MUST_CHECK;
 
 /* What mkusb --inspect shows. */
 struct store_mailbox_info {
-	int64_t user_id;
-	char user[USER_NAME_BYTES];
-	char mailbox[65];
-	uint64_t messages, bytes;
+    int64_t user_id;
+    char user[USER_NAME_BYTES];
+    char mailbox[65];
+    uint64_t messages, bytes;
 };
 struct store_message_info {
-	int64_t message_id;
-	uint32_t uid;
-	uint64_t bytes;
-	int64_t received_ms;
-	char sender[USER_ADDRESS_BYTES];
-	char subject[256];  /* decoded as far as it is UTF-8, one line */
+    int64_t message_id;
+    uint32_t uid;
+    uint64_t bytes;
+    int64_t received_ms;
+    char sender[USER_ADDRESS_BYTES];
+    char subject[256]; /* decoded as far as it is UTF-8, one line */
 };
 
 /* Call back for each one, in order of name, resp. uid; a callback's error
  * ends the listing and is returned. */
-enum err store_list_mailboxes(struct store *store,
-	enum err (*each)(void *context, const struct store_mailbox_info *info),
-	void *context) MUST_CHECK;
-enum err store_list_messages(struct store *store, int64_t user_id,
-	enum err (*each)(void *context, const struct store_message_info *info),
-	void *context) MUST_CHECK;
+enum err store_list_mailboxes(
+    struct store *store,
+    enum err (*each)(void *context, const struct store_mailbox_info *info),
+    void *context) MUST_CHECK;
+enum err store_list_messages(
+    struct store *store, int64_t user_id,
+    enum err (*each)(void *context, const struct store_message_info *info),
+    void *context) MUST_CHECK;
 
 struct store_figures {
-	uint64_t messages, users, mailboxes;
-	uint64_t database_bytes;   /* size of the file */
-	uint64_t used_bytes;       /* pages in use */
+    uint64_t messages, users, mailboxes;
+    uint64_t database_bytes; /* size of the file */
+    uint64_t used_bytes;     /* pages in use */
 };
-enum err store_figures(struct store *store, struct store_figures *figures)
-	MUST_CHECK;
+enum err store_figures(struct store *store,
+                       struct store_figures *figures) MUST_CHECK;
 
 /* store_check - PRAGMA integrity_check and our own invariants (no entry
  * without message, no message without its whole body). message: the first
  * finding. OK or ERR_CORRUPT. */
-enum err store_check(struct store *store, char *message, size_t message_bytes)
-	MUST_CHECK;
+enum err store_check(struct store *store, char *message,
+                     size_t message_bytes) MUST_CHECK;
 
 #endif

@@ -12,20 +12,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define USER_NAME_BYTES 65      /* RFC 5321 4.5.3.1.1: local part <= 64 */
+#define USER_NAME_BYTES      65 /* RFC 5321 4.5.3.1.1: local part <= 64 */
 #define USER_FULL_NAME_BYTES 129
-#define USER_HASH_BYTES 129     /* encoded argon2id string */
-#define USER_DOMAIN_BYTES 256   /* RFC 5321 4.5.3.1.2 */
-#define USER_ADDRESS_BYTES 321  /* local part, "@", domain, NUL */
+#define USER_HASH_BYTES      129 /* encoded argon2id string */
+#define USER_DOMAIN_BYTES    256 /* RFC 5321 4.5.3.1.2 */
+#define USER_ADDRESS_BYTES   321 /* local part, "@", domain, NUL */
 
 struct user {
-	int64_t id;                            /* user.UserID in the store */
-	char name[USER_NAME_BYTES];            /* as given, compared caselessly */
-	char full_name[USER_FULL_NAME_BYTES];  /* UTF-8 */
-	char hash[USER_HASH_BYTES];            /* "$argon2id$v=19$m=..." */
-	uint64_t quota_bytes;                  /* 0: none */
-	bool admin;
-	bool enabled;
+    int64_t id;                           /* user.UserID in the store */
+    char name[USER_NAME_BYTES];           /* as given, compared caselessly */
+    char full_name[USER_FULL_NAME_BYTES]; /* UTF-8 */
+    char hash[USER_HASH_BYTES];           /* "$argon2id$v=19$m=..." */
+    uint64_t quota_bytes;                 /* 0: none */
+    bool admin;
+    bool enabled;
 };
 
 /* user_name_valid - a dot-atom of RFC 5322 3.2.3 of at most 64 characters (so
@@ -36,7 +36,7 @@ bool user_name_valid(const char *name);
 
 /* argon2id with the cost of RFC 9106 / OWASP that fits a 64 MiB machine. */
 #define PASSWORD_MEMORY_KIB 19456
-#define PASSWORD_PASSES 2
+#define PASSWORD_PASSES     2
 
 /* password_module_init - the arena, PASSWORD_MEMORY_KIB KiB big, and a function
  * that is called between slices of about 2.5 ms of work (NULL: none; the AO
@@ -45,14 +45,14 @@ void password_module_init(void *arena, size_t bytes, void (*pause)(void));
 
 /* password_hash - encodes a password with a given salt.
  * hash: USER_HASH_BYTES. Returns OK, ERR_MEMORY or ERR_INVALID. */
-enum err password_hash(const char *password, size_t len,
-		       const uint8_t salt[16], char *hash) MUST_CHECK;
+enum err password_hash(const char *password, size_t len, const uint8_t salt[16],
+                       char *hash) MUST_CHECK;
 
 /* password_verify - OK when it fits, ERR_REFUSED when not, ERR_INVALID when
  * the hash is not one of ours, ERR_MEMORY when it wants more than the arena.
  * Constant-time in the password. */
-enum err password_verify(const char *hash, const char *password, size_t len)
-	MUST_CHECK;
+enum err password_verify(const char *hash, const char *password,
+                         size_t len) MUST_CHECK;
 
 /* password_hash_valid - whether a text is a hash that password_verify() takes:
  * "$argon2id$v=19$m=..,t=..,p=1$salt$hash", within the arena. */
@@ -99,15 +99,15 @@ size_t directory_user_count(void);
  * Returns the user; or NULL with *why: ERR_REFUSED (the domain is not ours:
  * relaying), ERR_NOT_FOUND (no such user), ERR_BUSY (user disabled). */
 const struct user *directory_resolve(const char *local, size_t local_len,
-				     const char *domain, size_t domain_len,
-				     enum err *why);
+                                     const char *domain, size_t domain_len,
+                                     enum err *why);
 
 /* ---- users.csv --------------------------------------------------------- */
 
 struct csv_user {
-	struct user user;        /* id 0; hash filled only when given ready */
-	char password[256];      /* plain, or "" when a ready hash was given */
-	char aliases[1024];      /* separated by single spaces */
+    struct user user;   /* id 0; hash filled only when given ready */
+    char password[256]; /* plain, or "" when a ready hash was given */
+    char aliases[1024]; /* separated by single spaces */
 };
 
 /* csv_parse_users - parses a whole users.csv: header line with the columns
@@ -117,10 +117,9 @@ struct csv_user {
  * message: on error, a sentence with line number and reason, at most
  * message_bytes; the file's name is put before it by the caller.
  * Returns OK or the error. */
-enum err csv_parse_users(const char *text, size_t len,
-			 enum err (*add)(void *context,
-					 const struct csv_user *user),
-			 void *context, char *message, size_t message_bytes)
-	MUST_CHECK;
+enum err
+csv_parse_users(const char *text, size_t len,
+                enum err (*add)(void *context, const struct csv_user *user),
+                void *context, char *message, size_t message_bytes) MUST_CHECK;
 
 #endif

@@ -22,18 +22,18 @@ uint64_t check_failures(void);
 _Noreturn void panic_at(const char *file, int line, const char *message);
 
 #define REQUIRE(condition, error)                                              \
-	do {                                                                   \
-		if (__builtin_expect(!(condition), 0)) {                       \
-			check_failed(__FILE__, __LINE__, #condition);          \
-			return (error);                                        \
-		}                                                              \
-	} while (0)
+    do {                                                                       \
+        if (__builtin_expect(!(condition), 0)) {                               \
+            check_failed(__FILE__, __LINE__, #condition);                      \
+            return (error);                                                    \
+        }                                                                      \
+    } while (0)
 
 #define ASSERT(condition)                                                      \
-	do {                                                                   \
-		if (__builtin_expect(!(condition), 0))                         \
-			panic_at(__FILE__, __LINE__, #condition);              \
-	} while (0)
+    do {                                                                       \
+        if (__builtin_expect(!(condition), 0))                                 \
+            panic_at(__FILE__, __LINE__, #condition);                          \
+    } while (0)
 
 #define PANIC(message) panic_at(__FILE__, __LINE__, message)
 

@@ -11,20 +11,20 @@
 #include <stddef.h>
 
 struct coroutine {
-	void *stack_pointer;  /* while it does not run */
-	void *stack;          /* lowest address */
-	size_t stack_bytes;
-	void (*entry)(void *argument);
-	void *argument;
-	bool finished;
-	void *sanitizer_stack; /* AddressSanitizer's own book-keeping */
+    void *stack_pointer; /* while it does not run */
+    void *stack;         /* lowest address */
+    size_t stack_bytes;
+    void (*entry)(void *argument);
+    void *argument;
+    bool finished;
+    void *sanitizer_stack; /* AddressSanitizer's own book-keeping */
 };
 
 /* coroutine_init - takes a stack from the machine; entry starts at the first
  * resume. Returns OK or ERR_MEMORY. */
 enum err coroutine_init(struct coroutine *coroutine, size_t stack_bytes,
-			void (*entry)(void *argument), void *argument)
-	MUST_CHECK;
+                        void (*entry)(void *argument),
+                        void *argument) MUST_CHECK;
 
 /* coroutine_resume - from MT only: runs it until it suspends or ends. */
 void coroutine_resume(struct coroutine *coroutine);

@@ -6,22 +6,22 @@
 #define CORE_ERR_H
 
 enum err {
-	OK = 0,
-	ERR_INVALID = -1,     /* what came from outside is malformed */
-	ERR_MEMORY = -2,      /* a fixed pool is used up for the moment */
-	ERR_FULL = -3,        /* the medium or the store has no room left */
-	ERR_NOT_FOUND = -4,   /* there is no such thing */
-	ERR_EXISTS = -5,      /* it is already there */
-	ERR_IO = -6,          /* a device reported a failure */
-	ERR_GONE = -7,        /* the device was removed, the peer went away */
-	ERR_TIMEOUT = -8,     /* no answer in time */
-	ERR_BUSY = -9,        /* in use by somebody else: try later */
-	ERR_CORRUPT = -10,    /* stored data contradicts itself */
-	ERR_VERSION = -11,    /* made by another version of Barepost */
-	ERR_REFUSED = -12,    /* understood, and not allowed */
-	ERR_TOO_BIG = -13,    /* over a fixed limit */
-	ERR_UNSUPPORTED = -14, /* a device or request this code does not handle */
-	ERR_RESET = -15,      /* the peer has reset the connection */
+    OK = 0,
+    ERR_INVALID = -1,      /* what came from outside is malformed */
+    ERR_MEMORY = -2,       /* a fixed pool is used up for the moment */
+    ERR_FULL = -3,         /* the medium or the store has no room left */
+    ERR_NOT_FOUND = -4,    /* there is no such thing */
+    ERR_EXISTS = -5,       /* it is already there */
+    ERR_IO = -6,           /* a device reported a failure */
+    ERR_GONE = -7,         /* the device was removed, the peer went away */
+    ERR_TIMEOUT = -8,      /* no answer in time */
+    ERR_BUSY = -9,         /* in use by somebody else: try later */
+    ERR_CORRUPT = -10,     /* stored data contradicts itself */
+    ERR_VERSION = -11,     /* made by another version of Barepost */
+    ERR_REFUSED = -12,     /* understood, and not allowed */
+    ERR_TOO_BIG = -13,     /* over a fixed limit */
+    ERR_UNSUPPORTED = -14, /* a device or request this code does not handle */
+    ERR_RESET = -15,       /* the peer has reset the connection */
 };
 
 /* For every function whose result says whether it worked. */

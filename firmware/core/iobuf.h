@@ -24,14 +24,14 @@
 #define IOBUF_HEADROOM 128
 
 struct iobuf {
-	struct list link;   /* for whoever owns it: a queue */
-	uint8_t *block;     /* IOBUF_BYTES, aligned to its size */
-	uint8_t *data;      /* first valid byte */
-	uint8_t *tail;      /* behind the last valid byte */
-	uint16_t references;
-	uint16_t flags;     /* meaning belongs to the owner of the queue */
-	uint32_t sequence;  /* TCP: sequence number of the first payload byte */
-	uint64_t sent_ms;   /* TCP: when it was sent last */
+    struct list link; /* for whoever owns it: a queue */
+    uint8_t *block;   /* IOBUF_BYTES, aligned to its size */
+    uint8_t *data;    /* first valid byte */
+    uint8_t *tail;    /* behind the last valid byte */
+    uint16_t references;
+    uint16_t flags;    /* meaning belongs to the owner of the queue */
+    uint32_t sequence; /* TCP: sequence number of the first payload byte */
+    uint64_t sent_ms;  /* TCP: when it was sent last */
 };
 
 /* iobuf_pool_init - makes the pool; once, at start.
@@ -53,17 +53,17 @@ void iobuf_release(struct iobuf *buffer);
 
 static inline size_t iobuf_length(const struct iobuf *buffer)
 {
-	return (size_t)(buffer->tail - buffer->data);
+    return (size_t)(buffer->tail - buffer->data);
 }
 
 static inline size_t iobuf_headroom(const struct iobuf *buffer)
 {
-	return (size_t)(buffer->data - buffer->block);
+    return (size_t)(buffer->data - buffer->block);
 }
 
 static inline size_t iobuf_tailroom(const struct iobuf *buffer)
 {
-	return (size_t)(buffer->block + IOBUF_BYTES - buffer->tail);
+    return (size_t)(buffer->block + IOBUF_BYTES - buffer->tail);
 }
 
 /* Grows the frame at its front, at its end; shrinks it at its front. They

@@ -21,7 +21,7 @@ enum log_level { LOG_ERR, LOG_WARN, LOG_INFO, LOG_DEBUG };
  * module: short lower-case name of the room, without colon.
  * format: printf, no newline at the end, no floating point. */
 void log_write(enum log_level level, const char *module, const char *format,
-	       ...) __attribute__((format(printf, 3, 4)));
+               ...) __attribute__((format(printf, 3, 4)));
 
 /* log_set_level - the most verbose level that is kept; LOG_INFO at start. */
 void log_set_level(enum log_level level);
@@ -33,9 +33,9 @@ const char *log_line(unsigned back);
 /* log_count - lines kept since start, also those that left the ring. */
 uint64_t log_count(void);
 
-#define log_err(module, ...) log_write(LOG_ERR, module, __VA_ARGS__)
-#define log_warn(module, ...) log_write(LOG_WARN, module, __VA_ARGS__)
-#define log_info(module, ...) log_write(LOG_INFO, module, __VA_ARGS__)
+#define log_err(module, ...)   log_write(LOG_ERR, module, __VA_ARGS__)
+#define log_warn(module, ...)  log_write(LOG_WARN, module, __VA_ARGS__)
+#define log_info(module, ...)  log_write(LOG_INFO, module, __VA_ARGS__)
 #define log_debug(module, ...) log_write(LOG_DEBUG, module, __VA_ARGS__)
 
 #endif

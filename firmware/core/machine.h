@@ -59,15 +59,15 @@ _Noreturn void machine_power_off(void);
 /* ---- Network card ------------------------------------------------------ */
 
 struct machine_nic_info {
-	const char *name;      /* "Intel 82540EM" */
-	uint8_t address[6];
-	bool present;
-	bool link_up;
-	uint32_t speed_mbit;   /* 0: not known */
-	uint64_t frames_in, frames_out;
-	uint64_t bytes_in, bytes_out;
-	uint64_t errors_in;    /* received broken, or no buffer free */
-	uint64_t errors_out;
+    const char *name; /* "Intel 82540EM" */
+    uint8_t address[6];
+    bool present;
+    bool link_up;
+    uint32_t speed_mbit; /* 0: not known */
+    uint64_t frames_in, frames_out;
+    uint64_t bytes_in, bytes_out;
+    uint64_t errors_in; /* received broken, or no buffer free */
+    uint64_t errors_out;
 };
 
 /* machine_nic_send - queues one Ethernet frame: header first, without FCS, 14
@@ -86,26 +86,26 @@ void machine_nic_info(struct machine_nic_info *info);
 
 /* ---- Disks (sticks) ---------------------------------------------------- */
 
-#define MACHINE_DISKS 4
+#define MACHINE_DISKS        4
 #define MACHINE_SECTOR_BYTES 512
 
 struct machine_disk_info {
-	bool present;
-	bool read_only;
-	uint32_t generation;     /* grows each time something is plugged in here */
-	uint64_t sectors;        /* of MACHINE_SECTOR_BYTES */
-	char vendor[9];          /* from INQUIRY, space-trimmed */
-	char product[17];
-	char serial[33];
-	uint64_t reads, writes, flushes;
-	uint64_t bytes_read, bytes_written;
-	uint64_t errors;
+    bool present;
+    bool read_only;
+    uint32_t generation; /* grows each time something is plugged in here */
+    uint64_t sectors;    /* of MACHINE_SECTOR_BYTES */
+    char vendor[9];      /* from INQUIRY, space-trimmed */
+    char product[17];
+    char serial[33];
+    uint64_t reads, writes, flushes;
+    uint64_t bytes_read, bytes_written;
+    uint64_t errors;
 };
 
 enum machine_disk_operation {
-	MACHINE_DISK_READ,
-	MACHINE_DISK_WRITE,
-	MACHINE_DISK_FLUSH, /* everything written before it is durable after it */
+    MACHINE_DISK_READ,
+    MACHINE_DISK_WRITE,
+    MACHINE_DISK_FLUSH, /* everything written before it is durable after it */
 };
 
 /* One request. The memory belongs to the caller and must stay until done() was
@@ -113,16 +113,16 @@ enum machine_disk_operation {
  * machine_poll(). Requests of one disk are carried out in the order in which
  * they were submitted. */
 struct machine_disk_request {
-	struct list link;               /* for the driver while it is queued */
-	enum machine_disk_operation operation;
-	unsigned disk;                  /* 0 .. MACHINE_DISKS - 1 */
-	uint64_t sector;
-	uint32_t sectors;               /* at most MACHINE_DISK_SECTORS_MAX */
-	void *buffer;                   /* memory_take() memory or the AO's own */
-	enum err result;                /* OK, ERR_IO, ERR_GONE, ERR_REFUSED
-	                                   (write-protected), ERR_INVALID */
-	void (*done)(struct machine_disk_request *request);
-	void *context;                  /* for the caller */
+    struct list link; /* for the driver while it is queued */
+    enum machine_disk_operation operation;
+    unsigned disk; /* 0 .. MACHINE_DISKS - 1 */
+    uint64_t sector;
+    uint32_t sectors; /* at most MACHINE_DISK_SECTORS_MAX */
+    void *buffer;     /* memory_take() memory or the AO's own */
+    enum err result;  /* OK, ERR_IO, ERR_GONE, ERR_REFUSED
+                         (write-protected), ERR_INVALID */
+    void (*done)(struct machine_disk_request *request);
+    void *context; /* for the caller */
 };
 
 /* A request may be this long; the driver splits it as the stick needs. */
@@ -137,19 +137,19 @@ void machine_disk_info(unsigned disk, struct machine_disk_info *info);
 
 /* ---- Console ----------------------------------------------------------- */
 
-#define MACHINE_ROWS 25
+#define MACHINE_ROWS    25
 #define MACHINE_COLUMNS 80
 
 /* One character on the screen: code page 437, and a VGA text attribute
  * (foreground bits 0-3, background bits 4-6). */
 struct machine_cell {
-	uint8_t character;
-	uint8_t attribute;
+    uint8_t character;
+    uint8_t attribute;
 };
 
 /* machine_screen_write - shows `count` cells of one row from a column on. */
 void machine_screen_write(unsigned row, unsigned column,
-			  const struct machine_cell *cells, unsigned count);
+                          const struct machine_cell *cells, unsigned count);
 
 /* machine_screen_cursor - places the cursor; row MACHINE_ROWS hides it. */
 void machine_screen_cursor(unsigned row, unsigned column);
@@ -163,11 +163,29 @@ int machine_serial_read(void);
 /* Keys of the keyboard: ASCII as typed (13 Enter, 27 Esc, 8 Backspace, 9 Tab),
  * or one of these. */
 enum machine_key {
-	KEY_NONE = 0,
-	KEY_UP = 0x100, KEY_DOWN, KEY_LEFT, KEY_RIGHT,
-	KEY_HOME, KEY_END, KEY_PAGE_UP, KEY_PAGE_DOWN, KEY_INSERT, KEY_DELETE,
-	KEY_F1, KEY_F2, KEY_F3, KEY_F4, KEY_F5, KEY_F6,
-	KEY_F7, KEY_F8, KEY_F9, KEY_F10, KEY_F11, KEY_F12,
+    KEY_NONE = 0,
+    KEY_UP = 0x100,
+    KEY_DOWN,
+    KEY_LEFT,
+    KEY_RIGHT,
+    KEY_HOME,
+    KEY_END,
+    KEY_PAGE_UP,
+    KEY_PAGE_DOWN,
+    KEY_INSERT,
+    KEY_DELETE,
+    KEY_F1,
+    KEY_F2,
+    KEY_F3,
+    KEY_F4,
+    KEY_F5,
+    KEY_F6,
+    KEY_F7,
+    KEY_F8,
+    KEY_F9,
+    KEY_F10,
+    KEY_F11,
+    KEY_F12,
 };
 
 /* machine_key_read - the next key from a keyboard, or KEY_NONE. */

@@ -18,32 +18,32 @@ struct task_pool;
 
 /* Embedded as the first member of a protocol's own session structure. */
 struct task {
-	struct list link;           /* in the circular list when ready */
-	struct task_pool *pool;
-	void (*step)(struct task *task);
-	uint32_t index;             /* in its pool; names the task on screen */
-	bool active;                /* popped, not yet pushed back */
+    struct list link; /* in the circular list when ready */
+    struct task_pool *pool;
+    void (*step)(struct task *task);
+    uint32_t index; /* in its pool; names the task on screen */
+    bool active;    /* popped, not yet pushed back */
 };
 
 struct task_pool {
-	struct list link;           /* all pools, for the task view */
-	const char *name;           /* "SMTPS", "POP3S", ... */
-	uint8_t *tasks;             /* count elements of size bytes each */
-	struct task **stack;        /* the idle ones; free of them */
-	size_t size;
-	unsigned count;
-	unsigned free;
-	unsigned lowest_free;       /* high-water mark of use */
-	uint64_t pops;
-	uint64_t refusals;          /* pops of an empty pool */
+    struct list link;    /* all pools, for the task view */
+    const char *name;    /* "SMTPS", "POP3S", ... */
+    uint8_t *tasks;      /* count elements of size bytes each */
+    struct task **stack; /* the idle ones; free of them */
+    size_t size;
+    unsigned count;
+    unsigned free;
+    unsigned lowest_free; /* high-water mark of use */
+    uint64_t pops;
+    uint64_t refusals; /* pops of an empty pool */
 };
 
 /* task_pool_init - makes `count` zeroed tasks of `size` bytes.
  * step: called by MT for a task that was made ready; may be NULL for tasks that
  * only run inside callbacks. Returns OK or ERR_MEMORY. */
 enum err task_pool_init(struct task_pool *pool, const char *name, size_t size,
-			unsigned count, void (*step)(struct task *task))
-	MUST_CHECK;
+                        unsigned count,
+                        void (*step)(struct task *task)) MUST_CHECK;
 
 /* task_pop - an idle task, or NULL (counted) when all are in use. Its memory
  * behind struct task is as the last user left it. */

@@ -9,9 +9,9 @@
 #include <stdint.h>
 
 struct timer {
-	struct list link;
-	uint64_t expires_ms;
-	void (*expired)(struct timer *timer);
+    struct list link;
+    uint64_t expires_ms;
+    void (*expired)(struct timer *timer);
 };
 
 /* timer_init - prepares a timer that is not running. */
@@ -25,7 +25,7 @@ void timer_stop(struct timer *timer);
 
 static inline bool timer_running(const struct timer *timer)
 {
-	return !list_empty(&timer->link);
+    return !list_empty(&timer->link);
 }
 
 /* timer_now_ms - the time of this turn of the loop, in ms since start. The

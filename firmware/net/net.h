@@ -9,29 +9,29 @@
 #include <stdint.h>
 
 struct net_config {
-	bool dhcp;
-	struct net_address address; /* the static ones; ignored with dhcp */
-	uint8_t prefix_length;      /* of an IPv4 address, 0 to 32 */
-	struct net_address gateway; /* all zero: none */
-	struct net_address dns[3];  /* all zero: none */
-	char hostname[64];          /* first label, sent to the DHCP server */
+    bool dhcp;
+    struct net_address address; /* the static ones; ignored with dhcp */
+    uint8_t prefix_length;      /* of an IPv4 address, 0 to 32 */
+    struct net_address gateway; /* all zero: none */
+    struct net_address dns[3];  /* all zero: none */
+    char hostname[64];          /* first label, sent to the DHCP server */
 };
 
 enum net_state {
-	NET_NO_CARD,
-	NET_NO_LINK,
-	NET_CONFIGURING, /* waiting for DHCP */
-	NET_UP,
+    NET_NO_CARD,
+    NET_NO_LINK,
+    NET_CONFIGURING, /* waiting for DHCP */
+    NET_UP,
 };
 
 struct net_status {
-	enum net_state state;
-	bool from_dhcp;
-	struct net_address address;
-	uint8_t prefix_length;
-	struct net_address gateway;
-	struct net_address dns[3];
-	uint64_t lease_ends_ms; /* monotonic; 0: no lease */
+    enum net_state state;
+    bool from_dhcp;
+    struct net_address address;
+    uint8_t prefix_length;
+    struct net_address gateway;
+    struct net_address dns[3];
+    uint64_t lease_ends_ms; /* monotonic; 0: no lease */
 };
 
 /* net_module_init - ARP table, IP, ICMP, UDP and `connections` TCBs; once.

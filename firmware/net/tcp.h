@@ -17,8 +17,8 @@ enum err tcp_module_init(unsigned connections) MUST_CHECK;
  * accept: called when the handshake is complete. It sets stream->handler and
  * stream->context, may write its greeting at once, and may close or abort.
  * Returns OK, ERR_EXISTS (port in use) or ERR_MEMORY (32 listeners). */
-enum err tcp_listen(uint16_t port, void (*accept)(struct stream *stream))
-	MUST_CHECK;
+enum err tcp_listen(uint16_t port,
+                    void (*accept)(struct stream *stream)) MUST_CHECK;
 
 /* tcp_unlisten - takes no more connections on a port; existing ones go on. */
 void tcp_unlisten(uint16_t port);
@@ -27,13 +27,12 @@ void tcp_unlisten(uint16_t port);
  * The handler's opened() or closed() is called later, never from inside.
  * Returns the stream, or NULL when no TCB or port is free. */
 struct stream *tcp_connect(const struct net_endpoint *remote,
-			   const struct stream_handler *handler,
-			   void *context);
+                           const struct stream_handler *handler, void *context);
 
 /* tcp_input - one segment, from IP. segment->data points at the TCP header and
  * tail behind the last payload byte; takes over the caller's reference. */
 void tcp_input(struct iobuf *segment, const struct net_address *source,
-	       const struct net_address *destination);
+               const struct net_address *destination);
 
 /* tcp_flush - sends what was written or became due since the last call, and
  * offers bytes again on resumed streams. MT calls it at the end of each turn.
@@ -44,11 +43,11 @@ bool tcp_flush(void);
 void tcp_abort_all(void);
 
 struct tcp_figures {
-	unsigned connections, connections_peak, capacity;
-	uint64_t accepted, opened, refused;     /* refused: no TCB free */
-	uint64_t segments_in, segments_out, retransmitted;
-	uint64_t bad;                           /* checksum, header, sequence */
-	uint64_t resets_in, resets_out, timeouts;
+    unsigned connections, connections_peak, capacity;
+    uint64_t accepted, opened, refused; /* refused: no TCB free */
+    uint64_t segments_in, segments_out, retransmitted;
+    uint64_t bad; /* checksum, header, sequence */
+    uint64_t resets_in, resets_out, timeouts;
 };
 
 void tcp_figures(struct tcp_figures *figures);

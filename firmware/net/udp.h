@@ -8,12 +8,11 @@
 
 /* A receiver of datagrams on one port. */
 struct udp_socket {
-	uint16_t port;
-	/* data, len: the payload, valid during the call only. */
-	void (*received)(struct udp_socket *socket,
-			 const struct net_endpoint *from, const uint8_t *data,
-			 size_t len);
-	struct udp_socket *next;
+    uint16_t port;
+    /* data, len: the payload, valid during the call only. */
+    void (*received)(struct udp_socket *socket, const struct net_endpoint *from,
+                     const uint8_t *data, size_t len);
+    struct udp_socket *next;
 };
 
 /* udp_open - starts receiving on socket->port; with port 0 a random free port
@@ -25,6 +24,6 @@ void udp_close(struct udp_socket *socket);
  * Returns OK, ERR_TOO_BIG, ERR_MEMORY, or ERR_NOT_FOUND (no address of our own
  * or no route). The datagram waits for ARP where needed. */
 enum err udp_send(struct udp_socket *socket, const struct net_endpoint *to,
-		  const void *data, size_t len) MUST_CHECK;
+                  const void *data, size_t len) MUST_CHECK;
 
 #endif

@@ -15,11 +15,11 @@
 #include <stdint.h>
 
 enum st_state {
-	ST_SEARCHING,  /* no stick with a store was found yet */
-	ST_OPENING,
-	ST_READY,
-	ST_GONE,       /* the stick was pulled; waits for the same store */
-	ST_FAILED,     /* not a store, another version, damaged: see text */
+    ST_SEARCHING, /* no stick with a store was found yet */
+    ST_OPENING,
+    ST_READY,
+    ST_GONE,   /* the stick was pulled; waits for the same store */
+    ST_FAILED, /* not a store, another version, damaged: see text */
 };
 
 /* st_module_init - makes coroutines and message buffers and starts looking
@@ -38,11 +38,11 @@ bool st_run(void);
 /* ---- A request --------------------------------------------------------- */
 
 struct st_request {
-	struct list link;
-	void (*work)(struct st_request *request, struct store *store);
-	void (*done)(struct st_request *request);
-	enum err result;
-	void *context;               /* for the one who asks */
+    struct list link;
+    void (*work)(struct st_request *request, struct store *store);
+    void (*done)(struct st_request *request);
+    enum err result;
+    void *context; /* for the one who asks */
 };
 
 /* ---- Message in -------------------------------------------------------- */
@@ -54,14 +54,14 @@ struct st_inbound; /* one message on its way in */
  * ERR_MEMORY, ERR_GONE, or ERR_FULL when expected_bytes, 0 if not known, do
  * not fit). resume: called when st_inbound_write() may be tried again. */
 struct st_inbound *st_inbound_begin(uint64_t expected_bytes,
-				    void (*resume)(void *context),
-				    void *context, enum err *why);
+                                    void (*resume)(void *context),
+                                    void *context, enum err *why);
 
 /* st_inbound_write - appends bytes as they are to be stored.
  * Returns how many were taken; fewer than len when buffers are being emptied
  * onto the stick: resume() follows. A failure is reported by the commit. */
 size_t st_inbound_write(struct st_inbound *inbound, const void *data,
-			size_t len);
+                        size_t len);
 
 /* st_inbound_size - bytes written so far. */
 uint64_t st_inbound_size(const struct st_inbound *inbound);
@@ -69,26 +69,27 @@ uint64_t st_inbound_size(const struct st_inbound *inbound);
 /* st_inbound_commit - delivers to users. done(context, result, id): OK means
  * durable; id is the message id. The inbound is gone after this call. */
 void st_inbound_commit(struct st_inbound *inbound, const char *sender,
-		       const int64_t *users, unsigned user_count,
-		       void (*done)(void *context, enum err result,
-				    int64_t message_id),
-		       void *context);
+                       const int64_t *users, unsigned user_count,
+                       void (*done)(void *context, enum err result,
+                                    int64_t message_id),
+                       void *context);
 
 /* st_inbound_forget - the asker of a commit has gone: done() is not called.
  * Identified by done's context. The message is delivered nevertheless. */
 void st_inbound_forget(void *context);
 
-/* st_inbound_discard - drops the message and its chunks; the inbound is gone. */
+/* st_inbound_discard - drops the message and its chunks; the inbound is gone.
+ */
 void st_inbound_discard(struct st_inbound *inbound);
 
 /* ---- Passwords --------------------------------------------------------- */
 
 struct st_login {
-	struct st_request request;    /* result: OK, ERR_REFUSED (wrong name or
-	                                 password: not told which), ERR_BUSY */
-	char name[USER_ADDRESS_BYTES];
-	char password[256];           /* wiped when it is done */
-	int64_t user_id;              /* out */
+    struct st_request request; /* result: OK, ERR_REFUSED (wrong name or
+                                  password: not told which), ERR_BUSY */
+    char name[USER_ADDRESS_BYTES];
+    char password[256]; /* wiped when it is done */
+    int64_t user_id;    /* out */
 };
 
 /* st_login - checks name and password; takes as long for a name that does not
@@ -98,10 +99,10 @@ void st_login(struct st_login *login);
 /* ---- Maildrops --------------------------------------------------------- */
 
 struct st_maildrop {
-	struct st_request request;    /* ERR_BUSY: locked by another session */
-	int64_t user_id;
-	struct store_maildrop drop;   /* out */
-	bool locked;                  /* by this one */
+    struct st_request request; /* ERR_BUSY: locked by another session */
+    int64_t user_id;
+    struct store_maildrop drop; /* out */
+    bool locked;                /* by this one */
 };
 
 /* st_maildrop_open - takes the exclusive lock (RFC 1939 section 4) and loads
@@ -112,22 +113,22 @@ void st_maildrop_open(struct st_maildrop *maildrop);
 void st_maildrop_close(struct st_maildrop *maildrop);
 
 struct st_read {
-	struct st_request request;
-	int64_t message_id;
-	uint64_t offset;
-	void *buffer;
-	size_t bytes;
-	int got;                      /* out: bytes read, 0 at the end */
+    struct st_request request;
+    int64_t message_id;
+    uint64_t offset;
+    void *buffer;
+    size_t bytes;
+    int got; /* out: bytes read, 0 at the end */
 };
 
 /* st_read - reads part of a message. */
 void st_read(struct st_read *read);
 
 struct st_delete {
-	struct st_request request;
-	int64_t mailbox_id;
-	const uint32_t *uids;
-	size_t count;
+    struct st_request request;
+    int64_t mailbox_id;
+    const uint32_t *uids;
+    size_t count;
 };
 
 /* st_delete - durable when done. Goes into the group commit. */
@@ -136,9 +137,9 @@ void st_delete(struct st_delete *deletion);
 /* ---- Settings ---------------------------------------------------------- */
 
 struct st_setting {
-	struct st_request request;
-	char key[64];
-	char value[1024];
+    struct st_request request;
+    char key[64];
+    char value[1024];
 };
 
 /* st_setting_put - changes a setting, durable when done. */
@@ -158,12 +159,12 @@ bool st_cancel(struct st_request *request);
 void st_close(void);
 
 struct st_figures {
-	uint64_t delivered;       /* messages made durable */
-	uint64_t commits;         /* transactions of the writer */
-	uint64_t logins, refused_logins;
-	uint64_t queued;          /* requests waiting now */
-	size_t buffers, buffers_free;
-	struct store_figures store; /* as of the last commit */
+    uint64_t delivered; /* messages made durable */
+    uint64_t commits;   /* transactions of the writer */
+    uint64_t logins, refused_logins;
+    uint64_t queued; /* requests waiting now */
+    size_t buffers, buffers_free;
+    struct store_figures store; /* as of the last commit */
 };
 void st_figures(struct st_figures *figures);
 
