@@ -144,7 +144,6 @@ $(DEPS)/ao/musl/%.s.o: | $(ALL_DEPS)
 # ---- Host objects: sanitized (tests), plain (mkusb, native figures) ----------
 
 HOST_SRC := $(FIRMWARE_SRC) $(SHARED_SRC) $(DRIVER_SRC) $(UNIT_HELP_SRC)
-HOST_SRC := $(filter-out firmware/main.c drivers/pc/% ,$(HOST_SRC))
 HOST_OBJ := $(HOST_SRC:%.c=$B/host/%.o) $B/host/firmware/core/coroutine_switch.asm.o
 HOST_LIB_OBJ := $(DEPS)/host/sqlite3.o $(ARGON2_SRC:%.c=$(DEPS)/host/argon2/%.o) \
 	$(DEPS)/host/argon2/fill.o

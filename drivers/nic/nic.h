@@ -1,0 +1,19 @@
+/* What a network card driver offers, and how it announces its card. */
+#ifndef DRIVERS_NIC_NIC_H
+#define DRIVERS_NIC_NIC_H
+
+#include "core/iobuf.h"
+#include "core/machine.h"
+#include <stdbool.h>
+
+struct nic_operations {
+    /* As machine_nic_send() and machine_nic_receive() of core/machine.h. */
+    bool (*send)(void *card, struct iobuf *frame);
+    struct iobuf *(*receive)(void *card);
+    void (*info)(void *card, struct machine_nic_info *info);
+};
+
+/* nic_register - a card was found and works. The first one with link serves. */
+void nic_register(const struct nic_operations *operations, void *card);
+
+#endif
