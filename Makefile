@@ -11,7 +11,7 @@ MAKEFLAGS += --no-builtin-rules
 include deps.mk
 
 B := build
-ALL_DEPS := $(DEPS)/packages.done $(SQLITE)/sqlite3.c $(DEPS)/musl.done \
+ALL_DEPS := $(DEPS)/packages.done $(SQLITE)/sqlite3.c $(MUSL_SYSCALL_H) \
 	$(ARGON2)/argon2.c
 
 # ---- Sources: every file of a room belongs to it -----------------------------
@@ -107,10 +107,21 @@ AO_LIB_OBJ := $(DEPS)/ao/sqlite3.o \
 .PHONY: all
 all: $B/ao $B/mkusb
 
-$B/ao: $(AO_OBJ) $(AO_LIB_OBJ) boot/ao.ld
-	ld -nostdlib -static -z max-page-size=4096 -z noexecstack --gc-sections \
-		-T boot/ao.ld -o $@ $(AO_OBJ) $(AO_LIB_OBJ) \
-		$(shell $(CC) -print-libgcc-file-name)
+AO_LINK := ld -nostdlib -static -z max-page-size=4096 -z noexecstack \
+	--gc-sections -T boot/ao.ld
+AO_LINK_LIBS := $(AO_LIB_OBJ) $(shell $(CC) -print-libgcc-file-name)
+
+# Linked twice: the first link tells the names of the functions, which the
+# second takes in behind all code, so that it moves none of them.
+$B/ao.unnamed: $(AO_OBJ) $(AO_LIB_OBJ) boot/ao.ld boot/symbols.awk
+	@awk -f boot/symbols.awk </dev/null >$B/symbols-none.asm
+	@nasm -f elf64 -o $B/symbols-none.o $B/symbols-none.asm
+	$(AO_LINK) -o $@ $(AO_OBJ) $B/symbols-none.o $(AO_LINK_LIBS)
+
+$B/ao: $B/ao.unnamed
+	@nm -n $< | awk -f boot/symbols.awk >$B/symbols.asm
+	@nasm -f elf64 -o $B/symbols.o $B/symbols.asm
+	$(AO_LINK) -o $@ $(AO_OBJ) $B/symbols.o $(AO_LINK_LIBS)
 
 $B/ao-obj/%.o: %.c | $(ALL_DEPS)
 	@mkdir -p $(@D)
