@@ -52,16 +52,16 @@ void form_draw(void)
 {
     for (unsigned i = 0; i < state.count; i++) {
         unsigned row = PAGE_FIRST_ROW + 1 + i * ROW_STEP;
-        size_t length = strlen(state.values[i]);
-        size_t from = length >= VALUE_SHOWN ? length - VALUE_SHOWN + 1 : 0;
+        size_t at = i == state.selected ? state.cursor : 0;
+        size_t from = at >= VALUE_SHOWN ? at - VALUE_SHOWN + 1 : 0;
         uint8_t attribute =
             i == state.selected ? SCREEN_SELECTED : SCREEN_FIELD;
 
         screen_text(row, LABEL_COLUMN, SCREEN_BRIGHT, state.fields[i].label);
-        screen_format(row, VALUE_COLUMN, attribute, "%-*s", VALUE_SHOWN,
-                      state.values[i] + from);
+        screen_format(row, VALUE_COLUMN, attribute, "%-*.*s", VALUE_SHOWN,
+                      VALUE_SHOWN, state.values[i] + from);
         screen_text(row + 1, VALUE_COLUMN, SCREEN_DIM, state.fields[i].hint);
-        if (i == state.selected && state.cursor >= from)
+        if (i == state.selected)
             screen_cursor(row, VALUE_COLUMN + (unsigned)(state.cursor - from));
     }
 }

@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-#define FORM_VALUE_BYTES 64
+#define FORM_VALUE_BYTES 256
 #define FORM_FIELDS      8
 
 /* One setting. */

@@ -95,7 +95,7 @@ static const struct {
     {"Power off", NULL, NULL, true},
 };
 
-#define ROWS        (sizeof(rows) / sizeof(rows[0]))
+#define ROWS        (unsigned)(sizeof(rows) / sizeof(rows[0]))
 #define ROW_RESTART (ROWS - 2)
 
 static void draw_main(void)
