@@ -42,8 +42,9 @@ WARNINGS := -Wall -Wextra -Werror -Wshadow -Wconversion -Wvla -Walloca -Wundef \
 COMMON := -std=c17 -g -fno-strict-aliasing -fwrapv -fno-common \
 	-fno-delete-null-pointer-checks $(INCLUDES) -MMD -MP
 
-# The AO: freestanding, higher half, hardened.
-FREESTANDING := -std=c17 -g -O2 -ffreestanding -nostdinc \
+# The AO: freestanding, higher half, hardened. Expanded late: on a fresh machine
+# the compiler that is asked for its headers is not there yet when this is read.
+FREESTANDING = -std=c17 -g -O2 -ffreestanding -nostdinc \
 	-isystem $(shell $(CC) -print-file-name=include) \
 	-isystem $(MUSL)/include -isystem $(MUSL)/obj/include \
 	-isystem $(MUSL)/arch/x86_64 -isystem $(MUSL)/arch/generic \
@@ -56,11 +57,11 @@ HARDENING := -fstack-protector-strong -mstack-protector-guard=global \
 	-ftrivial-auto-var-init=zero -fstack-clash-protection
 UB_TRAPS := -fsanitize=undefined -fno-sanitize=object-size \
 	-fsanitize-undefined-trap-on-error
-AO_CFLAGS := $(FREESTANDING) $(HARDENING) $(UB_TRAPS) -mgeneral-regs-only \
+AO_CFLAGS = $(FREESTANDING) $(HARDENING) $(UB_TRAPS) -mgeneral-regs-only \
 	$(WARNINGS) -Wframe-larger-than=1024 -Wlogical-op -Wduplicated-cond \
 	$(INCLUDES) -MMD -MP
 # Libraries of others: their warnings are theirs; SSE2 is allowed.
-AO_LIB_CFLAGS := $(FREESTANDING) $(HARDENING) -w
+AO_LIB_CFLAGS = $(FREESTANDING) $(HARDENING) -w
 
 # Host code with sanitizers (unit tests, simulated PC), and without (mkusb).
 HOST_CFLAGS := $(COMMON) -D_GNU_SOURCE -O1 -fno-omit-frame-pointer \
@@ -96,7 +97,7 @@ MUSL_SRC := $(addprefix string/,memchr.c memcmp.c memrchr.c strchr.c strchrnul.c
 	__towrite.c fwrite.c) \
 	$(addprefix time/,gmtime_r.c __secs_to_tm.c)
 MUSL_ASM := $(addprefix string/x86_64/,memcpy.s memmove.s memset.s)
-MUSL_CFLAGS := $(FREESTANDING) -w -D_XOPEN_SOURCE=700 -I$(MUSL)/arch/x86_64 \
+MUSL_CFLAGS = $(FREESTANDING) -w -D_XOPEN_SOURCE=700 -I$(MUSL)/arch/x86_64 \
 	-I$(MUSL)/arch/generic -I$(MUSL)/src/include -I$(MUSL)/src/internal \
 	-I$(MUSL)/obj/include -I$(MUSL)/include
 
@@ -221,7 +222,7 @@ PYTHON := /usr/bin/python3
 # clang has no such warnings, and its headers are its own.
 CLANG_LACKS := -Wlogical-op -Wduplicated-cond -fzero-call-used-regs=used-gpr \
 	-ftrivial-auto-var-init=zero
-CLANG_AO := $(filter-out $(CLANG_LACKS),$(subst \
+CLANG_AO = $(filter-out $(CLANG_LACKS),$(subst \
 	$(shell $(CC) -print-file-name=include),$(shell clang-14 \
 	-print-resource-dir 2>/dev/null)/include,$(AO_CFLAGS)))
 CLANG_HOST := $(filter-out $(CLANG_LACKS),$(TOOL_CFLAGS))
@@ -281,7 +282,8 @@ check-cppcheck:
 
 .PHONY: test bench run
 test: all unit $(if $(SIM_SRC),sim) $(DEPS)/postfix.done
-	@$(PYTHON) -m pytest -q -p no:cacheprovider $(PYTEST_OPTIONS) tests/system
+	@$(PYTHON) -m pytest -q -p no:cacheprovider -n 2 --dist loadfile \
+		$(PYTEST_OPTIONS) tests/system
 
 bench: all $(DEPS)/postfix.done
 	@$(PYTHON) tests/bench/bench.py $(BENCH_OPTIONS)

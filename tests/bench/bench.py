@@ -67,6 +67,7 @@ def table(title, head, rows):
 class Bench:
     def __init__(self, folder, tap):
         self.folder = folder
+        self.failed = False
         self.network = "tap0" if tap else "user"
         users = os.path.join(folder, "users.csv")
         with open(users, "w") as file:
@@ -306,7 +307,7 @@ def main():
                     subprocess.SubprocessError) as error:
                 print(f"\n{name}: {error}")
                 bench.failed = True
-        return int(hasattr(bench, "failed"))
+        return int(bench.failed)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

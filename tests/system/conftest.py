@@ -23,6 +23,22 @@ def pytest_collection_modifyitems(items):
     items.sort(key=rank)
 
 
+@pytest.fixture
+def figure(record_property):
+    """Notes a sentence with a figure, shown at the end of the run."""
+    return lambda sentence: record_property("figure", sentence)
+
+
+def pytest_terminal_summary(terminalreporter):
+    sentences = [sentence for outcome in ("passed", "failed")
+                 for report in terminalreporter.stats.get(outcome, [])
+                 for name, sentence in report.user_properties
+                 if name == "figure"]
+    if sentences:
+        terminalreporter.section("figures")
+        terminalreporter.write("\n".join(sentences) + "\n")
+
+
 @pytest.fixture(scope="session")
 def fresh_stick(tmp_path_factory):
     """A stick as mkusb makes it. Not to be written: see copy_stick."""

@@ -11,11 +11,13 @@ import subprocess
 import sys
 
 HOST = "10.0.2.2"
+GUEST, CARD = "10.0.2.15", "52:54:00:12:34:56"  # QEMU's first card
 MARK = "BAREPOST_NAMESPACE"
 SETUP = ("ip link set lo up && ip tuntap add dev tap0 mode tap && "
-         f"ip addr add {HOST}/24 dev tap0 && ip link set tap0 up")
+         f"ip addr add {HOST}/24 dev tap0 && ip link set tap0 up && "
+         f"ip neigh add {GUEST} lladdr {CARD} dev tap0")
 # The machine's side, for mkusb.
-STICK_OPTIONS = ("--address", "10.0.2.15/24", "--gateway", HOST)
+STICK_OPTIONS = ("--address", GUEST + "/24", "--gateway", HOST)
 
 
 def possible():

@@ -341,29 +341,32 @@ class Machine:
 
     def wait_banner(self, port, limit_s=60):
         """Seconds from switching on to the server's first line on that port,
-        and the line. One try after the other: the machine is not up yet when
-        the first ones are made."""
+        and the line. One try after the other, as the first ones are made
+        before anybody can answer; each waits longer than the last one."""
         deadline = time.monotonic() + limit_s
+        patience = 0.15
         while time.monotonic() < deadline:
-            line = self._try_banner(port)
+            line = self._try_banner(port, patience)
             if line:
                 return time.monotonic() - self.on_at, line
             if self.process.poll() is not None:
                 break
+            patience = min(patience * 1.05, 5)
         raise Hang(f"no banner on port {port}; the screen:\n"
                    + self.serial.screen())
 
-    def _try_banner(self, port):
+    def _try_banner(self, port, patience):
         try:
-            with socket.create_connection(self.address(port), 0.5) as client:
-                client.settimeout(0.5)
+            with socket.create_connection(self.address(port),
+                                          patience) as client:
                 line = client.recv(512)
                 if line:
                     client.sendall(b"QUIT\r\n")
-                return line.decode("latin-1")
+                    return line.decode("latin-1")
         except OSError:
-            time.sleep(0.02)  # refused at once: do not spin
-            return ""
+            pass
+        time.sleep(0.02)  # refused at once: do not spin
+        return ""
 
     # -- Hands on it --
 

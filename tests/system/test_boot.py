@@ -7,7 +7,7 @@ from conftest import choose_run
 HANG_S = 60
 
 
-def test_menu_by_key(copy_stick, boot, capsys):
+def test_menu_by_key(copy_stick, boot, figure):
     """BIOS, boot sector and menu from the stick; Run by a key, in 64 MiB."""
     server = boot(copy_stick, memory="64M")
     choose_run(server.machine)
@@ -15,11 +15,10 @@ def test_menu_by_key(copy_stick, boot, capsys):
     _, banner = server.machine.wait_banner(25, HANG_S)
     taken = qemu.time.monotonic() - chosen
     assert banner.startswith("220 " + stick.HOSTNAME)
-    with capsys.disabled():
-        print(f"\n  220 came {taken:.2f} s after the key in the boot menu")
+    figure(f"220 came {taken:.2f} s after the key in the boot menu")
 
 
-def test_run_starts_by_itself(copy_stick, boot, capsys):
+def test_run_starts_by_itself(copy_stick, boot, figure):
     """Nobody there: the menu waits 5 s and takes Run. Switched on again after
     a power cut, the server must come back alone."""
     server = boot(copy_stick)
@@ -28,18 +27,16 @@ def test_run_starts_by_itself(copy_stick, boot, capsys):
     seconds, banner = server.machine.wait_banner(25, HANG_S)
     assert banner.startswith("220 ")
     assert seconds >= 5
-    with capsys.disabled():
-        print(f"\n  220 came {seconds:.2f} s after power-on, of which the "
-              "menu waits 5 s")
+    figure(f"220 came {seconds:.2f} s after power-on, of which the "
+           "menu waits 5 s")
     _, banner = server.machine.wait_banner(110, HANG_S)
     assert banner.startswith("+OK")
 
 
-def test_kernel_loader(copy_stick, boot, capsys):
+def test_kernel_loader(copy_stick, boot, figure):
     """The same AO, loaded by QEMU itself, with the store on the stick."""
     server = boot(copy_stick, kernel=stick.AO, append="mode=run",
                   memory="64M")
     seconds, banner = server.machine.wait_banner(25, HANG_S)
     assert banner.startswith("220 " + stick.HOSTNAME)
-    with capsys.disabled():
-        print(f"\n  220 came {seconds:.2f} s after power-on by -kernel")
+    figure(f"220 came {seconds:.2f} s after power-on by -kernel")

@@ -17,7 +17,7 @@ PROGRAMS = [
 
 @pytest.mark.parametrize("name, options", PROGRAMS,
                          ids=[name for name, _ in PROGRAMS])
-def test_simulated_pc(name, options, capsys):
+def test_simulated_pc(name, options):
     program = os.path.join(ROOT, "build", "sim", name)
     done = subprocess.run([program, *options], cwd=ROOT, timeout=840,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
