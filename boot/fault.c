@@ -108,6 +108,14 @@ void machine_backtrace_write(void)
     write_backtrace((uint64_t)(uintptr_t)__builtin_frame_address(0));
 }
 
+_Noreturn void machine_panic_restart(void)
+{
+    machine_emergency_write("restart in 10 seconds\n");
+    for (unsigned i = 0; i < SECONDS * 1000; i++)
+        io_delay_us(1000);
+    machine_restart();
+}
+
 static void write_registers(const struct vector_frame *frame)
 {
     uint64_t cr2;
@@ -163,8 +171,5 @@ _Noreturn void boot_fault(const struct vector_frame *frame)
     machine_emergency_write("called from:\n");
     write_address(frame->rip);
     write_backtrace(frame->rbp);
-    machine_emergency_write("restart in 10 seconds\n");
-    for (unsigned i = 0; i < SECONDS * 1000; i++)
-        io_delay_us(1000);
-    machine_restart();
+    machine_panic_restart();
 }

@@ -10,19 +10,14 @@ static struct machine_state {
     bool started;
 } state;
 
-void machine_devices_start(void)
-{
-    if (state.started)
-        return;
-    state.started = true;
-    pci_module_init();
-}
-
 bool machine_poll(void)
 {
     bool any = false;
 
-    machine_devices_start();
+    if (!state.started) {
+        state.started = true;
+        pci_module_init();
+    }
     any |= pci_poll();
     any |= nic_poll();
     any |= disk_poll();

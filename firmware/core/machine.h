@@ -16,11 +16,6 @@
 
 /* ---- The loop ---------------------------------------------------------- */
 
-/* machine_devices_start - finds the devices and starts them; once, when the
- * pool of network buffers exists and before the rest of memory is given away.
- * The first machine_poll() does it when nobody has. */
-void machine_devices_start(void);
-
 /* machine_poll - lets the devices move on: finishes disk requests (their done()
  * runs inside this call), notices sticks and links that come and go, empties
  * the serial queue. Called by MT each turn. Returns true when anything
@@ -200,8 +195,12 @@ int machine_key_read(void);
  * by waiting if need be, without using any queue. */
 void machine_emergency_write(const char *text);
 
-/* machine_backtrace_write - for panic: by machine_emergency_write(), one line
- * for each function that is being called, innermost first. */
+/* machine_backtrace_write - the calls that led here, with names, by
+ * machine_emergency_write(). */
 void machine_backtrace_write(void);
+
+/* machine_panic_restart - after the panic screen was written: leaves a person
+ * some seconds to photograph it, then restarts. */
+_Noreturn void machine_panic_restart(void);
 
 #endif
