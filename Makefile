@@ -7,6 +7,10 @@
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
+# make V=1 shows the commands.
+ifndef V
+.SILENT:
+endif
 
 include deps.mk
 
@@ -60,9 +64,9 @@ AO_CFLAGS := $(FREESTANDING) $(HARDENING) $(UB_TRAPS) -mgeneral-regs-only \
 AO_LIB_CFLAGS := $(FREESTANDING) $(HARDENING) -w
 
 # Host code with sanitizers (unit tests, simulated PC), and without (mkusb).
-HOST_CFLAGS := $(COMMON) -O1 -fno-omit-frame-pointer \
+HOST_CFLAGS := $(COMMON) -D_GNU_SOURCE -O1 -fno-omit-frame-pointer \
 	-fsanitize=address,undefined -fno-sanitize-recover=all $(WARNINGS)
-TOOL_CFLAGS := $(COMMON) -O2 -fstack-protector-strong -D_FORTIFY_SOURCE=2 \
+TOOL_CFLAGS := $(COMMON) -D_GNU_SOURCE -O2 -fstack-protector-strong -D_FORTIFY_SOURCE=2 \
 	-fPIE $(WARNINGS)
 
 SQLITE_OPTIONS := -DSQLITE_OS_OTHER=1 -DSQLITE_THREADSAFE=0 \
