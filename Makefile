@@ -154,7 +154,7 @@ $(DEPS)/ao/musl/%.s.o: | $(ALL_DEPS)
 
 HOST_SRC := $(FIRMWARE_SRC) $(SHARED_SRC) $(DRIVER_SRC) $(UNIT_HELP_SRC)
 HOST_OBJ := $(HOST_SRC:%.c=$B/host/%.o) $B/host/firmware/core/coroutine_switch.asm.o
-HOST_LIB_OBJ := $(DEPS)/host/sqlite3.o $(ARGON2_SRC:%.c=$(DEPS)/host/argon2id/%.o) \
+HOST_LIB_OBJ := $(DEPS)/host/sqlite/sqlite3.o $(ARGON2_SRC:%.c=$(DEPS)/host/argon2id/%.o) \
 	$(DEPS)/host/argon2id/fill.o
 TOOL_OBJ := $(MKUSB_SRC:%.c=$B/tool/%.o) $(SHARED_SRC:%.c=$B/tool/%.o) \
 	$(TOOL_CORE_SRC:%.c=$B/tool/%.o)
@@ -172,12 +172,12 @@ $B/host/%.asm.o $B/tool/%.asm.o: %.asm
 	@mkdir -p $(@D)
 	nasm -f elf64 -o $@ $<
 
-$(DEPS)/host/sqlite3.o: $(SQLITE)/sqlite3.c
+$(DEPS)/host/sqlite/sqlite3.o: $(SQLITE)/sqlite3.c
 	@mkdir -p $(@D)
 	$(CC) -g -O1 -w -fsanitize=address,undefined -fno-sanitize-recover=all \
-		-fno-sanitize=alignment $(SQLITE_OPTIONS) -c -o $@ $<
+		-fno-sanitize=alignment,object-size $(SQLITE_OPTIONS) -c -o $@ $<
 
-$(DEPS)/tool/sqlite3.o: $(SQLITE)/sqlite3.c
+$(DEPS)/tool/sqlite/sqlite3.o: $(SQLITE)/sqlite3.c
 	@mkdir -p $(@D)
 	$(CC) -g -O2 -w -fPIE $(SQLITE_OPTIONS) -c -o $@ $<
 
