@@ -22,7 +22,7 @@
 #define TCP_RECEIVE_BYTES   131072 /* largest receive window */
 #define TCP_SEND_BUFFERS    64
 #define TCP_RECEIVE_BUFFERS 128
-#define TCP_WRITE_ROOM      4096 /* stream.h promises it */
+#define TCP_WRITE_ROOM      4096U /* stream.h promises it */
 #define TCP_INITIAL_SEGMENTS 10  /* RFC 6928 */
 
 #define TCP_RTO_MIN_MS      200 /* LANs; RFC 6298's 1 s is for the coarse
