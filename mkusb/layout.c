@@ -71,10 +71,10 @@ uint64_t layout_bytes_min(uint64_t content)
     uint64_t bytes = round_up(content + MIB, MIB);
     struct layout layout;
 
-    while (layout_plan(bytes, &layout) != OK ||
-           (uint64_t)layout.cluster_count * layout.cluster_sectors *
-                   LAYOUT_SECTOR_BYTES <
-               content)
+    while (layout_plan(bytes, &layout) != OK || (uint64_t)layout.cluster_count *
+                                                        layout.cluster_sectors *
+                                                        LAYOUT_SECTOR_BYTES <
+                                                    content)
         bytes += MIB;
     return bytes;
 }

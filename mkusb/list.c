@@ -10,7 +10,7 @@
 #include "mkusb/say.h"
 #include "mkusb/sysfs.h"
 #include <dirent.h>
-#include <libusb.h>
+#include <libusb-1.0/libusb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -142,8 +142,7 @@ static bool list_device(libusb_device *device,
     stick.usb_folder = find_usb_folder(device, stick.bus);
     read_string(handle, descriptor->iManufacturer, &stick, "manufacturer",
                 stick.vendor);
-    read_string(handle, descriptor->iProduct, &stick, "product",
-                stick.product);
+    read_string(handle, descriptor->iProduct, &stick, "product", stick.product);
     read_string(handle, descriptor->iSerialNumber, &stick, "serial",
                 stick.serial);
     print_disks(&stick);

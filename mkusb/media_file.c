@@ -3,6 +3,7 @@
  * --inspect and --check lay a cover over it: the store's recovery after a
  * power cut wants to write, and a look at a stick must not change it. What is
  * written goes into blocks of 4 KiB in RAM, found by hash. */
+#define _GNU_SOURCE
 #include "mkusb/media_file.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -202,8 +203,8 @@ static enum err overlay_read(struct media *media, uint64_t sector,
         return err;
     for (uint32_t i = 0; i < count; i++) {
         uint64_t at = sector + i;
-        const struct media_overlay_block *place = find_place(
-            overlay->table, overlay->places, at / BLOCK_SECTORS);
+        const struct media_overlay_block *place =
+            find_place(overlay->table, overlay->places, at / BLOCK_SECTORS);
 
         if (place->bytes != NULL)
             memcpy(to + (size_t)i * MEDIA_SECTOR_BYTES,

@@ -93,7 +93,8 @@ static const char *kind_name(mode_t mode)
     return S_ISSOCK(mode) ? "a socket" : "of an unknown kind";
 }
 
-enum err target_examine(const char *path, struct target *target, char *message)
+enum err target_examine(const char *path, struct target *target,
+                        char message[TARGET_MESSAGE_BYTES])
 {
     struct stat info;
 
@@ -193,14 +194,14 @@ static enum err check_whole(const struct target *target,
     if (parent == NULL)
         return refused(message, "out of memory");
     *strrchr(parent, '/') = '\0';
-    err = refused(message,
-                  "%s is a partition: name the whole stick, /dev/%s",
+    err = refused(message, "%s is a partition: name the whole stick, /dev/%s",
                   target->path, strrchr(parent, '/') + 1);
     free(parent);
     return err;
 }
 
-/* ---- Who uses it ---------------------------------------------------------- */
+/* ---- Who uses it ----------------------------------------------------------
+ */
 
 static bool is_node(const struct disk *disk, const char *number,
                     const char *source)
@@ -236,8 +237,8 @@ static void unescape(char *text)
 
 static bool is_system_folder(const char *folder)
 {
-    static const char *const system[] = {"/", "/usr", "/boot", "/boot/efi",
-                                         "/var", "/home"};
+    static const char *const system[] = {"/",         "/usr", "/boot",
+                                         "/boot/efi", "/var", "/home"};
 
     for (size_t i = 0; i < sizeof(system) / sizeof(system[0]); i++)
         if (strcmp(folder, system[i]) == 0)
@@ -358,7 +359,8 @@ static enum err check_holders(const struct target *target,
     return err;
 }
 
-/* ---- What it is ------------------------------------------------------------ */
+/* ---- What it is ------------------------------------------------------------
+ */
 
 static enum err check_is_stick(struct target *target, const struct disk *disk,
                                bool allow_fixed, char *message)
@@ -384,9 +386,8 @@ static enum err check_takes_data(struct target *target, const struct disk *disk,
                                  char *message)
 {
     char *queue = sysfs_join(disk->folder, "queue");
-    uint64_t block = queue == NULL
-                         ? 0
-                         : sysfs_number(queue, "logical_block_size", 512);
+    uint64_t block =
+        queue == NULL ? 0 : sysfs_number(queue, "logical_block_size", 512);
 
     free(queue);
     target->bytes = sysfs_number(disk->folder, "size", 0) * 512;
@@ -407,7 +408,7 @@ static enum err check_takes_data(struct target *target, const struct disk *disk,
 
 enum err target_check_device(const struct target_roots *roots,
                              struct target *target, bool allow_fixed,
-                             char *message)
+                             char message[TARGET_MESSAGE_BYTES])
 {
     struct disk disk;
     enum err err = find_disk(roots, target, &disk, message);

@@ -23,10 +23,10 @@ enum target_kind { TARGET_NEW_FILE, TARGET_FILE, TARGET_DEVICE };
 struct target {
     const char *path;
     enum target_kind kind;
-    unsigned major, minor;  /* of a device */
-    uint64_t bytes;         /* 0 for a new file */
-    bool has_content;       /* a file that is not just a hole */
-    char description[200];  /* of a device: vendor, product, serial */
+    unsigned major, minor; /* of a device */
+    uint64_t bytes;        /* 0 for a new file */
+    bool has_content;      /* a file that is not just a hole */
+    char description[200]; /* of a device: vendor, product, serial */
 };
 
 /* target_examine - finds out what `path` is.
