@@ -115,17 +115,10 @@ static enum err ask(const struct making *making)
 static enum err put_settings(struct store *store,
                              const struct settings *settings)
 {
-    char value[SETTINGS_VALUE_BYTES];
-
     for (unsigned i = 0; i < settings->count; i++) {
         const struct setting *setting = &settings->list[i];
-        enum err err =
-            store_setting_get(store, setting->key, value, sizeof(value));
+        enum err err = store_setting_put(store, setting->key, setting->value);
 
-        if (err == ERR_NOT_FOUND)
-            return say_refused("there is no setting \"%s\"", setting->key);
-        if (err == OK)
-            err = store_setting_put(store, setting->key, setting->value);
         if (err != OK)
             return say_refused("setting %s cannot be stored: %s (%s)",
                                setting->key, err_text(err),

@@ -1,8 +1,8 @@
 /* Settings from the command line, each checked before anything is written.
  *
- * Keys whose syntax mkusb knows are checked here; whether another key is one
- * that this store has is decided when the store is made (make_stick.c), by its
- * own list of defaults. */
+ * A key that the server does not know is refused: a misspelt setting that is
+ * silently without effect would be found out only on the booted machine.
+ */
 #include "mkusb/settings.h"
 #include "mkusb/say.h"
 #include "userdb/user.h"
@@ -118,21 +118,41 @@ static enum err check_words(const char *key, const char *value,
     return err;
 }
 
+static enum err check_address_of(const char *key, const char *value)
+{
+    (void)key;
+    return check_address(value);
+}
+
+static enum err check_domains(const char *key, const char *value)
+{
+    (void)key;
+    return check_words("domain", value, check_name);
+}
+
+static enum err check_plain_addresses(const char *key, const char *value)
+{
+    return check_words(key, value, check_plain_address);
+}
+
+/* The keys of mailstore/store.h that are a user's to choose. */
+static const struct {
+    const char *key;
+    enum err (*check)(const char *key, const char *value);
+} known[] = {
+    {"hostname", check_name},       {"domains", check_domains},
+    {"address", check_address_of},  {"gateway", check_plain_address},
+    {"dns", check_plain_addresses},
+};
+
 static enum err check_value(const char *key, const char *value)
 {
-    if (strcmp(key, "store_id") == 0)
-        return say_refused("the setting store_id is made by mkusb itself");
-    if (strcmp(key, "hostname") == 0)
-        return check_name(key, value);
-    if (strcmp(key, "domains") == 0)
-        return check_words("domain", value, check_name);
-    if (strcmp(key, "address") == 0)
-        return check_address(value);
-    if (strcmp(key, "gateway") == 0)
-        return check_plain_address(key, value);
-    if (strcmp(key, "dns") == 0)
-        return check_words(key, value, check_plain_address);
-    return OK;
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+        if (strcmp(known[i].key, key) == 0)
+            return known[i].check(key, value);
+    return say_refused("there is no setting \"%s\"; there are hostname, "
+                       "domains, address, gateway and dns",
+                       key);
 }
 
 /* ---- The list
@@ -156,13 +176,6 @@ const char *settings_get(const struct settings *settings, const char *key)
     return setting == NULL ? NULL : setting->value;
 }
 
-static bool key_valid(const char *key)
-{
-    size_t len = strspn(key, "abcdefghijklmnopqrstuvwxyz0123456789_.-");
-
-    return len > 0 && key[len] == '\0' && len < SETTINGS_KEY_BYTES;
-}
-
 /* Control characters would break the lines of menu and log. */
 static bool is_printable(const char *value)
 {
@@ -178,8 +191,6 @@ enum err settings_put(struct settings *settings, const char *key,
     struct setting *setting = find(settings, key);
     enum err err;
 
-    if (!key_valid(key))
-        return say_refused("\"%s\" cannot be the name of a setting", key);
     if (strlen(value) >= SETTINGS_VALUE_BYTES || !is_printable(value))
         return say_refused("the value of %s is too long or holds control "
                            "characters",

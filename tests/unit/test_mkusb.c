@@ -122,7 +122,8 @@ static void test_setting_syntax(void)
     CHECK(put("dns", "1.1.1.1 x") == ERR_REFUSED);
     CHECK(put("store_id", "0123") == ERR_REFUSED);
     CHECK(put("Bad Key", "1") == ERR_REFUSED);
-    CHECK(put("other", "a\nb") == ERR_REFUSED);
+    CHECK(put("hostname", "a\nb") == ERR_REFUSED);
+    CHECK(put("hostnam", "a") == ERR_REFUSED);
 }
 
 static void test_setting_defaults(void)
