@@ -195,4 +195,12 @@ int machine_key_read(void);
  * by waiting if need be, without using any queue. */
 void machine_emergency_write(const char *text);
 
+/* machine_backtrace_write - the calls that led here, with names, by
+ * machine_emergency_write(). */
+void machine_backtrace_write(void);
+
+/* machine_panic_restart - after the panic screen was written: leaves a person
+ * some seconds to photograph it, then restarts. */
+_Noreturn void machine_panic_restart(void);
+
 #endif

@@ -1,0 +1,233 @@
+/* The frame of the text interface: which page is shown, the AO menu itself,
+ * keys and redrawing. */
+#include "menu/menu.h"
+#include "core/check.h"
+#include "core/machine.h"
+#include "core/timer.h"
+#include "menu/page.h"
+#include "menu/screen.h"
+#include "store/st.h"
+#include <stdio.h>
+#include <string.h>
+
+#define REDRAW_MS  250
+#define PAGE_DEPTH 4
+#define KEY_ENTER  13
+#define KEY_ESCAPE 27
+
+static const struct page page_main;
+
+static struct {
+    const struct menu_actions *actions;
+    const struct page *pages[PAGE_DEPTH]; /* the last one is shown */
+    unsigned depth;
+    unsigned selected; /* row of the AO menu */
+    bool confirm;      /* the selected row waits for a second Enter */
+    bool dirty;
+    bool unsent; /* the serial line has not taken everything */
+    char note[81];
+    struct timer redraw;
+} state;
+
+const struct menu_actions *menu_actions(void)
+{
+    return state.actions;
+}
+
+static const struct page *current(void)
+{
+    return state.pages[state.depth - 1];
+}
+
+static void show(const struct page *page)
+{
+    menu_note("");
+    state.dirty = true;
+    if (page->enter != NULL)
+        page->enter();
+}
+
+static void open(const struct page *page)
+{
+    ASSERT(state.depth < PAGE_DEPTH);
+    state.pages[state.depth++] = page;
+    show(page);
+}
+
+void menu_leave(void)
+{
+    if (state.depth < 2)
+        return;
+    state.depth--;
+    show(current());
+}
+
+void menu_note(const char *text)
+{
+    (void)snprintf(state.note, sizeof(state.note), "%s", text);
+    state.dirty = true;
+}
+
+/* ---- The AO menu -----------------------------------------------------------
+ */
+
+static void run(void)
+{
+    state.actions->run();
+    open(&page_status);
+}
+
+/* Rows of the AO menu: a page to open, or something to do. */
+static const struct {
+    const char *text;
+    const struct page *page;
+    void (*action)(void);
+    bool confirm;
+} rows[] = {
+    {"Run: serve mail, show the running screen", NULL, run, false},
+    {"Network: address, gateway, name servers", &page_network, NULL, false},
+    {"Names: host name and mail domains", &page_names, NULL, false},
+    {"Users", &page_users, NULL, false},
+    {"Store and stick", &page_store, NULL, false},
+    {"Tasks and memory", &page_tasks, NULL, false},
+    {"Log", &page_log, NULL, false},
+    {"Restart the PC", NULL, NULL, true},
+    {"Power off", NULL, NULL, true},
+};
+
+#define ROWS        (unsigned)(sizeof(rows) / sizeof(rows[0]))
+#define ROW_RESTART (ROWS - 2)
+
+static void draw_main(void)
+{
+    for (unsigned i = 0; i < ROWS; i++) {
+        uint8_t attribute =
+            i == state.selected ? SCREEN_SELECTED : SCREEN_NORMAL;
+
+        screen_format(PAGE_FIRST_ROW + 1 + i, 4, attribute, " %u  %-50s", i + 1,
+                      rows[i].text);
+    }
+    screen_text(PAGE_FIRST_ROW + ROWS + 3, 4,
+                state.actions->running() ? SCREEN_GOOD : SCREEN_WARNING,
+                state.actions->running() ? "Mail is being served."
+                                         : "Mail is not being served yet: "
+                                           "choose Run.");
+    screen_text(PAGE_FIRST_ROW + ROWS + 4, 4,
+                st_state() == ST_READY ? SCREEN_NORMAL : SCREEN_WARNING,
+                st_state_text());
+}
+
+static void choose(void)
+{
+    if (rows[state.selected].confirm && !state.confirm) {
+        state.confirm = true;
+        menu_note("Mail stops. Enter again to do it, any other key to stay.");
+        return;
+    }
+    if (rows[state.selected].page != NULL)
+        open(rows[state.selected].page);
+    else if (rows[state.selected].action != NULL)
+        rows[state.selected].action();
+    else if (state.selected == ROW_RESTART)
+        state.actions->restart();
+    else
+        state.actions->power_off();
+}
+
+static bool key_main(int key)
+{
+    if (key != KEY_ENTER && state.confirm) {
+        state.confirm = false;
+        menu_note("");
+    }
+    if (key == KEY_UP)
+        state.selected = (state.selected + ROWS - 1) % ROWS;
+    else if (key == KEY_DOWN)
+        state.selected = (state.selected + 1) % ROWS;
+    else if (key == KEY_HOME)
+        state.selected = 0;
+    else if (key == KEY_END)
+        state.selected = ROWS - 1;
+    else if (key >= '1' && key < '1' + (int)ROWS)
+        state.selected = (unsigned)(key - '1');
+    if (key == KEY_ENTER || (key >= '1' && key < '1' + (int)ROWS))
+        choose();
+    else if (key == KEY_ESCAPE && state.actions->running())
+        open(&page_status);
+    state.dirty = true;
+    return true;
+}
+
+static const struct page page_main = {
+    .title = "Menu",
+    .help = "Up Down  select    Enter  open    1-9  open at once    "
+            "Esc  running screen",
+    .live = true,
+    .draw = draw_main,
+    .key = key_main,
+};
+
+/* ---- Frame, keys, redrawing ------------------------------------------------
+ */
+
+static void draw(void)
+{
+    char title[81];
+    const char *hostname = st_setting("hostname");
+
+    (void)snprintf(title, sizeof(title), " Barepost  %s%s%s", hostname,
+                   *hostname != '\0' ? "  " : "", current()->title);
+    screen_clear();
+    screen_cursor(MACHINE_ROWS, 0);
+    screen_bar(0, SCREEN_TITLE, title);
+    current()->draw();
+    screen_text(MACHINE_ROWS - 2, 1, SCREEN_WARNING, state.note);
+    screen_bar(MACHINE_ROWS - 1, SCREEN_TITLE, "");
+    screen_text(MACHINE_ROWS - 1, 1, SCREEN_TITLE, current()->help);
+}
+
+static void redraw_due(struct timer *timer)
+{
+    if (current()->live)
+        state.dirty = true;
+    timer_start(timer, REDRAW_MS);
+}
+
+static void take_key(int key)
+{
+    const struct page *page = current();
+
+    state.dirty = true;
+    if (page->key != NULL && page->key(key))
+        return;
+    if (key == KEY_ESCAPE)
+        menu_leave();
+}
+
+void menu_init(const struct menu_actions *actions, bool in_menu)
+{
+    memset(&state, 0, sizeof(state));
+    state.actions = actions;
+    screen_init();
+    open(&page_main);
+    if (!in_menu)
+        open(&page_status);
+    timer_init(&state.redraw, redraw_due);
+    timer_start(&state.redraw, REDRAW_MS);
+}
+
+bool menu_run(void)
+{
+    int key = screen_key();
+
+    if (key != KEY_NONE)
+        take_key(key);
+    if (state.dirty) {
+        state.dirty = false;
+        draw();
+        state.unsent = true;
+    }
+    if (state.unsent)
+        state.unsent = screen_flush();
+    return key != KEY_NONE;
+}

@@ -1,0 +1,34 @@
+/* A page of the text interface: rows 2 to 22 are its own, the frame around it
+ * is drawn by menu.c. */
+#ifndef MENU_PAGE_H
+#define MENU_PAGE_H
+
+#include <stdbool.h>
+
+#define PAGE_FIRST_ROW 2
+#define PAGE_LAST_ROW  22
+#define PAGE_ROWS      (PAGE_LAST_ROW - PAGE_FIRST_ROW + 1)
+
+struct page {
+    const char *title;
+    const char *help;    /* the keys, for the bottom row */
+    bool live;           /* redrawn four times a second */
+    void (*enter)(void); /* before it is shown; may be NULL */
+    void (*draw)(void);
+    /* Returns false when the key means nothing here: Esc then goes back. */
+    bool (*key)(int key); /* may be NULL */
+};
+
+extern const struct page page_status, page_network, page_names, page_users,
+    page_store, page_tasks, page_log;
+
+/* For pages: what menu.c was given. */
+const struct menu_actions *menu_actions(void);
+
+/* menu_leave - back to the page before. */
+void menu_leave(void);
+
+/* menu_note - a sentence in the row above the help; "" clears it. */
+void menu_note(const char *text);
+
+#endif

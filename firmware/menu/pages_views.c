@@ -1,0 +1,253 @@
+/* The pages that only show: users, store and stick, tasks and memory, log. */
+#include "core/iobuf.h"
+#include "core/log.h"
+#include "core/machine.h"
+#include "core/memory.h"
+#include "core/task.h"
+#include "menu/page.h"
+#include "menu/screen.h"
+#include "net/tcp.h"
+#include "store/st.h"
+#include "userdb/user.h"
+#include <stddef.h>
+
+#define MIB (1024 * 1024)
+
+/* How far a list is scrolled; one list is shown at a time. */
+static struct {
+    size_t first;
+} state;
+
+static void enter_list(void)
+{
+    state.first = 0;
+}
+
+/* Scrolls a list of `count` lines of which `shown` fit. */
+static bool scroll(int key, size_t count, size_t shown)
+{
+    size_t last = count > shown ? count - shown : 0;
+
+    if (key == KEY_UP && state.first > 0)
+        state.first--;
+    else if (key == KEY_DOWN)
+        state.first++;
+    else if (key == KEY_PAGE_UP)
+        state.first = state.first > shown ? state.first - shown : 0;
+    else if (key == KEY_PAGE_DOWN)
+        state.first += shown;
+    else if (key == KEY_HOME)
+        state.first = 0;
+    else if (key == KEY_END)
+        state.first = last;
+    else
+        return false;
+    if (state.first > last)
+        state.first = last;
+    return true;
+}
+
+#define LIST_HELP "Up Down Page-Up Page-Down Home End  scroll    Esc  back"
+
+/* ---- Users -----------------------------------------------------------------
+ */
+
+#define USER_ROWS (PAGE_ROWS - 3)
+
+static void draw_users(void)
+{
+    screen_format(PAGE_FIRST_ROW, 2, SCREEN_BRIGHT, "%-24s %-28s %9s  %s",
+                  "User", "Name", "Quota MB", "");
+    for (unsigned i = 0; i < USER_ROWS; i++) {
+        const struct user *user = directory_user_at(state.first + i);
+
+        if (user == NULL)
+            break;
+        screen_format(
+            PAGE_FIRST_ROW + 1 + i, 2,
+            user->enabled ? SCREEN_NORMAL : SCREEN_DIM,
+            "%-24.24s %-28.28s %9llu  %s%s", user->name, user->full_name,
+            (unsigned long long)(user->quota_bytes / MIB),
+            user->admin ? "admin " : "", user->enabled ? "" : "disabled");
+    }
+    screen_format(PAGE_LAST_ROW, 2, SCREEN_DIM, "%zu users",
+                  directory_user_count());
+}
+
+static bool key_users(int key)
+{
+    return scroll(key, directory_user_count(), USER_ROWS);
+}
+
+const struct page page_users = {
+    .title = "Users",
+    .help = LIST_HELP,
+    .enter = enter_list,
+    .draw = draw_users,
+    .key = key_users,
+};
+
+/* ---- Store and stick -------------------------------------------------------
+ */
+
+static unsigned draw_disk(unsigned row, unsigned disk)
+{
+    struct machine_disk_info info;
+
+    machine_disk_info(disk, &info);
+    if (!info.present)
+        return row;
+    screen_format(row, 2, SCREEN_BRIGHT, "Stick %u   %s %s  serial %s", disk,
+                  info.vendor, info.product, info.serial);
+    screen_format(row + 1, 4, SCREEN_NORMAL, "%llu MB%s",
+                  (unsigned long long)(info.sectors / (MIB / 512)),
+                  info.read_only ? ", write-protected" : "");
+    screen_format(row + 2, 4, SCREEN_NORMAL,
+                  "%llu reads (%llu KB)   %llu writes (%llu KB)   "
+                  "%llu flushes   %llu errors",
+                  (unsigned long long)info.reads,
+                  (unsigned long long)(info.bytes_read / 1024),
+                  (unsigned long long)info.writes,
+                  (unsigned long long)(info.bytes_written / 1024),
+                  (unsigned long long)info.flushes,
+                  (unsigned long long)info.errors);
+    return row + 4;
+}
+
+static void draw_store(void)
+{
+    struct st_figures figures;
+    unsigned row = PAGE_FIRST_ROW + 8;
+
+    st_figures(&figures);
+    screen_text(PAGE_FIRST_ROW, 2,
+                st_state() == ST_READY ? SCREEN_GOOD : SCREEN_BAD,
+                st_state_text());
+    screen_format(PAGE_FIRST_ROW + 2, 2, SCREEN_NORMAL,
+                  "Messages stored  %llu   mailboxes %llu   users %llu",
+                  (unsigned long long)figures.store.messages,
+                  (unsigned long long)figures.store.mailboxes,
+                  (unsigned long long)figures.store.users);
+    screen_format(PAGE_FIRST_ROW + 3, 2, SCREEN_NORMAL,
+                  "mail.db          %llu MB, %llu MB in use",
+                  (unsigned long long)(figures.store.database_bytes / MIB),
+                  (unsigned long long)(figures.store.used_bytes / MIB));
+    screen_format(PAGE_FIRST_ROW + 4, 2, SCREEN_NORMAL,
+                  "Since start      %llu messages made durable in %llu commits",
+                  (unsigned long long)figures.delivered,
+                  (unsigned long long)figures.commits);
+    screen_format(PAGE_FIRST_ROW + 5, 2, SCREEN_NORMAL,
+                  "Waiting now      %llu requests, %zu of %zu buffers free",
+                  (unsigned long long)figures.queued, figures.buffers_free,
+                  figures.buffers);
+    for (unsigned disk = 0; disk < MACHINE_DISKS; disk++)
+        row = draw_disk(row, disk);
+}
+
+const struct page page_store = {
+    .title = "Store and stick",
+    .help = "Esc  back",
+    .live = true,
+    .draw = draw_store,
+};
+
+/* ---- Tasks and memory ------------------------------------------------------
+ */
+
+static unsigned draw_pools(unsigned row)
+{
+    struct list *head = task_pools();
+
+    screen_format(row++, 2, SCREEN_BRIGHT, "%-10s %8s %8s %8s %12s %10s",
+                  "Tasks", "made", "in use", "peak", "taken", "refused");
+    for (struct list *node = head->next; node != head; node = node->next) {
+        const struct task_pool *pool =
+            LIST_ELEMENT(node, struct task_pool, link);
+
+        screen_format(
+            row++, 2, SCREEN_NORMAL, "%-10s %8u %8u %8u %12llu %10llu",
+            pool->name, pool->count, pool->count - pool->free,
+            pool->count - pool->lowest_free, (unsigned long long)pool->pops,
+            (unsigned long long)pool->refusals);
+    }
+    return row;
+}
+
+static void draw_tasks(void)
+{
+    struct tcp_figures tcp;
+    unsigned row = draw_pools(PAGE_FIRST_ROW);
+    const char *owner;
+    size_t bytes;
+
+    tcp_figures(&tcp);
+    screen_format(row++, 2, SCREEN_NORMAL, "%-10s %8u %8u %8u %12llu %10llu",
+                  "TCB", tcp.capacity, tcp.connections, tcp.connections_peak,
+                  (unsigned long long)(tcp.accepted + tcp.opened),
+                  (unsigned long long)tcp.refused);
+    screen_format(row++, 2, SCREEN_NORMAL, "%-10s %8zu %8zu %8s %12s %10llu",
+                  "iobuf", iobuf_total(), iobuf_total() - iobuf_free(), "", "",
+                  (unsigned long long)iobuf_refusals());
+    row++;
+    screen_format(row++, 2, SCREEN_BRIGHT, "Memory (KB), %zu left",
+                  memory_left() / 1024);
+    for (unsigned i = 0; (owner = memory_entry(i, &bytes)) != NULL; i++) {
+        if (row + i / 3 > PAGE_LAST_ROW)
+            break;
+        screen_format(row + i / 3, 2 + i % 3 * 26, SCREEN_NORMAL,
+                      "%-15.15s %8zu", owner, bytes / 1024);
+    }
+}
+
+const struct page page_tasks = {
+    .title = "Tasks and memory",
+    .help = "Esc  back",
+    .live = true,
+    .draw = draw_tasks,
+};
+
+/* ---- Log -------------------------------------------------------------------
+ */
+
+static size_t log_lines_kept(void)
+{
+    uint64_t count = log_count();
+
+    return count < LOG_LINES ? (size_t)count : LOG_LINES;
+}
+
+static void draw_log(void)
+{
+    for (unsigned i = 0; i < PAGE_ROWS; i++) {
+        const char *line = log_line((unsigned)state.first + PAGE_ROWS - 1 - i);
+
+        if (line != NULL)
+            screen_text(PAGE_FIRST_ROW + i, 0, SCREEN_NORMAL, line);
+    }
+}
+
+static bool key_log(int key)
+{
+    /* The newest line is at the bottom: up means further back. */
+    static const struct {
+        int key, meaning;
+    } turned[] = {
+        {KEY_UP, KEY_DOWN},  {KEY_DOWN, KEY_UP},
+        {KEY_HOME, KEY_END}, {KEY_PAGE_UP, KEY_PAGE_DOWN},
+        {KEY_END, KEY_HOME}, {KEY_PAGE_DOWN, KEY_PAGE_UP},
+    };
+
+    for (unsigned i = 0; i < sizeof(turned) / sizeof(turned[0]); i++)
+        if (turned[i].key == key)
+            return scroll(turned[i].meaning, log_lines_kept(), PAGE_ROWS);
+    return false;
+}
+
+const struct page page_log = {
+    .title = "Log",
+    .help = LIST_HELP,
+    .live = true,
+    .enter = enter_list,
+    .draw = draw_log,
+    .key = key_log,
+};

@@ -1,0 +1,19 @@
+/* Settings of the store as typed values: their checks, and the network
+ * configuration that they make. */
+#ifndef MENU_SETTINGS_H
+#define MENU_SETTINGS_H
+
+#include "net/net.h"
+#include <stdbool.h>
+
+bool settings_address_valid(const char *value);
+bool settings_gateway_valid(const char *value);
+bool settings_dns_valid(const char *value);
+bool settings_hostname_valid(const char *value);
+bool settings_domains_valid(const char *value);
+
+/* settings_network - the configuration that the store's settings ask for.
+ * What is missing or wrong is replaced by DHCP, resp. left out, and logged. */
+void settings_network(struct net_config *config);
+
+#endif
