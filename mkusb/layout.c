@@ -5,7 +5,9 @@
 #define MIB 1048576ull
 #define GIB (1024 * MIB)
 
-#define RESERVED_MIN     32 /* usual for FAT32: boot sectors and their copies */
+/* Usual for FAT32: boot sectors and their copies. mformat takes no more than
+ * 255, so that a large alignment is reached by longer FATs. */
+#define RESERVED         32
 #define FAT_ENTRIES      (LAYOUT_SECTOR_BYTES / 4)
 #define PAGE_SECTORS     8
 #define PARTITION_FAT32  0x0C /* FAT32 addressed by LBA */
@@ -30,8 +32,8 @@ static enum err try_cluster_size(struct layout *layout, uint32_t sectors,
                                  uint64_t alignment)
 {
     uint64_t entries = layout->partition_sectors / sectors + 2;
-    uint64_t fat = round_up((entries + FAT_ENTRIES - 1) / FAT_ENTRIES, 4);
-    uint64_t before = round_up(RESERVED_MIN + 2 * fat, alignment);
+    uint64_t fat = (entries + FAT_ENTRIES - 1) / FAT_ENTRIES;
+    uint64_t before = round_up(RESERVED + 2 * fat, alignment);
     uint64_t clusters;
 
     if (before >= layout->partition_sectors)
@@ -40,8 +42,8 @@ static enum err try_cluster_size(struct layout *layout, uint32_t sectors,
     if (clusters < LAYOUT_CLUSTERS_MIN || clusters > LAYOUT_CLUSTERS_MAX)
         return ERR_FULL;
     layout->cluster_sectors = sectors;
-    layout->fat_sectors = (uint32_t)fat;
-    layout->reserved_sectors = (uint32_t)(before - 2 * fat);
+    layout->fat_sectors = (uint32_t)((before - RESERVED) / 2);
+    layout->reserved_sectors = RESERVED;
     layout->cluster_count = (uint32_t)clusters;
     layout->data_sector = layout->partition_sector + before;
     return OK;
