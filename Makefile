@@ -26,6 +26,9 @@ DRIVER_SRC := $(wildcard drivers/*.c drivers/*/*.c)
 BOOT_SRC := $(wildcard boot/*.c)
 AO_ASM := $(wildcard boot/*.asm) firmware/core/coroutine_switch.asm
 MKUSB_SRC := $(wildcard mkusb/*.c)
+# What unit tests take of it; the rest calls other programs or is main().
+MKUSB_TESTED_SRC := $(addprefix mkusb/,layout.c media_file.c say.c settings.c \
+	sysfs.c target.c)
 # The part of core that workstation tools use as well.
 TOOL_CORE_SRC := firmware/core/err.c firmware/core/random.c
 SIM_SRC := $(wildcard tests/sim/*.c)
@@ -164,7 +167,8 @@ $(DEPS)/ao/musl/%.s.o: | $(ALL_DEPS)
 
 # ---- Host objects: sanitized (tests), plain (mkusb, native figures) ----------
 
-HOST_SRC := $(FIRMWARE_SRC) $(SHARED_SRC) $(DRIVER_SRC) $(UNIT_HELP_SRC)
+HOST_SRC := $(FIRMWARE_SRC) $(SHARED_SRC) $(DRIVER_SRC) $(UNIT_HELP_SRC) \
+	$(MKUSB_TESTED_SRC)
 HOST_OBJ := $(HOST_SRC:%.c=$B/host/%.o) $B/host/firmware/core/coroutine_switch.asm.o
 HOST_LIB_OBJ := $(DEPS)/host/sqlite/sqlite3.o $(ARGON2_SRC:%.c=$(DEPS)/host/argon2id/%.o) \
 	$(DEPS)/host/argon2id/fill.o
