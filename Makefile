@@ -15,7 +15,7 @@ endif
 include deps.mk
 
 B := build
-ALL_DEPS := $(DEPS)/packages.done $(SQLITE)/sqlite3.c $(DEPS)/musl.done \
+ALL_DEPS := $(DEPS)/packages.done $(SQLITE)/sqlite3.c $(MUSL_SYSCALL_H) \
 	$(ARGON2)/argon2.c
 
 # ---- Sources: every file of a room belongs to it -----------------------------
@@ -26,6 +26,9 @@ DRIVER_SRC := $(wildcard drivers/*.c drivers/*/*.c)
 BOOT_SRC := $(wildcard boot/*.c)
 AO_ASM := $(wildcard boot/*.asm) firmware/core/coroutine_switch.asm
 MKUSB_SRC := $(wildcard mkusb/*.c)
+# What unit tests take of it; the rest calls other programs or is main().
+MKUSB_TESTED_SRC := $(addprefix mkusb/,layout.c media_file.c say.c settings.c \
+	sysfs.c target.c)
 # The part of core that workstation tools use as well.
 TOOL_CORE_SRC := firmware/core/err.c firmware/core/random.c
 SIM_SRC := $(wildcard tests/sim/*.c)
@@ -35,7 +38,8 @@ UNIT_HELP_SRC := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
 # ---- Flags -----------------------------------------------------------------
 
 CC := gcc
-INCLUDES := -I. -Ifirmware -isystem $(SQLITE)
+INCLUDES := -I. -Ifirmware -isystem $(SQLITE) -isystem $(ARGON2) \
+	-D_POSIX_C_SOURCE=200809L
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wconversion -Wvla -Walloca -Wundef \
 	-Wcast-qual -Wimplicit-fallthrough -Wswitch-enum -Wmissing-prototypes \
 	-Wstrict-prototypes -Wformat=2
@@ -81,7 +85,11 @@ SQLITE_OPTIONS := -DSQLITE_OS_OTHER=1 -DSQLITE_THREADSAFE=0 \
 	-DSQLITE_OMIT_TRACE -DSQLITE_OMIT_COMPLETE -DSQLITE_OMIT_GET_TABLE \
 	-DSQLITE_OMIT_TCL_VARIABLE -DSQLITE_OMIT_DESERIALIZE -DSQLITE_OMIT_JSON \
 	-DSQLITE_OMIT_UTF16 -DNDEBUG
-ARGON2_OPTIONS := -DARGON2_NO_THREADS -Dfill_segment=argon2_fill_segment -I$(ARGON2)
+# userdb/password.c stands between argon2's core and its inner loop (fill.o),
+# and gives it memory.
+ARGON2_OPTIONS := -DARGON2_NO_THREADS -Dmalloc=argon2_malloc -Dfree=argon2_free \
+	-I$(ARGON2)
+ARGON2_FILL_OPTIONS := $(ARGON2_OPTIONS) -Dfill_segment=argon2_fill_segment
 ARGON2_SRC := argon2.c core.c encoding.c blake2/blake2b.c
 
 # musl's members that SQLite, argon2 and our own code need.
@@ -93,7 +101,7 @@ MUSL_SRC := $(addprefix string/,memchr.c memcmp.c memrchr.c strchr.c strchrnul.c
 	$(addprefix ctype/,tolower.c isupper.c toupper.c islower.c isdigit.c isalpha.c \
 	isalnum.c isspace.c isprint.c) \
 	$(addprefix math/,frexpl.c __fpclassifyl.c __signbitl.c) \
-	$(addprefix stdio/,snprintf.c vsnprintf.c vfprintf.c __toread.c __uflow.c \
+	$(addprefix stdio/,snprintf.c vsnprintf.c sprintf.c vsprintf.c vfprintf.c __toread.c __uflow.c \
 	__towrite.c fwrite.c) \
 	$(addprefix time/,gmtime_r.c __secs_to_tm.c)
 MUSL_ASM := $(addprefix string/x86_64/,memcpy.s memmove.s memset.s)
@@ -106,16 +114,27 @@ MUSL_CFLAGS = $(FREESTANDING) -w -D_XOPEN_SOURCE=700 -I$(MUSL)/arch/x86_64 \
 AO_C := $(BOOT_SRC) $(DRIVER_SRC) $(FIRMWARE_SRC) $(SHARED_SRC)
 AO_OBJ := $(AO_C:%.c=$B/ao-obj/%.o) $(AO_ASM:%.asm=$B/ao-obj/%.asm.o)
 AO_LIB_OBJ := $(DEPS)/ao/sqlite3.o \
-	$(ARGON2_SRC:%.c=$(DEPS)/ao/argon2/%.o) $(DEPS)/ao/argon2/fill.o \
+	$(ARGON2_SRC:%.c=$(DEPS)/ao/argon2id/%.o) $(DEPS)/ao/argon2id/fill.o \
 	$(MUSL_SRC:%.c=$(DEPS)/ao/musl/%.o) $(MUSL_ASM:%.s=$(DEPS)/ao/musl/%.s.o)
 
 .PHONY: all
 all: $B/ao $B/mkusb
 
-$B/ao: $(AO_OBJ) $(AO_LIB_OBJ) boot/ao.ld
-	ld -nostdlib -static -z max-page-size=4096 -z noexecstack --gc-sections \
-		-T boot/ao.ld -o $@ $(AO_OBJ) $(AO_LIB_OBJ) \
-		$(shell $(CC) -print-libgcc-file-name)
+AO_LINK := ld -nostdlib -static -z max-page-size=4096 -z noexecstack \
+	--gc-sections -T boot/ao.ld
+AO_LINK_LIBS := $(AO_LIB_OBJ) $(shell $(CC) -print-libgcc-file-name)
+
+# Linked twice: the first link tells the names of the functions, which the
+# second takes in behind all code, so that it moves none of them.
+$B/ao.unnamed: $(AO_OBJ) $(AO_LIB_OBJ) boot/ao.ld boot/symbols.awk
+	@awk -f boot/symbols.awk </dev/null >$B/symbols-none.asm
+	@nasm -f elf64 -o $B/symbols-none.o $B/symbols-none.asm
+	$(AO_LINK) -o $@ $(AO_OBJ) $B/symbols-none.o $(AO_LINK_LIBS)
+
+$B/ao: $B/ao.unnamed
+	@nm -n $< | awk -f boot/symbols.awk >$B/symbols.asm
+	@nasm -f elf64 -o $B/symbols.o $B/symbols.asm
+	$(AO_LINK) -o $@ $(AO_OBJ) $B/symbols.o $(AO_LINK_LIBS)
 
 $B/ao-obj/%.o: %.c | $(ALL_DEPS)
 	@mkdir -p $(@D)
@@ -129,14 +148,14 @@ $(DEPS)/ao/sqlite3.o: $(SQLITE)/sqlite3.c
 	@mkdir -p $(@D)
 	$(CC) $(AO_LIB_CFLAGS) $(SQLITE_OPTIONS) -c -o $@ $<
 
-$(DEPS)/ao/argon2/%.o: | $(ALL_DEPS)
+$(DEPS)/ao/argon2id/%.o: | $(ALL_DEPS)
 	@mkdir -p $(@D)
 	$(CC) $(AO_LIB_CFLAGS) $(ARGON2_OPTIONS) -c -o $@ $(ARGON2)/$*.c
 
 # The inner loop, by SSE2: every x86-64 has it.
-$(DEPS)/ao/argon2/fill.o: | $(ALL_DEPS)
+$(DEPS)/ao/argon2id/fill.o: | $(ALL_DEPS)
 	@mkdir -p $(@D)
-	$(CC) $(AO_LIB_CFLAGS) $(ARGON2_OPTIONS) -c -o $@ $(ARGON2)/opt.c
+	$(CC) $(AO_LIB_CFLAGS) $(ARGON2_FILL_OPTIONS) -c -o $@ $(ARGON2)/opt.c
 
 $(DEPS)/ao/musl/%.o: | $(ALL_DEPS)
 	@mkdir -p $(@D)
@@ -148,10 +167,11 @@ $(DEPS)/ao/musl/%.s.o: | $(ALL_DEPS)
 
 # ---- Host objects: sanitized (tests), plain (mkusb, native figures) ----------
 
-HOST_SRC := $(FIRMWARE_SRC) $(SHARED_SRC) $(DRIVER_SRC) $(UNIT_HELP_SRC)
+HOST_SRC := $(FIRMWARE_SRC) $(SHARED_SRC) $(DRIVER_SRC) $(UNIT_HELP_SRC) \
+	$(MKUSB_TESTED_SRC)
 HOST_OBJ := $(HOST_SRC:%.c=$B/host/%.o) $B/host/firmware/core/coroutine_switch.asm.o
-HOST_LIB_OBJ := $(DEPS)/host/sqlite3.o $(ARGON2_SRC:%.c=$(DEPS)/host/argon2/%.o) \
-	$(DEPS)/host/argon2/fill.o
+HOST_LIB_OBJ := $(DEPS)/host/sqlite/sqlite3.o $(ARGON2_SRC:%.c=$(DEPS)/host/argon2id/%.o) \
+	$(DEPS)/host/argon2id/fill.o
 TOOL_OBJ := $(MKUSB_SRC:%.c=$B/tool/%.o) $(SHARED_SRC:%.c=$B/tool/%.o) \
 	$(TOOL_CORE_SRC:%.c=$B/tool/%.o)
 TOOL_LIB_OBJ := $(HOST_LIB_OBJ:$(DEPS)/host/%=$(DEPS)/tool/%)
@@ -168,24 +188,24 @@ $B/host/%.asm.o $B/tool/%.asm.o: %.asm
 	@mkdir -p $(@D)
 	nasm -f elf64 -o $@ $<
 
-$(DEPS)/host/sqlite3.o: $(SQLITE)/sqlite3.c
+$(DEPS)/host/sqlite/sqlite3.o: $(SQLITE)/sqlite3.c
 	@mkdir -p $(@D)
 	$(CC) -g -O1 -w -fsanitize=address,undefined -fno-sanitize-recover=all \
-		-fno-sanitize=alignment $(SQLITE_OPTIONS) -c -o $@ $<
+		-fno-sanitize=alignment,object-size $(SQLITE_OPTIONS) -c -o $@ $<
 
-$(DEPS)/tool/sqlite3.o: $(SQLITE)/sqlite3.c
+$(DEPS)/tool/sqlite/sqlite3.o: $(SQLITE)/sqlite3.c
 	@mkdir -p $(@D)
 	$(CC) -g -O2 -w -fPIE $(SQLITE_OPTIONS) -c -o $@ $<
 
-$(DEPS)/host/argon2/fill.o $(DEPS)/tool/argon2/fill.o: | $(ALL_DEPS)
+$(DEPS)/host/argon2id/fill.o $(DEPS)/tool/argon2id/fill.o: | $(ALL_DEPS)
 	@mkdir -p $(@D)
-	$(CC) -g -O2 -w -fPIE $(ARGON2_OPTIONS) -c -o $@ $(ARGON2)/opt.c
+	$(CC) -g -O2 -w -fPIE $(ARGON2_FILL_OPTIONS) -c -o $@ $(ARGON2)/opt.c
 
-$(DEPS)/host/argon2/%.o: | $(ALL_DEPS)
+$(DEPS)/host/argon2id/%.o: | $(ALL_DEPS)
 	@mkdir -p $(@D)
 	$(CC) -g -O2 -w $(ARGON2_OPTIONS) -c -o $@ $(ARGON2)/$*.c
 
-$(DEPS)/tool/argon2/%.o: | $(ALL_DEPS)
+$(DEPS)/tool/argon2id/%.o: | $(ALL_DEPS)
 	@mkdir -p $(@D)
 	$(CC) -g -O2 -w -fPIE $(ARGON2_OPTIONS) -c -o $@ $(ARGON2)/$*.c
 
