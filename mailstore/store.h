@@ -174,6 +174,7 @@ struct store_mailbox_info {
 };
 struct store_message_info {
     int64_t message_id;
+    char mailbox[65];
     uint32_t uid;
     uint64_t bytes;
     int64_t received_ms;
@@ -181,7 +182,7 @@ struct store_message_info {
     char subject[256]; /* decoded as far as it is UTF-8, one line */
 };
 
-/* Call back for each one, in order of name, resp. uid; a callback's error
+/* Call back for each one, in order of name, resp. mailbox and uid; a callback's error
  * ends the listing and is returned. */
 enum err store_list_mailboxes(
     struct store *store,
