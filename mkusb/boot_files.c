@@ -4,7 +4,6 @@
  * installer of syslinux ends with success when it could not move its files, so
  * that its work is looked at afterwards. It patches the boot sector, not the
  * copy in sector 6: that is done here. */
-#define _GNU_SOURCE
 #include "mkusb/boot_files.h"
 #include "mkusb/host_services.h"
 #include "mkusb/media_file.h"

@@ -4,7 +4,6 @@
  * the check with a sentence. The FAT is read once from end to end: each entry
  * is free, bad, an end or a cluster of this volume, no cluster has two
  * predecessors, and the second copy equals the first. */
-#define _GNU_SOURCE
 #include "mailstore/fat32.h"
 #include "mkusb/read_stick.h"
 #include "mkusb/say.h"

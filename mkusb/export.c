@@ -7,7 +7,6 @@
  * File times are those of arrival. Names come from the store, so that they are
  * made harmless: '/' and other characters that could lead elsewhere are
  * written as %XX. The folder has to be new or empty: nothing is overwritten. */
-#define _GNU_SOURCE
 #include "mkusb/read_stick.h"
 #include "mkusb/say.h"
 #include <dirent.h>

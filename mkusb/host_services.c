@@ -4,7 +4,6 @@
  * A failed REQUIRE is not printed: its error travels up to where a sentence is
  * made of it. A failed ASSERT is our own mistake and ends the process before
  * it writes anything more. */
-#define _GNU_SOURCE
 #include "mkusb/host_services.h"
 #include "core/check.h"
 #include "core/log.h"

@@ -1,7 +1,6 @@
 /* mkusb --inspect: mailboxes and messages as lines on stdout. What a sender
  * chose (addresses, subjects) is shown without its control characters, so that
  * a mail cannot drive the terminal. */
-#define _GNU_SOURCE
 #include "mkusb/read_stick.h"
 #include "mkusb/say.h"
 #include <inttypes.h>

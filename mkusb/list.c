@@ -5,7 +5,6 @@
  * the kernel's copies in /sys are taken, and what neither gives is shown as
  * "?". Size and device node are those of the block device that hangs on the
  * same bus and port. A reader with several cards has a line for each. */
-#define _GNU_SOURCE
 #include "mkusb/list.h"
 #include "mkusb/say.h"
 #include "mkusb/sysfs.h"

@@ -1,6 +1,5 @@
 /* mkusb: makes, reads and keeps Barepost sticks. This file: from the command
  * line to the mode that does the work. */
-#define _GNU_SOURCE
 #include "mailstore/store.h"
 #include "mkusb/host_services.h"
 #include "mkusb/list.h"

@@ -3,7 +3,6 @@
  * --inspect and --check lay a cover over it: the store's recovery after a
  * power cut wants to write, and a look at a stick must not change it. What is
  * written goes into blocks of 4 KiB in RAM, found by hash. */
-#define _GNU_SOURCE
 #include "mkusb/media_file.h"
 #include <errno.h>
 #include <stdlib.h>

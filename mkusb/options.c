@@ -1,6 +1,5 @@
 /* Command line -> struct options. Every combination that makes no sense is a
  * usage error, so that no option is ever silently without effect. */
-#define _GNU_SOURCE
 #include "mkusb/options.h"
 #include "mkusb/say.h"
 #include <getopt.h>

@@ -3,7 +3,6 @@
  * The child's stdout and stderr go into unnamed files, its stdin comes from
  * one, so that no pipe can fill up. The child sees a small fixed environment:
  * the user's own mtools configuration must not change what is written. */
-#define _GNU_SOURCE
 #include "mkusb/run_tool.h"
 #include "mkusb/say.h"
 #include <errno.h>

@@ -3,7 +3,6 @@
  * On a terminal a step is one line that is written over and over; elsewhere
  * steps are silent, so that logs hold only errors, warnings and the closing
  * line. */
-#define _GNU_SOURCE
 #include "mkusb/say.h"
 #include <inttypes.h>
 #include <stdarg.h>

@@ -5,7 +5,6 @@
  * written completely, so that nothing of the target's former content can show
  * through in a directory. Clusters that only mail.db and its WAL own stay as
  * they are on the target, except for the pages that the store has written. */
-#define _GNU_SOURCE
 #include "mkusb/stick_image.h"
 #include "mkusb/say.h"
 #include <errno.h>

@@ -1,6 +1,5 @@
 /* Reads attributes of /sys. They are untrusted only in so far as a USB device
  * chooses its own names: what is not printable is shown as '?'. */
-#define _GNU_SOURCE
 #include "mkusb/sysfs.h"
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,7 +5,6 @@
  * is no USB stick, it cannot take the data. All of it is read from the roots
  * that the caller names. Opening the device exclusively (stick_target.c)
  * settles what may have changed since. */
-#define _GNU_SOURCE
 #include "mkusb/target.h"
 #include "mkusb/sysfs.h"
 #include <dirent.h>

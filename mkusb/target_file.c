@@ -1,7 +1,6 @@
 /* Opens targets. A new image file comes to life under a temporary name and is
  * renamed when it is complete: an older image of that name stays whole until
  * then. */
-#define _GNU_SOURCE
 #include "mkusb/target_file.h"
 #include "mkusb/media_file.h"
 #include "mkusb/say.h"

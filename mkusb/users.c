@@ -2,7 +2,6 @@
  *
  * The directory of userdb is filled on the way, only to find names that occur
  * twice with the very rules that the AO resolves addresses by. */
-#define _GNU_SOURCE
 #include "mkusb/users.h"
 #include "mkusb/host_services.h"
 #include "mkusb/say.h"

@@ -1,5 +1,4 @@
 /* mkusb's pure parts: geometry, settings, the cover over a medium. */
-#define _GNU_SOURCE
 #include "check.h"
 #include "mkusb/layout.h"
 #include "mkusb/media_file.h"

@@ -1,5 +1,4 @@
 /* Which block devices mkusb writes to: decided on made-up /sys trees. */
-#define _GNU_SOURCE
 #include "check.h"
 #include "mkusb/target.h"
 #include <fcntl.h>
