@@ -35,7 +35,8 @@ UNIT_HELP_SRC := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
 # ---- Flags -----------------------------------------------------------------
 
 CC := gcc
-INCLUDES := -I. -Ifirmware -isystem $(SQLITE)
+INCLUDES := -I. -Ifirmware -isystem $(SQLITE) -isystem $(ARGON2) \
+	-D_POSIX_C_SOURCE=200809L
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wconversion -Wvla -Walloca -Wundef \
 	-Wcast-qual -Wimplicit-fallthrough -Wswitch-enum -Wmissing-prototypes \
 	-Wstrict-prototypes -Wformat=2
@@ -80,7 +81,11 @@ SQLITE_OPTIONS := -DSQLITE_OS_OTHER=1 -DSQLITE_THREADSAFE=0 \
 	-DSQLITE_OMIT_TRACE -DSQLITE_OMIT_COMPLETE -DSQLITE_OMIT_GET_TABLE \
 	-DSQLITE_OMIT_TCL_VARIABLE -DSQLITE_OMIT_DESERIALIZE -DSQLITE_OMIT_JSON \
 	-DSQLITE_OMIT_UTF16 -DNDEBUG
-ARGON2_OPTIONS := -DARGON2_NO_THREADS -Dfill_segment=argon2_fill_segment -I$(ARGON2)
+# userdb/password.c stands between argon2's core and its inner loop (fill.o),
+# and gives it memory.
+ARGON2_OPTIONS := -DARGON2_NO_THREADS -Dmalloc=argon2_malloc -Dfree=argon2_free \
+	-I$(ARGON2)
+ARGON2_FILL_OPTIONS := $(ARGON2_OPTIONS) -Dfill_segment=argon2_fill_segment
 ARGON2_SRC := argon2.c core.c encoding.c blake2/blake2b.c
 
 # musl's members that SQLite, argon2 and our own code need.
@@ -92,7 +97,7 @@ MUSL_SRC := $(addprefix string/,memchr.c memcmp.c memrchr.c strchr.c strchrnul.c
 	$(addprefix ctype/,tolower.c isupper.c toupper.c islower.c isdigit.c isalpha.c \
 	isalnum.c isspace.c isprint.c) \
 	$(addprefix math/,frexpl.c __fpclassifyl.c __signbitl.c) \
-	$(addprefix stdio/,snprintf.c vsnprintf.c vfprintf.c __toread.c __uflow.c \
+	$(addprefix stdio/,snprintf.c vsnprintf.c sprintf.c vsprintf.c vfprintf.c __toread.c __uflow.c \
 	__towrite.c fwrite.c) \
 	$(addprefix time/,gmtime_r.c __secs_to_tm.c)
 MUSL_ASM := $(addprefix string/x86_64/,memcpy.s memmove.s memset.s)
@@ -105,7 +110,7 @@ MUSL_CFLAGS := $(FREESTANDING) -w -D_XOPEN_SOURCE=700 -I$(MUSL)/arch/x86_64 \
 AO_C := $(BOOT_SRC) $(DRIVER_SRC) $(FIRMWARE_SRC) $(SHARED_SRC)
 AO_OBJ := $(AO_C:%.c=$B/ao-obj/%.o) $(AO_ASM:%.asm=$B/ao-obj/%.asm.o)
 AO_LIB_OBJ := $(DEPS)/ao/sqlite3.o \
-	$(ARGON2_SRC:%.c=$(DEPS)/ao/argon2/%.o) $(DEPS)/ao/argon2/fill.o \
+	$(ARGON2_SRC:%.c=$(DEPS)/ao/argon2id/%.o) $(DEPS)/ao/argon2id/fill.o \
 	$(MUSL_SRC:%.c=$(DEPS)/ao/musl/%.o) $(MUSL_ASM:%.s=$(DEPS)/ao/musl/%.s.o)
 
 .PHONY: all
@@ -128,14 +133,14 @@ $(DEPS)/ao/sqlite3.o: $(SQLITE)/sqlite3.c
 	@mkdir -p $(@D)
 	$(CC) $(AO_LIB_CFLAGS) $(SQLITE_OPTIONS) -c -o $@ $<
 
-$(DEPS)/ao/argon2/%.o: | $(ALL_DEPS)
+$(DEPS)/ao/argon2id/%.o: | $(ALL_DEPS)
 	@mkdir -p $(@D)
 	$(CC) $(AO_LIB_CFLAGS) $(ARGON2_OPTIONS) -c -o $@ $(ARGON2)/$*.c
 
 # The inner loop, by SSE2: every x86-64 has it.
-$(DEPS)/ao/argon2/fill.o: | $(ALL_DEPS)
+$(DEPS)/ao/argon2id/fill.o: | $(ALL_DEPS)
 	@mkdir -p $(@D)
-	$(CC) $(AO_LIB_CFLAGS) $(ARGON2_OPTIONS) -c -o $@ $(ARGON2)/opt.c
+	$(CC) $(AO_LIB_CFLAGS) $(ARGON2_FILL_OPTIONS) -c -o $@ $(ARGON2)/opt.c
 
 $(DEPS)/ao/musl/%.o: | $(ALL_DEPS)
 	@mkdir -p $(@D)
@@ -149,8 +154,8 @@ $(DEPS)/ao/musl/%.s.o: | $(ALL_DEPS)
 
 HOST_SRC := $(FIRMWARE_SRC) $(SHARED_SRC) $(DRIVER_SRC) $(UNIT_HELP_SRC)
 HOST_OBJ := $(HOST_SRC:%.c=$B/host/%.o) $B/host/firmware/core/coroutine_switch.asm.o
-HOST_LIB_OBJ := $(DEPS)/host/sqlite3.o $(ARGON2_SRC:%.c=$(DEPS)/host/argon2/%.o) \
-	$(DEPS)/host/argon2/fill.o
+HOST_LIB_OBJ := $(DEPS)/host/sqlite3.o $(ARGON2_SRC:%.c=$(DEPS)/host/argon2id/%.o) \
+	$(DEPS)/host/argon2id/fill.o
 TOOL_OBJ := $(MKUSB_SRC:%.c=$B/tool/%.o) $(SHARED_SRC:%.c=$B/tool/%.o) \
 	$(TOOL_CORE_SRC:%.c=$B/tool/%.o)
 TOOL_LIB_OBJ := $(HOST_LIB_OBJ:$(DEPS)/host/%=$(DEPS)/tool/%)
@@ -176,15 +181,15 @@ $(DEPS)/tool/sqlite3.o: $(SQLITE)/sqlite3.c
 	@mkdir -p $(@D)
 	$(CC) -g -O2 -w -fPIE $(SQLITE_OPTIONS) -c -o $@ $<
 
-$(DEPS)/host/argon2/fill.o $(DEPS)/tool/argon2/fill.o: | $(ALL_DEPS)
+$(DEPS)/host/argon2id/fill.o $(DEPS)/tool/argon2id/fill.o: | $(ALL_DEPS)
 	@mkdir -p $(@D)
-	$(CC) -g -O2 -w -fPIE $(ARGON2_OPTIONS) -c -o $@ $(ARGON2)/opt.c
+	$(CC) -g -O2 -w -fPIE $(ARGON2_FILL_OPTIONS) -c -o $@ $(ARGON2)/opt.c
 
-$(DEPS)/host/argon2/%.o: | $(ALL_DEPS)
+$(DEPS)/host/argon2id/%.o: | $(ALL_DEPS)
 	@mkdir -p $(@D)
 	$(CC) -g -O2 -w $(ARGON2_OPTIONS) -c -o $@ $(ARGON2)/$*.c
 
-$(DEPS)/tool/argon2/%.o: | $(ALL_DEPS)
+$(DEPS)/tool/argon2id/%.o: | $(ALL_DEPS)
 	@mkdir -p $(@D)
 	$(CC) -g -O2 -w -fPIE $(ARGON2_OPTIONS) -c -o $@ $(ARGON2)/$*.c
 
