@@ -43,8 +43,9 @@ WARNINGS := -Wall -Wextra -Werror -Wshadow -Wconversion -Wvla -Walloca -Wundef \
 COMMON := -std=c17 -g -fno-strict-aliasing -fwrapv -fno-common \
 	-fno-delete-null-pointer-checks $(INCLUDES) -MMD -MP
 
-# The AO: freestanding, higher half, hardened.
-FREESTANDING := -std=c17 -g -O2 -ffreestanding -nostdinc \
+# The AO: freestanding, higher half, hardened. Expanded late: on a fresh machine
+# the compiler that is asked for its headers is not there yet when this is read.
+FREESTANDING = -std=c17 -g -O2 -ffreestanding -nostdinc \
 	-isystem $(shell $(CC) -print-file-name=include) \
 	-isystem $(MUSL)/include -isystem $(MUSL)/obj/include \
 	-isystem $(MUSL)/arch/x86_64 -isystem $(MUSL)/arch/generic \
@@ -57,11 +58,11 @@ HARDENING := -fstack-protector-strong -mstack-protector-guard=global \
 	-ftrivial-auto-var-init=zero -fstack-clash-protection
 UB_TRAPS := -fsanitize=undefined -fno-sanitize=object-size \
 	-fsanitize-undefined-trap-on-error
-AO_CFLAGS := $(FREESTANDING) $(HARDENING) $(UB_TRAPS) -mgeneral-regs-only \
+AO_CFLAGS = $(FREESTANDING) $(HARDENING) $(UB_TRAPS) -mgeneral-regs-only \
 	$(WARNINGS) -Wframe-larger-than=1024 -Wlogical-op -Wduplicated-cond \
 	$(INCLUDES) -MMD -MP
 # Libraries of others: their warnings are theirs; SSE2 is allowed.
-AO_LIB_CFLAGS := $(FREESTANDING) $(HARDENING) -w
+AO_LIB_CFLAGS = $(FREESTANDING) $(HARDENING) -w
 
 # Host code with sanitizers (unit tests, simulated PC), and without (mkusb).
 HOST_CFLAGS := $(COMMON) -D_GNU_SOURCE -O1 -fno-omit-frame-pointer \
@@ -101,7 +102,7 @@ MUSL_SRC := $(addprefix string/,memchr.c memcmp.c memrchr.c strchr.c strchrnul.c
 	__towrite.c fwrite.c) \
 	$(addprefix time/,gmtime_r.c __secs_to_tm.c)
 MUSL_ASM := $(addprefix string/x86_64/,memcpy.s memmove.s memset.s)
-MUSL_CFLAGS := $(FREESTANDING) -w -D_XOPEN_SOURCE=700 -I$(MUSL)/arch/x86_64 \
+MUSL_CFLAGS = $(FREESTANDING) -w -D_XOPEN_SOURCE=700 -I$(MUSL)/arch/x86_64 \
 	-I$(MUSL)/arch/generic -I$(MUSL)/src/include -I$(MUSL)/src/internal \
 	-I$(MUSL)/obj/include -I$(MUSL)/include
 
@@ -254,6 +255,87 @@ $B/unit/test_sim_disk: $(SIM_DISK_OBJ)
 .PHONY: sim sim-fast
 sim: $(SIM_PROGRAMS:%=$B/sim/%)
 sim-fast: $(SIM_PROGRAMS:%=$B/sim-fast/%)
+# ---- make check: what needs no machine -----------------------------------------
+
+CHECK_SRC := $(AO_C) $(MKUSB_SRC)
+CHECK_TEST_SRC := $(SIM_SRC) $(UNIT_SRC) $(UNIT_HELP_SRC) \
+	$(wildcard tests/bench/*.c)
+CHECK_H := $(wildcard boot/*.h drivers/*.h drivers/*/*.h firmware/*.h \
+	firmware/*/*.h mailstore/*.h userdb/*.h mkusb/*.h tests/*/*.h)
+CHECK_ALL := $(sort $(CHECK_SRC) $(CHECK_TEST_SRC) $(CHECK_H))
+PYTHON := /usr/bin/python3
+
+# clang has no such warnings, and its headers are its own.
+CLANG_LACKS := -Wlogical-op -Wduplicated-cond -fzero-call-used-regs=used-gpr \
+	-ftrivial-auto-var-init=zero
+CLANG_AO = $(filter-out $(CLANG_LACKS),$(subst \
+	$(shell $(CC) -print-file-name=include),$(shell clang-14 \
+	-print-resource-dir 2>/dev/null)/include,$(AO_CFLAGS)))
+CLANG_HOST := $(filter-out $(CLANG_LACKS),$(TOOL_CFLAGS))
+TIDY_FLAGS = $(if $(filter mkusb/% tests/%,$<),$(CLANG_HOST),$(CLANG_AO))
+
+CHECK_STEPS := check-layering check-sizes check-format check-gcc check-clang \
+	check-cppcheck check-tidy
+.PHONY: check $(CHECK_STEPS)
+check: | $(ALL_DEPS)
+	@$(MAKE) --no-print-directory -j2 $(CHECK_STEPS)
+	@echo "check: $(words $(CHECK_SRC)) sources, $(words $(CHECK_H)) headers," \
+		"$(words $(CHECK_TEST_SRC)) test sources: layering, sizes, format," \
+		"gcc and clang with -Werror, cppcheck, clang-tidy: all clean"
+
+check-layering:
+	@$(PYTHON) tests/check/layering.py
+
+check-sizes:
+	@$(PYTHON) tests/check/sizes.py $(CHECK_ALL)
+
+check-format:
+	@clang-format-14 --dry-run -Werror $(CHECK_ALL)
+	@echo "format: $(words $(CHECK_ALL)) files as .clang-format wants them"
+
+check-gcc: $(AO_OBJ) $(MKUSB_SRC:%.c=$B/tool/%.o) \
+	$(CHECK_TEST_SRC:%.c=$B/host/%.o)
+	@echo "gcc: $(words $(CHECK_SRC) $(CHECK_TEST_SRC)) files without a warning"
+
+check-clang: $(CHECK_SRC:%.c=$B/check/%.clang.o) \
+	$(CHECK_TEST_SRC:%.c=$B/check/%.clang.o)
+	@echo "clang: $(words $^) files without a warning"
+
+check-tidy: $(CHECK_SRC:%.c=$B/check/%.tidy)
+	@echo "clang-tidy: $(words $^) files without a finding"
+
+$B/check/%.clang.o: %.c | $(ALL_DEPS)
+	@mkdir -p $(@D)
+	@clang-14 $(TIDY_FLAGS) -Wno-unused-command-line-argument -c -o $@ $<
+
+# The compiled file knows the headers that a finding may depend on.
+$B/check/%.tidy: %.c $B/check/%.clang.o .clang-tidy
+	@clang-tidy-14 --quiet $< -- $(filter-out -MMD -MP -Werror,$(TIDY_FLAGS)) \
+		-Wno-unused-command-line-argument >$@.out 2>&1 || \
+		{ cat $@.out; exit 1; }
+	@touch $@
+
+check-cppcheck:
+	@mkdir -p $B/check/cppcheck
+	@cppcheck -q -j2 --std=c11 --enable=warning,performance,portability \
+		--inline-suppr --error-exitcode=1 --cppcheck-build-dir=$B/check/cppcheck \
+		--suppress=missingInclude --suppress=missingIncludeSystem \
+		--template='{file}:{line}: {message} [{id}]' \
+		-I. -Ifirmware -D__x86_64__ $(CHECK_SRC)
+	@echo "cppcheck: $(words $(CHECK_SRC)) files without a finding"
+
+# ---- make test, bench, run: in QEMU ----------------------------------------------
+
+.PHONY: test bench run
+test: all unit $(if $(SIM_SRC),sim) $(DEPS)/postfix.done
+	@$(PYTHON) -m pytest -q -p no:cacheprovider -n 2 --dist loadfile \
+		$(PYTEST_OPTIONS) tests/system
+
+bench: all $(DEPS)/postfix.done
+	@$(PYTHON) tests/bench/bench.py $(BENCH_OPTIONS)
+
+run: all
+	@$(PYTHON) tests/demo/run.py
 
 .PHONY: clean
 clean:

@@ -10,8 +10,8 @@ PACKAGES := gcc binutils nasm make pkg-config libusb-1.0-0-dev \
 PACKAGES += mtools syslinux syslinux-common
 # Running, testing, checking.
 PACKAGES += qemu-system-x86 python3 python3-pytest swaks sqlite3 dosfstools \
-	fdisk curl iproute2 tcpdump clang-14 clang-tidy-14 cppcheck \
-	libclang-rt-14-dev
+	fdisk curl iproute2 tcpdump clang-14 clang-tidy-14 clang-format-14 \
+	cppcheck libclang-rt-14-dev python3-pytest-xdist
 
 # Upstream tarballs are pinned, the Debian revision may move.
 SQLITE_TARBALL := sqlite3_3.40.1.orig.tar.xz
