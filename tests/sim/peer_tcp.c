@@ -78,7 +78,8 @@ static void emit(struct sim_tcp *tcp, uint8_t flags, uint32_t sequence,
     put_be16(segment + 14, (uint16_t)window);
     put_be16(segment + 16, 0);
     put_be16(segment + 18, 0);
-    memcpy(segment + header, data, len);
+    if (len > 0)
+        memcpy(segment + header, data, len);
     put_be16(segment + 16,
              sim_checksum(tcp->peer->ip, SIM_AO_IP, 6, segment, header + len));
     if ((flags & ACK) != 0) {
@@ -128,7 +129,7 @@ static bool send_one(struct sim_tcp *tcp)
         flags |= FIN;
     if (len == 0 && (flags & FIN) == 0)
         return false;
-    emit(tcp, flags, tcp->nxt, tcp->out + offset, len);
+    emit(tcp, flags, tcp->nxt, len > 0 ? tcp->out + offset : NULL, len);
     tcp->nxt += (uint32_t)len + ((flags & FIN) != 0);
     if (after(tcp->nxt, tcp->max) > 0)
         tcp->max = tcp->nxt;
@@ -330,7 +331,8 @@ static void take_ack(struct sim_tcp *tcp, const struct segment *segment)
         tcp->fin_acked = true;
         acked = (uint32_t)tcp->out_len;
     }
-    memmove(tcp->out, tcp->out + acked, tcp->out_len - acked);
+    if (acked > 0)
+        memmove(tcp->out, tcp->out + acked, tcp->out_len - acked);
     tcp->out_len -= acked;
     tcp->una = segment->acknowledgement;
     if (after(tcp->nxt, tcp->una) < 0)

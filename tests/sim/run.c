@@ -172,7 +172,7 @@ static bool child_passed(pid_t child)
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0 && !sim_shared->failed)
         return true;
     if (!sim_shared->failed) {
-        sim_shared->failed = true;
+        sim_shared->failed = true; /* it could not say so itself */
         snprintf(sim_shared->why, sizeof(sim_shared->why), "%s %d",
                  WIFSIGNALED(status) ? "killed by signal" : "exit status",
                  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
@@ -273,6 +273,7 @@ static bool run_once(uint64_t seed)
 {
     sim_options.seed = seed;
     sim_shared->failed = false;
+    sim_shared->failed_ns = 0;
     sim_shared->boot = 0;
     sim_shared->digest = 0xcbf29ce484222325ull;
     return state.program->run() && !sim_shared->failed;
