@@ -25,8 +25,7 @@ struct sim_peer {
     uint16_t packet_id;
     struct sim_random random;
     bool dhcp_server;
-    /* Frames for which the checks of this peer's TCP are not made. */
-    bool lenient;
+    bool lenient; /* the wire turns bits: wrong checksums are no wonder */
 };
 
 /* sim_peer_start - puts a peer onto the wire; index makes MAC and chance.

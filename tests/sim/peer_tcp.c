@@ -91,6 +91,16 @@ static void emit(struct sim_tcp *tcp, uint8_t flags, uint32_t sequence,
     sim_peer_ip(tcp->peer, 6, segment, header + len);
 }
 
+/* An acknowledgement alone stands behind all that was ever sent, or the AO
+ * would take its window for an old one (RFC 9293 3.10.7.4, SND.WL1); while a
+ * closed window is probed, it must stand at its edge to be acceptable. */
+static void emit_ack(struct sim_tcp *tcp)
+{
+    bool probing = tcp->window == 0 && tcp->out_len > 0;
+
+    emit(tcp, ACK, probing ? tcp->nxt : tcp->max, NULL, 0);
+}
+
 static size_t segment_size(struct sim_tcp *tcp, size_t available)
 {
     size_t most = tcp->mss < 1460 ? tcp->mss : 1460;
@@ -143,7 +153,7 @@ static void push(struct sim_tcp *tcp)
     while (send_one(tcp))
         ;
     if (tcp->ack_now)
-        emit(tcp, ACK, tcp->nxt, NULL, 0);
+        emit_ack(tcp);
     if (tcp->timer.place == 0 && (tcp->nxt != tcp->una || tcp->out_len > 0 ||
                                   (tcp->fin_wanted && !tcp->fin_acked)))
         sim_event_start(&tcp->timer, tcp->rto_ns);
@@ -277,7 +287,9 @@ static void take_data(struct sim_tcp *tcp, const struct segment *segment)
     /* One byte beyond the window may be a probe. */
     if (after(segment->sequence + (uint32_t)segment->len, tcp->rcv_edge) >
         (segment->len == 1 ? 1 : 0))
-        sim_fail("peer: %zu bytes at %d beyond the window", segment->len,
+        sim_fail("peer: port %u: %zu bytes from %d on, seen from the end of "
+                 "the window",
+                 tcp->local, segment->len,
                  after(segment->sequence, tcp->rcv_edge));
     if (after(segment->sequence, tcp->rcv_nxt) > 0) {
         keep_early(tcp, segment->sequence, segment->data, segment->len, fin);
@@ -471,7 +483,7 @@ void sim_tcp_input(struct sim_peer *peer, uint32_t source, uint8_t *bytes,
     }
     if (tcp->state == SIM_TCP_DONE) { /* TIME-WAIT */
         if (segment.len > 0 || (segment.flags & FIN) != 0)
-            emit(tcp, ACK, tcp->nxt, NULL, 0);
+            emit(tcp, ACK, tcp->max, NULL, 0);
         return;
     }
     if (tcp->state == SIM_TCP_SYN_SENT && (segment.flags & ACK) != 0 &&

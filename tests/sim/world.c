@@ -26,6 +26,8 @@ struct sim_world *sim_world_start(const struct sim_world_options *options)
     sim_wire_start(sim_ao_mac, &options->link, &options->link);
     for (unsigned i = 0; i < SIM_PEERS; i++)
         sim_peer_start(&world->peers[i], i, addresses[i], i == SIM_PEERS - 1);
+    for (unsigned i = 0; i < SIM_PEERS; i++)
+        world->peers[i].lenient = options->link.corrupt_ppm > 0;
     sim_peer_start(&world->server, SIM_PEERS, 0x0a000003, false);
     world->server.dhcp_server = true;
     if (options->image != NULL)
