@@ -379,6 +379,10 @@ static enum err start_writer(struct store *store)
         err = store_setting_number(store, "mail_id_limit", 1, &store->next_id);
     store->id_limit = store->next_id;
     if (!err)
+        err = store_restore_size(store);
+    if (!err)
+        err = set_limits(store);
+    if (!err)
         err = store_remove_parts(store);
     return err;
 }
@@ -431,6 +435,10 @@ static enum err fill_new(struct store *store)
         err = store_setting_put(store, "address", "dhcp");
     if (!err)
         err = store_setting_put(store, "mail_id_limit", "1");
+    snprintf(id, sizeof id, "%llu",
+             (unsigned long long)store->volume->database.bytes);
+    if (!err)
+        err = store_setting_put(store, "database_bytes", id);
     if (!err)
         err = store_commit(store);
     if (!err)
