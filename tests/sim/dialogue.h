@@ -106,6 +106,7 @@ struct sim_sender {
     uint32_t rcpts, rcpts_asked;
     bool pipelined, refused, rude, finished;
     unsigned accepted, sessions;
+    unsigned codes[600]; /* how often each was answered */
     /* What was answered last at each step. */
     int code[SMTP_STEPS];
     char text[SMTP_STEPS][128];
@@ -164,6 +165,7 @@ struct sim_reader {
     bool rude, finished, login_refused;
     unsigned sessions_done, sessions;
     uint64_t octets;
+    unsigned temporary; /* -ERR [SYS/TEMP] answers */
     bool ok[POP3_STEPS];
     char answer[POP3_STEPS][128];
 };

@@ -16,7 +16,7 @@
 #define RESERVED        32u
 #define ROOT_CLUSTER    2u
 #define GARBAGE_BYTES   (24u << 20)
-#define HEAP_BYTES      (24u << 20)
+#define HEAP_BYTES      (8u << 20)
 
 /* argon2id of SIM_PASSWORD at the least cost there is: it is not what is under
  * test here. */

@@ -314,6 +314,8 @@ static void take_line(void *context, const char *line, size_t len)
     if (!ok && strncmp(line, "-ERR", 4) != 0)
         sim_fail("pop3: not an answer: %s", line);
     reader->ok[reader->step] = ok;
+    if (strncmp(line, "-ERR [SYS/TEMP]", 15) == 0)
+        reader->temporary++;
     snprintf(reader->answer[reader->step], sizeof(reader->answer[0]), "%.127s",
              line);
     answered(reader, ok);

@@ -271,6 +271,7 @@ static void take_line(void *context, const char *line, size_t len)
         }
         sim_fail("smtp: an answer to nothing: %s", line);
     }
+    sender->codes[code]++;
     step = sender->expected[sender->expected_out++ % 512];
     sender->code[step] = code;
     snprintf(sender->text[step], sizeof(sender->text[step]), "%.127s", line);
