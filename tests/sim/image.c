@@ -4,6 +4,7 @@
  * has not been written must not be taken for a store. */
 #include "tests/sim/image.h"
 #include "core/bytes.h"
+#include "core/random.h"
 #include "mailstore/store.h"
 #include "tests/sim/dialogue.h"
 #include <stdio.h>
@@ -103,6 +104,7 @@ struct host_media {
     struct media media;
     uint8_t *bytes;
     struct sim_medium *medium; /* NULL: a private view, written directly */
+    int entropy;               /* another one for each image */
 };
 
 static enum err host_read(struct media *media, uint64_t sector, uint32_t count,
@@ -153,6 +155,8 @@ static void start_host(struct host_media *host, uint64_t sectors)
 {
     void *heap = malloc(HEAP_BYTES);
 
+    sim_machine_entropy((uint64_t)host->entropy);
+    random_module_init();
     host->media.read = host_read;
     host->media.write = host_write;
     host->media.flush = host_flush;
@@ -183,7 +187,8 @@ static void make_store(void *context)
 {
     struct making *making = context;
     struct host_media host = {.bytes = making->medium->durable,
-                              .medium = making->medium};
+                              .medium = making->medium,
+                              .entropy = making->medium->fd};
     struct store_place place;
     struct store *store;
 

@@ -48,6 +48,11 @@ void sim_machine_start(void)
                     sim_shared->boot);
 }
 
+void sim_machine_entropy(uint64_t index)
+{
+    sim_random_init(&state.entropy, 0, "host entropy", index);
+}
+
 bool machine_poll(void)
 {
     bool any;

@@ -143,6 +143,8 @@ int sim_main(int argc, char **argv, const struct sim_program *program);
 
 /* sim_machine_start - in the child, before prepare(). */
 void sim_machine_start(void);
+/* For host code that wants random numbers: another `index`, other ones. */
+void sim_machine_entropy(uint64_t index);
 void sim_console_key(int key);
 /* The screen as text, 25 lines. Valid until the next call. */
 const char *sim_console_text(void);
