@@ -137,6 +137,7 @@ static uint64_t measure(uint32_t (*read_count)(void), uint32_t mask,
 {
     const struct reading first = take_reading(read_count);
     struct reading last;
+    uint32_t passed;
     unsigned polls = 0;
 
     while (((read_count() - first.count) & mask) < ticks) {
@@ -144,8 +145,11 @@ static uint64_t measure(uint32_t (*read_count)(void), uint32_t mask,
             return 0;
     }
     last = take_reading(read_count);
-    return (last.stamp - first.stamp) * count_hz /
-           ((last.count - first.count) & mask);
+    passed = (last.count - first.count) & mask;
+    /* Less than was waited for: it has gone round meanwhile. */
+    if (passed < ticks)
+        return 0;
+    return (last.stamp - first.stamp) * count_hz / passed;
 }
 
 /* The 8254 counts down from FFFFh once, for 55 ms; its output, bit 5 of port
@@ -238,7 +242,7 @@ void clock_poll(void)
          (((last.count - state.first.count) & ACPI_MASK) + 1);
     /* Further off than a bad first measurement could be: the timer has gone
      * round meanwhile. */
-    if (hz < state.hz / 2 || hz > state.hz * 2)
+    if (!rate_is_possible(hz) || hz < state.hz / 2 || hz > state.hz * 2)
         return;
     set_rate(hz);
     log_info("clock", "rate refined hz=%llu", (unsigned long long)hz);
