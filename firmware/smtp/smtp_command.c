@@ -352,18 +352,6 @@ static void take_line(struct smtp_session *session,
         run_command(session, command, &argument);
 }
 
-/* Ends a session that makes nothing but errors; when
- * its last reply still waits, this is found again
- * before the next command. */
-static bool too_many_errors(struct smtp_session *session)
-{
-    if (session->errors < SMTP_ERRORS_MAX || session->state > SMTP_RCPT ||
-        dialogue_blocked(&session->dialogue))
-        return false;
-    smtp_finish(session, SMTP_TOO_MANY_ERRORS);
-    return true;
-}
-
 size_t smtp_take_command(struct smtp_session *session, const uint8_t *data,
                          size_t len)
 {
@@ -371,7 +359,7 @@ size_t smtp_take_command(struct smtp_session *session, const uint8_t *data,
     struct dialogue_line line;
     size_t taken;
 
-    if (dialogue_blocked(&session->dialogue) || too_many_errors(session))
+    if (dialogue_blocked(&session->dialogue))
         return 0;
     result = dialogue_read(&session->dialogue, data, len, &taken, &line);
     if (result == DIALOGUE_MORE)
@@ -381,6 +369,6 @@ size_t smtp_take_command(struct smtp_session *session, const uint8_t *data,
         smtp_say(session, SMTP_LINE_TOO_LONG);
     else
         take_line(session, &line);
-    (void)too_many_errors(session);
+    smtp_check_errors(session);
     return taken;
 }

@@ -147,8 +147,9 @@ void smtp_say(struct smtp_session *session, enum smtp_reply reply)
     dialogue_write(&session->dialogue, text.bytes, text.len);
 }
 
-void smtp_hang_up(struct smtp_session *session)
+void smtp_finish(struct smtp_session *session, enum smtp_reply reply)
 {
+    smtp_say(session, reply);
     if (!dialogue_blocked(&session->dialogue)) {
         close_stream(session);
         return;
@@ -158,15 +159,19 @@ void smtp_hang_up(struct smtp_session *session)
     smtp_enter_state(session, SMTP_CLOSING);
 }
 
-void smtp_finish(struct smtp_session *session, enum smtp_reply reply)
+void smtp_check_errors(struct smtp_session *session)
 {
-    smtp_say(session, reply);
-    smtp_hang_up(session);
+    if (session->errors >= SMTP_ERRORS_MAX && session->state <= SMTP_RCPT &&
+        !dialogue_blocked(&session->dialogue))
+        smtp_finish(session, SMTP_TOO_MANY_ERRORS);
 }
 
 void smtp_resume(struct smtp_session *session)
 {
     if (!dialogue_flush(&session->dialogue))
+        return;
+    smtp_check_errors(session);
+    if (session->state == SMTP_OVER || dialogue_blocked(&session->dialogue))
         return;
     if (session->state == SMTP_CLOSING)
         close_stream(session);
@@ -206,8 +211,8 @@ static void on_ended(struct stream *stream)
     struct smtp_session *session = stream->context;
 
     session->ended = true;
-    if (session->state != SMTP_COMMIT)
-        smtp_hang_up(session);
+    if (session->state != SMTP_COMMIT && !dialogue_blocked(&session->dialogue))
+        close_stream(session);
 }
 
 static void on_writable(struct stream *stream)

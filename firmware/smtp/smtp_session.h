@@ -75,11 +75,12 @@ void smtp_enter_state(struct smtp_session *session, enum smtp_state next);
 /* smtp_say - sends a reply and counts it if it is an error. */
 void smtp_say(struct smtp_session *session, enum smtp_reply reply);
 
+/* smtp_check_errors - ends a session that makes nothing but errors, unless a
+ * reply still waits: smtp_resume() looks again. */
+void smtp_check_errors(struct smtp_session *session);
+
 /* smtp_finish - sends a last reply and closes; the session may be over. */
 void smtp_finish(struct smtp_session *session, enum smtp_reply reply);
-
-/* smtp_hang_up - closes without a word, or after what still waits. */
-void smtp_hang_up(struct smtp_session *session);
 
 /* smtp_resume - the session can take bytes again, or is to close. */
 void smtp_resume(struct smtp_session *session);
