@@ -152,7 +152,7 @@ static void end_of_data(struct smtp_session *session)
     }
     session->inbound = NULL;
     smtp_enter_state(session, SMTP_COMMIT);
-    st_inbound_commit(inbound, session->sender, session->users,
+    st_inbound_commit(inbound, session->sender, smtp_recipients(session),
                       session->user_count, on_committed, session);
 }
 

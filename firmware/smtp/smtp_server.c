@@ -6,9 +6,10 @@
  * stream and comes again. So commands that a client pipelines behind DATA's
  * final dot wait there until the store has answered.
  *
- *   smtp_command.c  commands          smtp_data.c   the message, the answer
- *   smtp_path.c     argument grammar  smtp_text.c   dots, line ends
- *   smtp_reply.c    every reply       smtp_trace.c  Return-Path, Received
+ *   smtp_command.c     commands          smtp_data.c   message, answer
+ *   smtp_path.c        argument grammar  smtp_text.c   dots, line ends
+ *   smtp_recipients.c  who gets it       smtp_trace.c  Return-Path, Received
+ *   smtp_reply.c       every reply
  *
  * Invariants: at most one reply waits for room in the stream, and while one
  * does nothing is read; 250 to a message goes out in the store's answer only;
@@ -29,6 +30,7 @@
 #define COMMIT_TIMEOUT_MS  600000
 /* The transport's own timeout stands behind all of ours. */
 #define STREAM_TIMEOUT_MS 660000
+#define LONG_LISTS_MIN    2
 
 static struct {
     struct task_pool pool;
@@ -105,7 +107,7 @@ void smtp_reset(struct smtp_session *session)
     if (session->inbound != NULL)
         st_inbound_discard(session->inbound);
     session->inbound = NULL;
-    session->user_count = 0;
+    smtp_clear_recipients(session);
     session->sender_bytes = 0;
     session->declared_bytes = 0;
     smtp_enter_state(session,
@@ -120,6 +122,7 @@ static void release(struct smtp_session *session)
     session->inbound = NULL;
     if (session->state == SMTP_COMMIT)
         st_inbound_forget(session);
+    smtp_clear_recipients(session);
     smtp_enter_state(session, SMTP_OVER);
     session->dialogue.stream = NULL;
     state.figures.sessions--;
@@ -302,7 +305,7 @@ static void on_accept(struct stream *stream)
         state.figures.sessions_peak = state.figures.sessions;
     /* All between the task and the arrays. */
     memset((char *)session + sizeof(struct task), 0,
-           offsetof(struct smtp_session, users) - sizeof(struct task));
+           offsetof(struct smtp_session, few) - sizeof(struct task));
     timer_init(&session->timer, on_timeout);
     dialogue_init(&session->dialogue, stream, session->line,
                   sizeof(session->line));
@@ -316,10 +319,17 @@ static void on_accept(struct stream *stream)
 
 enum err smtp_server_init(unsigned sessions)
 {
+    unsigned lists = sessions / 8;
+    enum err error;
+
     memset(&state, 0, sizeof(state));
     state.figures.capacity = sessions;
-    return task_pool_init(&state.pool, "SMTPS", sizeof(struct smtp_session),
-                          sessions, NULL);
+    error = task_pool_init(&state.pool, "SMTPS", sizeof(struct smtp_session),
+                           sessions, NULL);
+    if (error != OK)
+        return error;
+    return smtp_recipients_init(lists > LONG_LISTS_MIN ? lists
+                                                       : LONG_LISTS_MIN);
 }
 
 void smtp_server_start(void)

@@ -321,6 +321,32 @@ static void test_many_recipients(void)
     free(answers);
 }
 
+/* All long lists are in use: a session takes the few that it has room for. */
+static void test_long_lists(void)
+{
+    struct fake_stream fake[SESSIONS];
+    char text[SMTP_RECIPIENTS_MAX * 40] = "EHLO c.test\r\nMAIL FROM:<>\r\n";
+    unsigned round, i;
+
+    for (i = 0; i < SMTP_RECIPIENTS_FEW + 1; i++)
+        sprintf(text + strlen(text), "RCPT TO:<u%u@example.org>\r\n", i);
+    fake_store_reset();
+    for (round = 0; round < 3; round++) {
+        for (i = 0; i < 3; i++) {
+            fake_connect(&fake[i], &fake_play_plain);
+            fake_send(&fake[i], &fake_play_plain, text, strlen(text));
+            CHECK((strstr(fake[i].out, "452 4.5.3") != NULL) == (i == 2));
+        }
+        fake_send(&fake[2], &fake_play_plain, "DATA\r\n.\r\n", 9);
+        CHECK(fake_st.stored[round].user_count == SMTP_RECIPIENTS_FEW);
+        for (i = 0; i < 3; i++) {
+            fake_lose(&fake[i], ERR_RESET);
+            fake_free(&fake[i]);
+        }
+    }
+    check_clean();
+}
+
 static void test_text(void)
 {
     static const char nul[] = TO_DATA "a\0b\r\n\0\r\n\377\200\r\n.\r\n";
@@ -855,6 +881,7 @@ int main(void)
     test_mail();
     test_recipients();
     test_many_recipients();
+    test_long_lists();
     test_text();
     test_smuggling();
     test_loop();
