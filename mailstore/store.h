@@ -43,6 +43,10 @@ enum err store_module_init(void *heap, size_t bytes,
 enum err store_locate(struct media *media, uint64_t create_bytes,
                       struct store_place *place) MUST_CHECK;
 
+/* store_wal_bytes - the size that store_locate() gives to a new WAL file in a
+ * file system with so many bytes for files. */
+uint64_t store_wal_bytes(uint64_t volume_bytes);
+
 /* store_create - writes a new empty store with schema, store id and settings'
  * defaults at the place. */
 enum err store_create(const struct store_place *place) MUST_CHECK;
@@ -174,6 +178,7 @@ struct store_mailbox_info {
 };
 struct store_message_info {
     int64_t message_id;
+    char mailbox[65];
     uint32_t uid;
     uint64_t bytes;
     int64_t received_ms;
@@ -181,8 +186,8 @@ struct store_message_info {
     char subject[256]; /* decoded as far as it is UTF-8, one line */
 };
 
-/* Call back for each one, in order of name, resp. uid; a callback's error
- * ends the listing and is returned. */
+/* Call back for each one, in order of name, resp. mailbox and uid; a
+ * callback's error ends the listing and is returned. */
 enum err store_list_mailboxes(
     struct store *store,
     enum err (*each)(void *context, const struct store_mailbox_info *info),

@@ -32,6 +32,12 @@ struct user {
  * that it is a local part), ASCII, no upper limit on users. */
 bool user_name_valid(const char *name);
 
+/* user_domain_valid - letters, digits and hyphens in labels, RFC 5321 4.1.2. */
+bool user_domain_valid(const char *domain, size_t len);
+
+/* user_alias_valid - a local part like a name, or one with "@" and a domain. */
+bool user_alias_valid(const char *alias);
+
 /* ---- Passwords --------------------------------------------------------- */
 
 /* argon2id with the cost of RFC 9106 / OWASP that fits a 64 MiB machine. */

@@ -1,0 +1,64 @@
+/* The Internet checksum, eight bytes at a time.
+ *
+ * The one's complement sum does not depend on the width of the adds (RFC 1071
+ * 2): 64-bit words are added with end-around carry and folded at the end.
+ * Little-endian only, like the AO itself. */
+#include "net/checksum.h"
+
+static inline uint64_t load64(const uint8_t *p)
+{
+    uint64_t word;
+
+    memcpy(&word, p, 8);
+    return word;
+}
+
+static inline uint64_t add_carry(uint64_t sum, uint64_t word)
+{
+    uint64_t result;
+
+    return __builtin_add_overflow(sum, word, &result) ? result + 1 : result;
+}
+
+static uint64_t load_rest(const uint8_t *p, size_t bytes)
+{
+    uint64_t word = 0;
+
+    for (size_t i = 0; i < bytes; i++)
+        word |= (uint64_t)p[i] << (8 * i);
+    return word;
+}
+
+uint32_t net_checksum_add(uint32_t sum, const void *data, size_t bytes)
+{
+    const uint8_t *p = data;
+    uint64_t a = sum, b = 0;
+
+    for (; bytes >= 32; bytes -= 32, p += 32) {
+        a = add_carry(a, load64(p));
+        b = add_carry(b, load64(p + 8));
+        a = add_carry(a, load64(p + 16));
+        b = add_carry(b, load64(p + 24));
+    }
+    for (; bytes >= 8; bytes -= 8, p += 8)
+        a = add_carry(a, load64(p));
+    if (bytes)
+        b = add_carry(b, load_rest(p, bytes));
+    a = add_carry(a, b);
+    a = (a & 0xFFFFFFFF) + (a >> 32);
+    a = (a & 0xFFFFFFFF) + (a >> 32);
+    a = (a & 0xFFFF) + (a >> 16);
+    return (uint32_t)((a & 0xFFFF) + (a >> 16));
+}
+
+uint32_t net_checksum_pseudo(const struct net_address *source,
+                             const struct net_address *destination,
+                             uint8_t protocol)
+{
+    size_t skip =
+        net_address_is_v4(source) && net_address_is_v4(destination) ? 12 : 0;
+    uint32_t sum = net_checksum_add(0, source->bytes + skip, 16 - skip);
+
+    sum = net_checksum_add(sum, destination->bytes + skip, 16 - skip);
+    return net_checksum_add_u16(sum, protocol);
+}
