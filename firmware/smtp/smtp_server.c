@@ -104,9 +104,7 @@ void smtp_count_message(const struct smtp_session *session, bool accepted)
 
 void smtp_reset(struct smtp_session *session)
 {
-    if (session->inbound != NULL)
-        st_inbound_discard(session->inbound);
-    session->inbound = NULL;
+    ASSERT(session->inbound == NULL);
     smtp_clear_recipients(session);
     session->sender_bytes = 0;
     session->declared_bytes = 0;

@@ -89,7 +89,8 @@ void smtp_finish(struct smtp_session *session, enum smtp_reply reply);
 /* smtp_resume - the session can take bytes again, or is to close. */
 void smtp_resume(struct smtp_session *session);
 
-/* smtp_reset - forgets the transaction; the inbound too, if there is one. */
+/* smtp_reset - forgets the transaction, whose message is already stored or
+ * discarded. */
 void smtp_reset(struct smtp_session *session);
 
 /* smtp_host - own name for greeting, 221, 421 and Received. */

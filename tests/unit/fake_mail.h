@@ -144,10 +144,13 @@ static void fake_idle(struct stream *stream, uint32_t ms)
     (void)ms;
 }
 
+static struct net_address fake_peer_address = {
+    .bytes = {[10] = 0xff, [11] = 0xff, [12] = 192, [14] = 2, [15] = 7}};
+
 static void fake_peer(const struct stream *stream, struct net_endpoint *peer)
 {
     (void)stream;
-    peer->address = net_address_v4(0xc0000207); /* 192.0.2.7 */
+    peer->address = fake_peer_address;
     peer->port = 4711;
 }
 

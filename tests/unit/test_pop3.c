@@ -430,6 +430,31 @@ static void test_gone(void)
     }
 }
 
+/* The client goes between password and lock; the lock must not stay. */
+static void test_gone_before_lock(void)
+{
+    unsigned how;
+
+    for (how = 0; how < 2; how++) {
+        struct fake_stream fake;
+
+        fake_store_reset();
+        three_messages();
+        fake_st.delay = 0;
+        fake_st.no_cancel = how == 1;
+        fake_st.never = true;
+        fake_connect(&fake, &fake_play_plain);
+        fake_send(&fake, &fake_play_plain, LOGIN, strlen(LOGIN));
+        fake_st.never = false;
+        CHECK(fake_store_turn()); /* the password */
+        fake_lose(&fake, ERR_RESET);
+        fake_settle(&fake, &fake_play_plain);
+        CHECK(!fake_st.locked);
+        fake_free(&fake);
+        check_clean();
+    }
+}
+
 /* More sessions send messages than there are buffers; one of those that wait
  * goes away, and so does one that has a buffer in use by the store. */
 static void test_buffers(void)
@@ -639,6 +664,7 @@ int main(void)
     test_store_failures();
     test_broken_message();
     test_gone();
+    test_gone_before_lock();
     test_buffers();
     test_timeouts();
     test_stuck();

@@ -647,6 +647,24 @@ static void test_stuck(void)
     CHECK(fake_st.stored_count == 1);
     check_clean();
 
+    /* The same with no room for the last answer. */
+    fake_store_reset();
+    fake_st.never = true;
+    fake_connect(&fake, &fake_play_plain);
+    fake_send(&fake, &fake_play_plain, TO_DATA "x\r\n.\r\n",
+              strlen(TO_DATA) + 6);
+    fake.space = 4;
+    fake_machine.now_ns += 601000000000;
+    timer_run();
+    CHECK(fake.end == FAKE_OPEN);
+    fake_st.never = false;
+    fake_settle(&fake, &fake_play_plain);
+    CHECK(fake.end == FAKE_CLOSED);
+    CHECK(fake_matches(fake.out, fake.out_len, AT_DATA TIMED_OUT));
+    CHECK(fake_st.stored_count == 1);
+    fake_free(&fake);
+    check_clean();
+
     fake_store_reset();
     fake_connect(&fake, &unread);
     fake.wants_room = false;
@@ -762,6 +780,76 @@ static void test_host(void)
     CHECK(strcmp(fake.out, "220 localhost ESMTP Barepost\r\n") == 0);
     fake_lose(&fake, ERR_RESET);
     fake_free(&fake);
+}
+
+/* The trace lines, every byte of them. */
+static void test_trace(void)
+{
+    static const struct {
+        int64_t wall_clock_ms;
+        const char *date, *id;
+    } cases[] = {
+        {1795491321999, "Tue, 24 Nov 2026 03:35:21 +0000", "1a20b9f588f"},
+        {951782400000, "Tue, 29 Feb 2000 00:00:00 +0000", "0dd9aa6e000"},
+        {-5, "Thu, 1 Jan 1970 00:00:00 +0000", "ffffffffffb"},
+    };
+    struct net_address v4 = fake_peer_address;
+    struct smtp_session session;
+    struct fake_stream fake;
+    size_t i;
+
+    CHECK(net_address_parse("2001:db8::25", &fake_peer_address) == OK);
+    memset(&session, 0, sizeof(session));
+    session.dialogue.stream = &fake.stream;
+    fake.stream.operations = &fake_operations;
+    memcpy(session.helo, "c.test", 6);
+    session.helo_bytes = 6;
+    session.serial = 42;
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char expected[512];
+        char buffer[1024];
+        struct text text;
+
+        session.received_ms = cases[i].wall_clock_ms;
+        text_init(&text, buffer, sizeof(buffer));
+        smtp_trace_format(&text, &session, "h.test");
+        snprintf(expected, sizeof(expected),
+                 "Return-Path: <>\r\nReceived: from c.test "
+                 "([IPv6:2001:db8::25])\r\n\tby h.test with SMTP id %s-42;"
+                 "\r\n\t%s\r\n",
+                 cases[i].id, cases[i].date);
+        if (!fake_matches(buffer, text.len, expected))
+            printf("trace: %.*s\n", (int)text.len, buffer);
+        CHECK(fake_matches(buffer, text.len, expected));
+    }
+    fake_peer_address = v4;
+}
+
+/* The longest names that the grammar lets through fit everywhere. */
+static void test_long_names(void)
+{
+    static char host[256];
+    char text[2048], label[64];
+    struct fake_stream fake;
+
+    memset(label, 'h', 63);
+    label[63] = '\0';
+    snprintf(host, sizeof(host), "%s.%s.%s.%s", label, label, label, label);
+    CHECK(strlen(host) == 255);
+    fake_store_reset();
+    fake_st.hostname = host;
+    snprintf(text, sizeof(text),
+             "EHLO %s\r\nMAIL FROM:<a@%.252s>\r\n"
+             "RCPT TO:<anna@example.org>\r\nDATA\r\n.\r\nQUIT\r\n",
+             host, host);
+    fake_connect(&fake, &fake_play_plain);
+    fake_send(&fake, &fake_play_plain, text, strlen(text));
+    CHECK(fake.end == FAKE_CLOSED);
+    CHECK(fake_st.stored_count == 1);
+    CHECK(fake_st.stored[0].len > 760);
+    CHECK(strlen(fake_st.stored[0].sender) == 254);
+    fake_free(&fake);
+    check_clean();
 }
 
 /* ---- Grammar ----------------------------------------------------------------
@@ -896,6 +984,8 @@ int main(void)
     test_stop();
     test_writes();
     test_host();
+    test_trace();
+    test_long_names();
     fake_store_reset();
     return check_report();
 }
