@@ -157,6 +157,9 @@ void smtp_finish(struct smtp_session *session, enum smtp_reply reply)
     }
     if (session->state == SMTP_COMMIT)
         st_inbound_forget(session);
+    if (session->inbound != NULL)
+        st_inbound_discard(session->inbound);
+    session->inbound = NULL;
     smtp_enter_state(session, SMTP_CLOSING);
 }
 

@@ -138,6 +138,45 @@ static void test_states(void)
         "+OK\r\n" NO_ARG NO_ARG BYE));
 }
 
+/* Every command in every state that reads commands: '+' or '-'. */
+static void test_every_pair(void)
+{
+    static const char *const states[] = {"", "USER anna\r\n", LOGIN};
+    static const struct {
+        const char *command;
+        char answers[4];
+    } rows[] = {
+        {"USER anna", "++-"}, {"PASS se cret", "-+-"},
+        {"STAT", "--+"},      {"LIST", "--+"},
+        {"UIDL", "--+"},      {"RETR 1", "--+"},
+        {"TOP 1 1", "--+"},   {"DELE 1", "--+"},
+        {"RSET", "--+"},      {"NOOP", "--+"},
+        {"CAPA", "+++"},      {"QUIT", "+++"},
+        {"STLS", "---"},      {"", "---"},
+    };
+    size_t row, i;
+
+    for (row = 0; row < sizeof(rows) / sizeof(rows[0]); row++) {
+        for (i = 0; i < 3; i++) {
+            struct fake_stream fake;
+            size_t before;
+
+            fake_store_reset();
+            three_messages();
+            fake_connect(&fake, &fake_play_plain);
+            fake_send(&fake, &fake_play_plain, states[i], strlen(states[i]));
+            before = fake.out_len;
+            fake_send(&fake, &fake_play_plain, rows[row].command,
+                      strlen(rows[row].command));
+            fake_send(&fake, &fake_play_plain, "\r\n", 2);
+            CHECK(fake.out[before] == rows[row].answers[i]);
+            fake_lose(&fake, ERR_RESET);
+            fake_free(&fake);
+            check_clean();
+        }
+    }
+}
+
 static void test_numbers(void)
 {
     CHECK(play(
@@ -653,6 +692,7 @@ int main(void)
     pop3_server_start();
     test_retrieve();
     test_states();
+    test_every_pair();
     test_numbers();
     test_lists();
     test_top();

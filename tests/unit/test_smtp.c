@@ -155,6 +155,53 @@ static void test_sequence(void)
                AT_RCPT SEQUENCE HELLO SEQUENCE BYE));
 }
 
+/* Every command in every state that reads commands. */
+static void test_every_pair(void)
+{
+    static const char *const states[] = {
+        "", "EHLO c.test\r\n", "EHLO c.test\r\nMAIL FROM:<>\r\n", TO_RCPT};
+    static const struct {
+        const char *command;
+        unsigned codes[4];
+    } rows[] = {
+        {"MAIL FROM:<>", {503, 250, 503, 503}},
+        {"RCPT TO:<anna@example.org>", {503, 503, 250, 250}},
+        {"DATA", {503, 503, 554, 354}},
+        {"QUIT", {221, 221, 221, 221}},
+        {"EHLO c", {250, 250, 250, 250}},
+        {"HELO c", {250, 250, 250, 250}},
+        {"RSET", {250, 250, 250, 250}},
+        {"NOOP", {250, 250, 250, 250}},
+        {"VRFY anna", {252, 252, 252, 252}},
+        {"HELP", {214, 214, 214, 214}},
+        {"EXPN anna", {502, 502, 502, 502}},
+        {"ETRN x", {502, 502, 502, 502}},
+        {"STARTTLS", {502, 502, 502, 502}},
+        {"FOO", {500, 500, 500, 500}},
+        {"", {500, 500, 500, 500}},
+    };
+    size_t row, i;
+
+    for (row = 0; row < sizeof(rows) / sizeof(rows[0]); row++) {
+        for (i = 0; i < 4; i++) {
+            struct fake_stream fake;
+            size_t before;
+
+            fake_store_reset();
+            fake_connect(&fake, &fake_play_plain);
+            fake_send(&fake, &fake_play_plain, states[i], strlen(states[i]));
+            before = fake.out_len;
+            fake_send(&fake, &fake_play_plain, rows[row].command,
+                      strlen(rows[row].command));
+            fake_send(&fake, &fake_play_plain, "\r\n", 2);
+            CHECK((unsigned)atoi(fake.out + before) == rows[row].codes[i]);
+            fake_lose(&fake, ERR_RESET);
+            fake_free(&fake);
+            check_clean();
+        }
+    }
+}
+
 static void test_small_commands(void)
 {
     CHECK(play("NOOP\r\nnoop  any thing \r\nVRFY anna\r\nVRFY\r\nHELP\r\n"
@@ -963,6 +1010,7 @@ int main(void)
     test_paths();
     test_plain();
     test_sequence();
+    test_every_pair();
     test_small_commands();
     test_bad_lines();
     test_long_lines();
