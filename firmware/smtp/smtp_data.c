@@ -8,6 +8,10 @@
 #include "core/log.h"
 #include "core/machine.h"
 #include "smtp/smtp_session.h"
+#include <assert.h>
+
+static_assert(STORE_MESSAGE_MAX >= SMTP_MESSAGE_BYTES_MAX + SMTP_LINE_BYTES,
+              "the store takes what SIZE promises, with its trace lines");
 
 static void on_room(void *context)
 {
