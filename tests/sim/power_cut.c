@@ -207,6 +207,7 @@ int main(int argc, char **argv)
 {
     static const struct sim_program program = {
         .name = "power_cut",
+        .default_runs = 300,
         .prepare = make_image,
         .run = run,
         .option = option,
