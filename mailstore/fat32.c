@@ -576,8 +576,13 @@ static enum err make_file(struct fat32 *fat, const char *name, uint64_t bytes,
         err = fat->media->flush(fat->media);
     if (err)
         return err;
-    if (!old)
-        return add_name(fat, name, first, (uint32_t)bytes);
+    if (!old) {
+        err = add_name(fat, name, first, (uint32_t)bytes);
+        /* No name to be had: the clusters are nobody's again. */
+        if (err == ERR_FULL && fat32_release(fat, first))
+            return ERR_IO;
+        return err;
+    }
     err = change_name(fat, old, first, (uint32_t)bytes);
     if (!err && fat32_cluster_valid(fat, old->first))
         err = fat32_release(fat, old->first);

@@ -149,10 +149,13 @@ void smtp_say(struct smtp_session *session, enum smtp_reply reply)
 
 void smtp_hang_up(struct smtp_session *session)
 {
-    if (dialogue_blocked(&session->dialogue))
-        smtp_enter_state(session, SMTP_CLOSING);
-    else
+    if (!dialogue_blocked(&session->dialogue)) {
         close_stream(session);
+        return;
+    }
+    if (session->state == SMTP_COMMIT)
+        st_inbound_forget(session);
+    smtp_enter_state(session, SMTP_CLOSING);
 }
 
 void smtp_finish(struct smtp_session *session, enum smtp_reply reply)
