@@ -61,10 +61,11 @@ enum err store_module_init(void *heap, size_t bytes,
                            int64_t (*wall_clock_ms)(void))
 {
     uint8_t *at = heap;
-    int taken = volume_module_init(heap, bytes, wall_clock_ms);
-    int header = 0;
+    int taken, header = 0;
     size_t slot, slots;
 
+    (void)sqlite3_shutdown();
+    taken = volume_module_init(heap, bytes, wall_clock_ms);
     if (bytes < HEAP_MIN || taken < 0)
         return ERR_MEMORY;
     volume_set_heap(heap, bytes);
