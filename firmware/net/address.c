@@ -29,8 +29,7 @@ uint32_t net_address_to_v4(const struct net_address *address)
            b[3];
 }
 
-bool net_address_equal(const struct net_address *a,
-                       const struct net_address *b)
+bool net_address_equal(const struct net_address *a, const struct net_address *b)
 {
     return !memcmp(a->bytes, b->bytes, sizeof(a->bytes));
 }
@@ -104,8 +103,8 @@ static bool parse_v6(struct v6_parser *p)
         return false;
     while (!end) {
         p->text++; /* the colon before */
-        if (*p->text == ':' || (p->text[-1] == ':' && !p->count &&
-                                p->gap < 0)) {
+        if (*p->text == ':' ||
+            (p->text[-1] == ':' && !p->count && p->gap < 0)) {
             if (p->gap >= 0)
                 return false;
             p->gap = (int)p->count;
