@@ -204,7 +204,7 @@ static void half_open_expired(struct timer *timer)
     half->retries++;
     tcp_counters()->retransmitted++;
     tcp_send_syn_ack(half);
-    timer_start(timer, TCP_RTO_FIRST_MS << half->retries);
+    timer_start(timer, (uint64_t)TCP_RTO_FIRST_MS << half->retries);
 }
 
 void tcp_half_open_start(struct tcp_half_open *half)

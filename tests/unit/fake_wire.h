@@ -58,9 +58,13 @@ static inline void wire_memory_release(void)
 
 void *machine_memory_take(size_t bytes, size_t alignment)
 {
-    void *memory = NULL;
+    void *memory;
 
-    if (wire_memory.count == 64 || posix_memalign(&memory, alignment, bytes))
+    if (wire_memory.count == 64)
+        return NULL;
+    memory = aligned_alloc(alignment,
+                           (bytes + alignment - 1) / alignment * alignment);
+    if (!memory)
         return NULL;
     wire_memory.pieces[wire_memory.count++] = memory;
     return memset(memory, 0, bytes);
