@@ -284,8 +284,8 @@ static enum err copy_boot_sector(const char *image, uint64_t partition_sector)
 enum err boot_files_write(const struct boot_files *files, const char *image,
                           uint64_t partition_sector)
 {
-    static const char *const folders[] = {"::/boot", "::" SYSLINUX_FOLDER,
-                                          "::/ao"};
+    static const char loader_folder[] = "::" SYSLINUX_FOLDER;
+    static const char *const folders[] = {"::/boot", loader_folder, "::/ao"};
     char drive[64];
     enum err err = OK;
 
