@@ -78,8 +78,8 @@ enum sim_smtp {
     SMTP_MAIL,
     SMTP_RCPT,
     SMTP_DATA,
-    SMTP_END, /* of the data */
-    SMTP_RSET,
+    SMTP_END,  /* of the data */
+    SMTP_RSET, /* and NOOP: the transaction begins afterwards */
     SMTP_QUIT,
     SMTP_STEPS,
 };
@@ -104,7 +104,7 @@ struct sim_sender {
     unsigned left; /* messages in this session */
     unsigned message, rcpt_user, accepted_rcpts;
     uint32_t rcpts, rcpts_asked;
-    bool pipelined, refused, rude, finished;
+    bool pipelined, refused, rude, finished, quitting;
     unsigned accepted, sessions;
     unsigned codes[600]; /* how often each was answered */
     /* What was answered last at each step. */
@@ -127,6 +127,7 @@ enum sim_pop3 {
     POP3_UIDL,
     POP3_RETR,
     POP3_DELE,
+    POP3_RSET,
     POP3_QUIT,
     POP3_STEPS,
 };
@@ -160,6 +161,8 @@ struct sim_reader {
     struct sim_reader_entry *entries;
     size_t count, room, at;
     unsigned ahead; /* RETR commands sent in advance */
+    unsigned stat_count;
+    uint64_t stat_bytes;
     char *text;
     size_t text_len, text_room;
     bool rude, finished, login_refused;

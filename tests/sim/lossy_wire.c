@@ -138,6 +138,7 @@ int main(int argc, char **argv)
 {
     static const struct sim_program program = {
         .name = "lossy_wire",
+        .default_runs = 1000,
         .prepare = prepare_images,
         .run = run,
         .option = option,

@@ -10,6 +10,8 @@
 #define AHEAD     4 /* RETR commands on their way, at most */
 #define PAUSE_NS  (20 * SIM_SECOND)
 #define MAX_DROPS 16384
+/* Sessions that take their deletions back. */
+#define RSET_PPM 150000
 
 __attribute__((format(printf, 2, 3))) static void
 command(struct sim_reader *reader, const char *format, ...)
@@ -64,10 +66,34 @@ static void next_deletion(struct sim_reader *reader)
         command(reader, "DELE %zu", at + 1);
         return;
     }
-    if (reader->rude)
+    if (reader->rude) {
         leave_rudely(reader);
-    else
+    } else if (sim_random_chance(&reader->random, RSET_PPM)) {
+        reader->step = POP3_RSET;
+        command(reader, "RSET");
+    } else {
         quit(reader);
+    }
+}
+
+/* RSET takes all marks back. */
+static void unmark_all(struct sim_reader *reader)
+{
+    for (size_t i = 0; i < reader->count; i++)
+        reader->entries[i].deleted = false;
+}
+
+/* STAT and LIST tell the same. */
+static void check_stat(const struct sim_reader *reader)
+{
+    uint64_t bytes = 0;
+
+    for (size_t i = 0; i < reader->count; i++)
+        bytes += reader->entries[i].size;
+    if (reader->stat_count != reader->count || reader->stat_bytes != bytes)
+        sim_fail("pop3: STAT says %u messages, %llu bytes; LIST %zu, %llu",
+                 reader->stat_count, (unsigned long long)reader->stat_bytes,
+                 reader->count, (unsigned long long)bytes);
 }
 
 static void check_drop(struct sim_reader *reader)
@@ -182,6 +208,7 @@ static void text_ends(struct sim_reader *reader)
 {
     reader->in_text = false;
     if (reader->step == POP3_LIST) {
+        check_stat(reader);
         reader->step = POP3_UIDL;
         reader->at = 0;
         command(reader, "UIDL");
@@ -244,6 +271,9 @@ static void after_login_step(struct sim_reader *reader)
         command(reader, "STAT");
         break;
     case POP3_STAT:
+        if (sscanf(reader->answer[POP3_STAT], "+OK %u %lu", &reader->stat_count,
+                   &reader->stat_bytes) != 2)
+            sim_fail("pop3: %s", reader->answer[POP3_STAT]);
         reader->step = POP3_LIST;
         command(reader, "LIST");
         break;
@@ -251,6 +281,7 @@ static void after_login_step(struct sim_reader *reader)
     case POP3_UIDL:
     case POP3_RETR:
     case POP3_DELE:
+    case POP3_RSET:
     case POP3_QUIT:
     case POP3_STEPS:
         break;
@@ -272,6 +303,10 @@ static void answered(struct sim_reader *reader, bool ok)
         break;
     case POP3_DELE:
         next_deletion(reader);
+        break;
+    case POP3_RSET:
+        unmark_all(reader);
+        quit(reader);
         break;
     case POP3_QUIT:
         if (!reader->login_refused) {

@@ -6,7 +6,9 @@
  * store is checked on its own; the last boot is left in peace, and reads every
  * maildrop: nothing that was answered 250 is missing or changed, nothing is
  * there twice, no deletion that was answered is undone. */
+#include "store/st.h"
 #include "tests/sim/world.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +19,14 @@
 #define OPERATIONS    400
 #define DATABASE_SIZE (12u << 20)
 
+/* What the cuts have hit, over all runs. */
+struct hits {
+    uint64_t starting, serving; /* the store not open yet, open */
+    uint64_t idle, operations[3];
+};
+
 static struct {
+    struct hits *hits; /* shared */
     struct sim_image image;
     uint64_t cuts; /* 0: by chance, 2 to CUTS_MOST */
     bool lying;
@@ -32,7 +41,17 @@ static struct {
 
 static void cut(struct sim_event *event)
 {
+    int busy = sim_stick_busy(0);
+
     (void)event;
+    if (st_state() == ST_READY)
+        state.hits->serving++;
+    else
+        state.hits->starting++;
+    if (busy < 0)
+        state.hits->idle++;
+    else
+        state.hits->operations[busy]++;
     sim_power_cut();
 }
 
@@ -136,7 +155,21 @@ static void make_image(void)
 {
     struct sim_image_options options = {.database_bytes = DATABASE_SIZE};
 
+    state.hits = sim_shared_take(sizeof(*state.hits));
     sim_image_make(&state.image, &options);
+}
+
+static void report(void)
+{
+    const struct hits *hits = state.hits;
+
+    printf("cuts: %llu while starting, %llu in service; stick idle %llu, "
+           "reading %llu, writing %llu, flushing %llu\n",
+           (unsigned long long)hits->starting,
+           (unsigned long long)hits->serving, (unsigned long long)hits->idle,
+           (unsigned long long)hits->operations[MACHINE_DISK_READ],
+           (unsigned long long)hits->operations[MACHINE_DISK_WRITE],
+           (unsigned long long)hits->operations[MACHINE_DISK_FLUSH]);
 }
 
 static bool run(void)
@@ -174,9 +207,11 @@ int main(int argc, char **argv)
 {
     static const struct sim_program program = {
         .name = "power_cut",
+        .default_runs = 300,
         .prepare = make_image,
         .run = run,
         .option = option,
+        .report = report,
         .help = "  --cuts N       power cuts in each run (2 to 6 by chance)\n"
                 "  --lying-flush  the stick answers flushes and does nothing: "
                 "runs must fail\n",

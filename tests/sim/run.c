@@ -37,7 +37,7 @@ static struct {
     bool in_child;
     int child_output;
     struct sim_event limit;
-} state = {.from = 1, .runs = 100, .child_output = -1};
+} state = {.from = 1, .child_output = -1};
 
 void *sim_shared_take(size_t bytes)
 {
@@ -347,6 +347,7 @@ int sim_main(int argc, char **argv, const struct sim_program *program)
     double start = seconds_now();
 
     state.program = program;
+    state.runs = program->default_runs;
     for (int i = 1; i < argc;) {
         if (!take_option(argc, argv, &i)) {
             usage();

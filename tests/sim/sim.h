@@ -126,6 +126,7 @@ bool sim_child(void (*work)(void *context), void *context);
 
 struct sim_program {
     const char *name;
+    unsigned default_runs;
     /* Once, before the runs. */
     void (*prepare)(void);
     /* One run of sim_options.seed; in the parent. True: passed. */

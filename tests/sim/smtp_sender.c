@@ -33,6 +33,9 @@ command(struct sim_sender *sender, enum sim_smtp step, const char *format, ...)
 
 static void end_session(struct sim_sender *sender)
 {
+    if (sender->quitting)
+        return;
+    sender->quitting = true;
     command(sender, SMTP_QUIT, "QUIT");
 }
 
@@ -77,6 +80,8 @@ static void send_body(struct sim_sender *sender)
     sim_note("smtp %p: > message %u, %zu bytes", (void *)sender->tcp,
              sender->message, len);
     expect(sender, SMTP_END);
+    if (sender->left == 0 && sim_random_chance(&sender->random, 300000))
+        end_session(sender); /* pipelined behind the data */
 }
 
 static void send_rcpt(struct sim_sender *sender, unsigned user)
@@ -94,6 +99,28 @@ static unsigned next_rcpt(const struct sim_sender *sender, unsigned user)
     return user;
 }
 
+static void choose_recipients(struct sim_sender *sender)
+{
+    struct sim_random *random = &sender->random;
+
+    do
+        sender->rcpts_asked =
+            (uint32_t)sim_random_below(random, 1u << SIM_USERS);
+    while (sender->rcpts_asked == 0);
+    if (sim_random_chance(random, 500000))
+        sender->rcpts_asked &= 0u - sender->rcpts_asked; /* one only */
+}
+
+static void send_mail(struct sim_sender *sender)
+{
+    if (sim_random_chance(&sender->random, 300000))
+        command(sender, SMTP_MAIL,
+                "MAIL FROM:<sender@elsewhere.example> SIZE=%u",
+                sim_ledger_message(sender->message)->size);
+    else
+        command(sender, SMTP_MAIL, "MAIL FROM:<sender@elsewhere.example>");
+}
+
 static void next_transaction(struct sim_sender *sender)
 {
     struct sim_random *random = &sender->random;
@@ -103,6 +130,13 @@ static void next_transaction(struct sim_sender *sender)
         end_session(sender);
         return;
     }
+    sender->refused = false;
+    sender->pipelined = false;
+    if (sim_random_chance(random, 50000)) {
+        command(sender, SMTP_RSET, "%s",
+                sim_random_chance(random, 500000) ? "NOOP" : "RSET");
+        return;
+    }
     sender->left--;
     if (sender->big_one_in > 0 &&
         sim_random_below(random, sender->big_one_in) == 0)
@@ -110,21 +144,9 @@ static void next_transaction(struct sim_sender *sender)
     sender->message =
         sim_ledger_new((uint32_t)sim_random_range(random, 10, most));
     sender->rcpts = 0;
-    sender->refused = false;
     sender->pipelined = sim_random_chance(random, 500000);
-    do
-        sender->rcpts_asked =
-            (uint32_t)sim_random_below(random, 1u << SIM_USERS);
-    while (sender->rcpts_asked == 0);
-    if (sim_random_chance(random, 500000))
-        sender->rcpts_asked &= 0u - sender->rcpts_asked; /* one only */
-    if (sim_random_chance(random, 300000))
-        command(sender, SMTP_MAIL,
-                "MAIL FROM:<sender@elsewhere.example> "
-                "SIZE=%u",
-                sim_ledger_message(sender->message)->size);
-    else
-        command(sender, SMTP_MAIL, "MAIL FROM:<sender@elsewhere.example>");
+    choose_recipients(sender);
+    send_mail(sender);
     if (!sender->pipelined)
         return;
     for (unsigned user = next_rcpt(sender, UINT32_MAX); user < SIM_USERS;
@@ -333,6 +355,7 @@ static void start_session(struct sim_event *event)
     sender->expected_in = 0;
     sender->expected_out = 0;
     sender->refused = false;
+    sender->quitting = false;
     sender->pipelined = false;
     sender->rude = sim_random_chance(&sender->random, sender->rude_ppm);
     sender->left = (unsigned)sim_random_range(&sender->random, 1, 4);

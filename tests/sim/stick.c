@@ -511,6 +511,13 @@ void sim_stick_stall(unsigned place, uint64_t ns)
     state.sticks[place].stalled_until_ns = sim_now() + ns;
 }
 
+int sim_stick_busy(unsigned place)
+{
+    const struct stick *stick = &state.sticks[place];
+
+    return stick->current == NULL ? -1 : (int)stick->current->operation;
+}
+
 void sim_stick_watch(void (*started)(uint64_t operations,
                                      enum machine_disk_operation operation,
                                      uint64_t takes_ns))

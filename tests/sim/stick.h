@@ -65,6 +65,9 @@ void sim_stick_fail(unsigned place, enum machine_disk_operation operation,
 /* sim_stick_stall - answers nothing at all for so long. */
 void sim_stick_stall(unsigned place, uint64_t ns);
 
+/* sim_stick_busy - the operation that a stick is at work on, or -1. */
+int sim_stick_busy(unsigned place);
+
 /* sim_stick_watch - called at the start of each operation on any stick, with
  * the number of operations so far. */
 void sim_stick_watch(void (*started)(uint64_t operations,

@@ -476,6 +476,7 @@ int main(int argc, char **argv)
 {
     static const struct sim_program program = {
         .name = "stick_faults",
+        .default_runs = 42,
         .prepare = make_images,
         .run = run,
         .option = option,
