@@ -59,6 +59,10 @@ enum err store_open(const struct store_place *place, bool writer,
                     struct store **store) MUST_CHECK;
 void store_close(struct store *store);
 
+/* store_open_message - why the last store_open() failed, e.g. "store of version
+ * 2, this is for version 1". */
+const char *store_open_message(void);
+
 /* store_message - text of the last error on this connection, for the log. */
 const char *store_message(struct store *store);
 
@@ -70,6 +74,13 @@ enum err store_setting_get(struct store *store, const char *key, char *value,
                            size_t value_bytes) MUST_CHECK;
 enum err store_setting_put(struct store *store, const char *key,
                            const char *value) MUST_CHECK;
+
+/* store_list_settings - all of them, in order of key; a callback's error ends
+ * the listing and is returned. */
+enum err store_list_settings(struct store *store,
+                             enum err (*each)(void *context, const char *key,
+                                              const char *value),
+                             void *context) MUST_CHECK;
 
 /* store_user_add - a user with an empty Inbox; fills user->id. ERR_EXISTS. */
 enum err store_user_add(struct store *store, struct user *user) MUST_CHECK;

@@ -61,6 +61,29 @@ enum err store_setting_put(struct store *store, const char *key,
     return store_run(store, statement);
 }
 
+enum err store_list_settings(struct store *store,
+                             enum err (*each)(void *context, const char *key,
+                                              const char *value),
+                             void *context)
+{
+    static const char sql[] = "SELECT Key,Value FROM setting ORDER BY Key";
+    sqlite3_stmt *statement;
+    int code = sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL);
+    enum err err = store_error(store, code);
+
+    while (!err && (code = sqlite3_step(statement)) == SQLITE_ROW) {
+        const char *key = (const char *)sqlite3_column_text(statement, 0);
+        const char *value = (const char *)sqlite3_column_text(statement, 1);
+
+        if (key && value)
+            err = each(context, key, value);
+    }
+    if (!err)
+        err = store_error(store, code);
+    sqlite3_finalize(statement);
+    return err;
+}
+
 static enum err add_mailbox(struct store *store, int64_t user_id,
                             const char *name)
 {
