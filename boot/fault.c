@@ -113,8 +113,8 @@ void machine_backtrace_write(void)
 _Noreturn void machine_panic_restart(void)
 {
     machine_emergency_write("restart in 10 seconds\n");
-    for (unsigned i = 0; i < SECONDS * 1000; i++)
-        io_delay_us(1000);
+    for (unsigned i = 0; i < SECONDS; i++)
+        io_delay_us(1000000);
     machine_restart();
 }
 

@@ -18,8 +18,9 @@
 #define STORE_FILE     "mail.db"
 #define STORE_WAL_FILE "mail.db-wal"
 /* A message body lies in rows of at most this many bytes. */
-#define STORE_CHUNK_BYTES    65536
-#define STORE_MESSAGE_MAX    (32u * 1024 * 1024)
+#define STORE_CHUNK_BYTES 65536
+/* 32 MiB of message, and the trace lines that SMTP puts before it. */
+#define STORE_MESSAGE_MAX    (32u * 1024 * 1024 + 4096)
 #define STORE_RECIPIENTS_MAX 100
 
 struct store; /* opaque: one connection */

@@ -144,6 +144,14 @@ void pop3_finish(struct pop3_session *session, enum pop3_reply reply)
         pop3_enter_state(session, POP3_CLOSING);
 }
 
+void pop3_check_errors(struct pop3_session *session)
+{
+    if (session->errors >= POP3_ERRORS_MAX &&
+        session->state <= POP3_TRANSACTION &&
+        !dialogue_blocked(&session->dialogue))
+        pop3_finish(session, POP3_TOO_MANY_ERRORS);
+}
+
 static bool reads_commands(const struct pop3_session *session)
 {
     return session->state <= POP3_TRANSACTION;
@@ -155,7 +163,8 @@ void pop3_continue(struct pop3_session *session)
         return;
     if (session->state == POP3_SENDING)
         pop3_send_more(session);
-    if (dialogue_blocked(&session->dialogue))
+    pop3_check_errors(session);
+    if (session->state == POP3_OVER || dialogue_blocked(&session->dialogue))
         return;
     if (session->state == POP3_CLOSING)
         close_stream(session);

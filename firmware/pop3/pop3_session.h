@@ -93,6 +93,10 @@ void pop3_enter_state(struct pop3_session *session, enum pop3_state next);
 /* pop3_say - sends a reply and counts it if it is an error. */
 void pop3_say(struct pop3_session *session, enum pop3_reply reply);
 
+/* pop3_check_errors - ends a session that makes nothing but errors, unless a
+ * reply still waits: pop3_continue() looks again. */
+void pop3_check_errors(struct pop3_session *session);
+
 /* pop3_finish - sends a last reply and closes; the session may be over. */
 void pop3_finish(struct pop3_session *session, enum pop3_reply reply);
 

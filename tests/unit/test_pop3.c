@@ -138,6 +138,45 @@ static void test_states(void)
         "+OK\r\n" NO_ARG NO_ARG BYE));
 }
 
+/* Every command in every state that reads commands: '+' or '-'. */
+static void test_every_pair(void)
+{
+    static const char *const states[] = {"", "USER anna\r\n", LOGIN};
+    static const struct {
+        const char *command;
+        char answers[4];
+    } rows[] = {
+        {"USER anna", "++-"}, {"PASS se cret", "-+-"},
+        {"STAT", "--+"},      {"LIST", "--+"},
+        {"UIDL", "--+"},      {"RETR 1", "--+"},
+        {"TOP 1 1", "--+"},   {"DELE 1", "--+"},
+        {"RSET", "--+"},      {"NOOP", "--+"},
+        {"CAPA", "+++"},      {"QUIT", "+++"},
+        {"STLS", "---"},      {"", "---"},
+    };
+    size_t row, i;
+
+    for (row = 0; row < sizeof(rows) / sizeof(rows[0]); row++) {
+        for (i = 0; i < 3; i++) {
+            struct fake_stream fake;
+            size_t before;
+
+            fake_store_reset();
+            three_messages();
+            fake_connect(&fake, &fake_play_plain);
+            fake_send(&fake, &fake_play_plain, states[i], strlen(states[i]));
+            before = fake.out_len;
+            fake_send(&fake, &fake_play_plain, rows[row].command,
+                      strlen(rows[row].command));
+            fake_send(&fake, &fake_play_plain, "\r\n", 2);
+            CHECK(fake.out[before] == rows[row].answers[i]);
+            fake_lose(&fake, ERR_RESET);
+            fake_free(&fake);
+            check_clean();
+        }
+    }
+}
+
 static void test_numbers(void)
 {
     CHECK(play(
@@ -430,6 +469,31 @@ static void test_gone(void)
     }
 }
 
+/* The client goes between password and lock; the lock must not stay. */
+static void test_gone_before_lock(void)
+{
+    unsigned how;
+
+    for (how = 0; how < 2; how++) {
+        struct fake_stream fake;
+
+        fake_store_reset();
+        three_messages();
+        fake_st.delay = 0;
+        fake_st.no_cancel = how == 1;
+        fake_st.never = true;
+        fake_connect(&fake, &fake_play_plain);
+        fake_send(&fake, &fake_play_plain, LOGIN, strlen(LOGIN));
+        fake_st.never = false;
+        CHECK(fake_store_turn()); /* the password */
+        fake_lose(&fake, ERR_RESET);
+        fake_settle(&fake, &fake_play_plain);
+        CHECK(!fake_st.locked);
+        fake_free(&fake);
+        check_clean();
+    }
+}
+
 /* More sessions send messages than there are buffers; one of those that wait
  * goes away, and so does one that has a buffer in use by the store. */
 static void test_buffers(void)
@@ -546,10 +610,9 @@ static void test_limits(void)
 
     strcpy(text, "");
     strcpy(answers, GREETING);
-    for (i = 0; i < 22; i++) {
+    for (i = 0; i < 20; i++) {
         strcat(text, "FOO\r\n");
-        if (i < 20)
-            strcat(answers, UNKNOWN);
+        strcat(answers, UNKNOWN);
     }
     strcat(answers, "-ERR too many errors\r\n");
     CHECK(play(text, answers));
@@ -629,6 +692,7 @@ int main(void)
     pop3_server_start();
     test_retrieve();
     test_states();
+    test_every_pair();
     test_numbers();
     test_lists();
     test_top();
@@ -640,6 +704,7 @@ int main(void)
     test_store_failures();
     test_broken_message();
     test_gone();
+    test_gone_before_lock();
     test_buffers();
     test_timeouts();
     test_stuck();
