@@ -18,8 +18,9 @@
 #define STORE_FILE     "mail.db"
 #define STORE_WAL_FILE "mail.db-wal"
 /* A message body lies in rows of at most this many bytes. */
-#define STORE_CHUNK_BYTES    65536
-#define STORE_MESSAGE_MAX    (32u * 1024 * 1024)
+#define STORE_CHUNK_BYTES 65536
+/* 32 MiB of message, and the trace lines that SMTP puts before it. */
+#define STORE_MESSAGE_MAX    (32u * 1024 * 1024 + 4096)
 #define STORE_RECIPIENTS_MAX 100
 
 struct store; /* opaque: one connection */
@@ -42,6 +43,10 @@ enum err store_module_init(void *heap, size_t bytes,
  * Returns OK, ERR_NOT_FOUND (no FAT32 or no mail.db), or an error. */
 enum err store_locate(struct media *media, uint64_t create_bytes,
                       struct store_place *place) MUST_CHECK;
+
+/* store_wal_bytes - the size that store_locate() gives to a new WAL file in a
+ * file system with so many bytes for files. */
+uint64_t store_wal_bytes(uint64_t volume_bytes);
 
 /* store_create - writes a new empty store with schema, store id and settings'
  * defaults at the place. */
@@ -185,6 +190,7 @@ struct store_mailbox_info {
 };
 struct store_message_info {
     int64_t message_id;
+    char mailbox[65];
     uint32_t uid;
     uint64_t bytes;
     int64_t received_ms;
@@ -192,8 +198,8 @@ struct store_message_info {
     char subject[256]; /* decoded as far as it is UTF-8, one line */
 };
 
-/* Call back for each one, in order of name, resp. uid; a callback's error
- * ends the listing and is returned. */
+/* Call back for each one, in order of name, resp. mailbox and uid; a
+ * callback's error ends the listing and is returned. */
 enum err store_list_mailboxes(
     struct store *store,
     enum err (*each)(void *context, const struct store_mailbox_info *info),

@@ -278,9 +278,9 @@ enum err store_list_messages(
     void *context)
 {
     static const char sql[] =
-        "SELECT entry.MailID,UID,message.Bytes,ReceivedMs,Sender,Subject"
+        "SELECT entry.MailID,UID,message.Bytes,ReceivedMs,Sender,Subject,Name"
         " FROM mailbox JOIN entry USING(MailboxID) JOIN message USING(MailID)"
-        " WHERE UserID=?1 AND Name='Inbox' ORDER BY UID";
+        " WHERE UserID=?1 ORDER BY Name,UID";
     struct store_message_info info;
     sqlite3_stmt *statement;
     enum err err;
@@ -296,6 +296,7 @@ enum err store_list_messages(
         info.received_ms = sqlite3_column_int64(statement, 3);
         copy_text(statement, 4, info.sender, sizeof info.sender);
         copy_text(statement, 5, info.subject, sizeof info.subject);
+        copy_text(statement, 6, info.mailbox, sizeof info.mailbox);
         err = each(context, &info);
     }
     if (!err)

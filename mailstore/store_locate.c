@@ -20,15 +20,19 @@ static uint64_t whole_blocks(uint64_t bytes)
     return bytes & ~(uint64_t)(BLOCK_BYTES - 1);
 }
 
-static uint64_t wal_bytes_for(const struct fat32 *fat)
+uint64_t store_wal_bytes(uint64_t volume_bytes)
 {
-    uint64_t volume = (uint64_t)fat->cluster_count * fat->cluster_sectors *
-                      MEDIA_SECTOR_BYTES;
-    uint64_t bytes = whole_blocks(volume / WAL_SHARE);
+    uint64_t bytes = whole_blocks(volume_bytes / WAL_SHARE);
 
     if (bytes > WAL_BYTES_MAX)
         return WAL_BYTES_MAX;
     return bytes < WAL_BYTES_MIN ? WAL_BYTES_MIN : bytes;
+}
+
+static uint64_t wal_bytes_for(const struct fat32 *fat)
+{
+    return store_wal_bytes((uint64_t)fat->cluster_count *
+                           fat->cluster_sectors * MEDIA_SECTOR_BYTES);
 }
 
 static enum err find_wal(struct fat32 *fat, struct fat32_file *wal)

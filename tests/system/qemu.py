@@ -267,7 +267,7 @@ class Machine:
                 + stick.replace(",", ",,"),
                 "-blockdev", "driver=raw,node-name=stick,file=stick-file",
                 "-device", "usb-storage,id=stk,drive=stick,bus=usb.0,"
-                "bootindex=0"]
+                "bootindex=1"]  # 0 is taken by -kernel
 
     @staticmethod
     def _network_arguments(network, forward, capture, nic):
@@ -295,7 +295,10 @@ class Machine:
         atexit.register(self.power_cut)
         self.serial_log = os.path.join(self.folder, "serial.log")
         self.serial = Serial(self._connect("serial"), self.serial_log)
-        self.monitor = Monitor(self._connect("qmp"))
+        try:
+            self.monitor = Monitor(self._connect("qmp"))
+        except (OSError, Refused):
+            self._fail_to_start()
         self.expect = self.serial.expect
         self.expect_screen = self.serial.expect_screen
         self.send = self.serial.send
@@ -311,10 +314,13 @@ class Machine:
             except OSError:
                 connection.close()
             if self.process.poll() is not None or time.monotonic() > deadline:
-                self.power_cut()
-                with open(self.output) as output:
-                    raise Hang("QEMU does not start: " + output.read())
+                self._fail_to_start()
             time.sleep(0.01)
+
+    def _fail_to_start(self):
+        self.power_cut()
+        with open(self.output) as output:
+            raise Hang("QEMU does not start: " + output.read()) from None
 
     def _learn_ports(self):
         table = self.human("info usernet")

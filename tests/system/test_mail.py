@@ -8,7 +8,6 @@ import pytest
 
 import mail
 import stick
-from conftest import choose_run
 from stick import DOMAIN
 
 ANNA = f"anna@{DOMAIN}"
@@ -48,7 +47,8 @@ def test_swaks_in_pop3_out_is_byte_identical(booted, tmp_path, sizes):
 
 
 def test_poplib_lists_what_is_there(booted):
-    mail.send_one(booted.smtp, ANNA, b"Subject: small\r\n\r\nhello\r\n")
+    assert mail.send_one(booted.smtp, ANNA,
+                         b"Subject: small\r\n\r\nhello\r\n")[0] == 250
     client = mail.Pop3(booted.pop3, "anna", "anna-demo")
     count, total = client.stat()
     sizes = [int(line.split()[1]) for line in client.list()[1]]
@@ -68,8 +68,8 @@ def test_nobody_else_sees_it(booted):
 def test_deleted_after_quit_only(booted):
     address = booted.pop3
     for word in (b"keep", b"drop"):
-        mail.send_one(booted.smtp, f"bert@{DOMAIN}",
-                      b"Subject: " + word + b"\r\n\r\n" + word + b"\r\n")
+        body = b"Subject: " + word + b"\r\n\r\n" + word + b"\r\n"
+        assert mail.send_one(booted.smtp, f"bert@{DOMAIN}", body)[0] == 250
     client = mail.Pop3(address, "bert", "bert-demo")
     client.dele(2)
     client.close()  # no QUIT: RFC 1939 section 3, nothing may be removed
