@@ -123,9 +123,10 @@ static bool run_worker(struct st_worker *worker)
     return true;
 }
 
-/* Noticed that the stick is gone: nobody waits for it any longer. */
-static void lose(void)
+void st_lose(void)
 {
+    if (!st_context.gone || st_context.state != ST_READY)
+        return;
     st_say(ST_GONE, "the stick with store %.8s was pulled out: put it back",
            st_context.store_id);
     st_fail_queue(&st_context.writes, ERR_GONE);
@@ -138,12 +139,10 @@ bool st_run(void)
 {
     bool busy = false;
 
-    if (st_context.gone && st_context.state == ST_READY)
-        lose();
+    st_lose();
     for (unsigned i = 0; i < ST_WORKERS; i++)
         busy |= run_worker(&st_context.workers[i]);
-    if (st_context.gone && st_context.state == ST_READY)
-        lose();
+    st_lose();
     busy |= call_done();
     busy |= st_inbound_run();
     return busy;

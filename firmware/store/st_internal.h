@@ -96,6 +96,8 @@ void st_answer(struct st_request *request, enum err result);
 void st_fail_queue(struct list *queue, enum err result);
 void st_give_way(enum st_worker_state state);
 bool st_readers_busy(void);
+/* st_lose - when the stick is gone, nobody waits for it any longer. */
+void st_lose(void);
 
 /* st_media.c */
 void st_media_init(void);

@@ -134,7 +134,13 @@ static void say_failure(enum err err, const char *stick, bool read_only)
 
     switch ((int)err) {
     case ERR_NOT_FOUND:
-        st_say(waiting, "no Barepost store on the stick %s", stick);
+        if (st_context.store_id[0])
+            st_say(ST_GONE,
+                   "no Barepost store on the stick %s; put back the "
+                   "one with store %.8s",
+                   stick, st_context.store_id);
+        else
+            st_say(ST_SEARCHING, "no Barepost store on the stick %s", stick);
         break;
     case ERR_EXISTS:
         st_say(ST_GONE,
@@ -169,7 +175,8 @@ static void try_disk(unsigned disk, const struct machine_disk_info *info)
     st_context.generation = info->generation;
     st_context.media.sectors = info->sectors;
     st_context.gone = false;
-    st_say(ST_OPENING, "looking at the stick %s", stick);
+    st_say(st_context.store_id[0] ? ST_GONE : ST_OPENING,
+           "looking at the stick %s", stick);
     err = open_store();
     if (err) {
         say_failure(err, stick, info->read_only);
@@ -216,6 +223,7 @@ void st_search(void)
 /* The stick is gone: connections are closed without reaching it. */
 void st_leave_store(void)
 {
+    st_lose();
     st_shut_store();
     memset(st_context.tried, 0, sizeof st_context.tried);
     say_waiting();

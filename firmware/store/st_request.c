@@ -116,6 +116,14 @@ void st_request_cancelled(struct st_request *request)
         st_maildrop_close((struct st_maildrop *)request);
 }
 
+static void wipe(void *memory, size_t bytes)
+{
+    volatile uint8_t *at = memory;
+
+    while (bytes--)
+        *at++ = 0;
+}
+
 /* ---- Reading, deleting, settings ---------------------------------------- */
 
 static void read_message(struct st_request *request, struct store *store)
@@ -183,6 +191,9 @@ const char *st_setting(const char *key)
 
 void st_request_finish(struct st_request *request)
 {
+    if (request->work == NULL)
+        wipe(((struct st_login *)request)->password,
+             sizeof((struct st_login *)request)->password);
     if (request->work == put_setting)
         setting_is_put(request);
 }
@@ -213,14 +224,6 @@ void st_reader_main(void *argument)
 }
 
 /* ---- Passwords ---------------------------------------------------------- */
-
-static void wipe(void *memory, size_t bytes)
-{
-    volatile uint8_t *at = memory;
-
-    while (bytes--)
-        *at++ = 0;
-}
 
 static void check_login(struct st_login *login)
 {
@@ -282,7 +285,6 @@ void st_login(struct st_login *login)
          node = node->next)
         waiting++;
     if (waiting == ST_LOGINS_MAX) {
-        wipe(login->password, sizeof login->password);
         st_answer(&login->request, ERR_BUSY);
         return;
     }
