@@ -167,7 +167,8 @@ $(DEPS)/ao/musl/%.s.o: | $(ALL_DEPS)
 
 # ---- Host objects: sanitized (tests), plain (mkusb, native figures) ----------
 
-HOST_SRC := $(FIRMWARE_SRC) $(SHARED_SRC) $(DRIVER_SRC) $(UNIT_HELP_SRC) \
+# Fakes come first: the linker takes them before the drivers' machine.
+HOST_SRC := $(UNIT_HELP_SRC) $(FIRMWARE_SRC) $(SHARED_SRC) $(DRIVER_SRC) \
 	$(MKUSB_TESTED_SRC)
 HOST_OBJ := $(HOST_SRC:%.c=$B/host/%.o) $B/host/firmware/core/coroutine_switch.asm.o
 HOST_LIB_OBJ := $(DEPS)/host/sqlite/sqlite3.o $(ARGON2_SRC:%.c=$(DEPS)/host/argon2id/%.o) \
@@ -229,6 +230,47 @@ $B/unit/%: $B/host/tests/unit/%.o $B/host/barepost.a
 .PHONY: unit
 unit: $(UNIT)
 
+# ---- The simulated PC ------------------------------------------------------
+
+# tests/sim/NAME.c with a main() is a program; the other files are the PC.
+# build/sim: with sanitizers; build/sim-fast: the same sources at native speed.
+SIM_PROGRAMS := power_cut lossy_wire stick_faults
+SIM_PC_SRC := $(filter-out $(SIM_PROGRAMS:%=tests/sim/%.c),$(SIM_SRC))
+SIM_CORE := firmware/core/coroutine_switch.asm
+FAST_CFLAGS := $(COMMON) -D_GNU_SOURCE -O2 $(WARNINGS)
+FAST_OBJ := $(FIRMWARE_SRC:%.c=$B/fast/%.o) $(SHARED_SRC:%.c=$B/fast/%.o) \
+	$(SIM_CORE:%=$B/fast/%.o) $(TOOL_LIB_OBJ)
+
+$B/fast/%.o: %.c | $(ALL_DEPS)
+	@mkdir -p $(@D)
+	$(CC) $(FAST_CFLAGS) -c -o $@ $<
+
+$B/fast/%.asm.o: %.asm
+	@mkdir -p $(@D)
+	nasm -f elf64 -o $@ $<
+
+$B/fast/barepost.a: $(FAST_OBJ)
+	@rm -f $@
+	@ar rcs $@ $^
+
+$B/sim/%: $B/host/tests/sim/%.o $(SIM_PC_SRC:%.c=$B/host/%.o) $B/host/barepost.a
+	@mkdir -p $(@D)
+	$(CC) -fsanitize=address,undefined -no-pie -o $@ $^ -lm
+
+$B/sim-fast/%: $B/fast/tests/sim/%.o $(SIM_PC_SRC:%.c=$B/fast/%.o) $B/fast/barepost.a
+	@mkdir -p $(@D)
+	$(CC) -no-pie -o $@ $^ -lm
+
+# Its stick has a unit test of its own.
+SIM_DISK_OBJ := $(patsubst %,$B/host/tests/%.o,unit/test_sim_disk sim/stick \
+	sim/random sim/clock)
+$B/unit/test_sim_disk: $(SIM_DISK_OBJ)
+	@mkdir -p $(@D)
+	$(CC) -fsanitize=address,undefined -no-pie -o $@ $^
+
+.PHONY: sim sim-fast
+sim: $(SIM_PROGRAMS:%=$B/sim/%)
+sim-fast: $(SIM_PROGRAMS:%=$B/sim-fast/%)
 # ---- make check: what needs no machine -----------------------------------------
 
 CHECK_SRC := $(AO_C) $(MKUSB_SRC)

@@ -45,6 +45,10 @@ void boot_vector(struct vector_frame *frame);
 /* boot_fault - shows what happened, then restarts. */
 _Noreturn void boot_fault(const struct vector_frame *frame);
 
+/* boot_stack_guarded - whether an address lies in the guard page of a stack
+ * that machine_stack_take() gave. */
+bool boot_stack_guarded(uint64_t address);
+
 /* vectors_init - interrupt descriptors, task state, stacks of the vectors. */
 void vectors_init(void);
 

@@ -68,10 +68,12 @@ static void write_register(const char *name, uint64_t value, const char *after)
     machine_emergency_write(after);
 }
 
-static void write_address(uint64_t address)
+/* before: 1 for a return address, so that a call that is the last instruction
+ * of its function is not taken for the function behind it. */
+static void write_address(uint64_t address, unsigned before)
 {
     uint32_t offset = 0;
-    const char *name = symbol_find(address, &offset);
+    const char *name = symbol_find(address - before, &offset);
 
     machine_emergency_write("  ");
     write_hex(address, 16);
@@ -79,7 +81,7 @@ static void write_address(uint64_t address)
         machine_emergency_write(" ");
         machine_emergency_write(name);
         machine_emergency_write("+0x");
-        write_hex(offset, offset > 0xfff ? 8 : 3);
+        write_hex(offset + before, offset >= 0xfff ? 8 : 3);
     }
     machine_emergency_write("\n");
 }
@@ -96,7 +98,7 @@ static void write_backtrace(uint64_t frame)
             return;
         if (pair[1] == 0)
             return;
-        write_address(pair[1]);
+        write_address(pair[1], 1);
         if (pair[0] <= frame)
             return;
         frame = pair[0];
@@ -111,9 +113,22 @@ void machine_backtrace_write(void)
 _Noreturn void machine_panic_restart(void)
 {
     machine_emergency_write("restart in 10 seconds\n");
-    for (unsigned i = 0; i < SECONDS * 1000; i++)
-        io_delay_us(1000);
+    for (unsigned i = 0; i < SECONDS; i++)
+        io_delay_us(1000000);
     machine_restart();
+}
+
+/* Whether the address that could not be reached lies in a guard page. */
+static bool guard_was_hit(void)
+{
+    uint64_t cr2;
+
+    __asm__ volatile("mov %%cr2, %0" : "=r"(cr2));
+    for (uint64_t i = 1; i <= guard_pages[0]; i++) {
+        if (cr2 - guard_pages[i] < MEMORY_PAGE_BYTES)
+            return true;
+    }
+    return boot_stack_guarded(cr2);
 }
 
 static void write_registers(const struct vector_frame *frame)
@@ -166,10 +181,12 @@ _Noreturn void boot_fault(const struct vector_frame *frame)
     write_log();
     machine_emergency_write("\nBarepost has failed: ");
     machine_emergency_write(names[frame->vector & 31]);
+    if (frame->vector == 14 && guard_was_hit())
+        machine_emergency_write(": a stack was used up");
     machine_emergency_write("\n");
     write_registers(frame);
     machine_emergency_write("called from:\n");
-    write_address(frame->rip);
+    write_address(frame->rip, 0);
     write_backtrace(frame->rbp);
     machine_panic_restart();
 }

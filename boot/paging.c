@@ -23,6 +23,7 @@
 #define LARGE_PAGE 0x200000ull
 #define EFER       0xc0000080u
 #define EFER_NXE   0x800u
+#define CR4_MCE    0x40ull
 #define CR4_PGE    0x80ull
 #define CR4_UMIP   0x800ull
 
@@ -131,7 +132,8 @@ static bool map_image(void)
     return true;
 }
 
-/* NX, and on processors that have it the ban on sgdt and the like. */
+/* NX, machine checks as exceptions, and the ban on sgdt and the like, each on
+ * processors that have it. */
 static void enable_features(void)
 {
     uint32_t registers[4];
@@ -153,6 +155,9 @@ static void enable_features(void)
     }
     __asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
     cr4 |= CR4_PGE;
+    cpuid(1, registers);
+    if (registers[3] & 1u << 7)
+        cr4 |= CR4_MCE;
     cpuid(0, registers);
     if (registers[0] >= 7) {
         cpuid(7, registers);

@@ -3,6 +3,7 @@
  * cut. And the part of the machine seam that rests on page tables: memory,
  * stacks, registers. */
 #include "boot/boot.h"
+#include "core/check.h"
 #include "core/machine.h"
 #include "drivers/console/console.h"
 #include "drivers/clock.h"
@@ -10,6 +11,10 @@
 #include "drivers/io.h"
 
 #define MULTIBOOT_MAGIC 0x2badb002u
+/* For page tables and the fault screen's way there. */
+#define MEMORY_LEAST (1u << 20)
+/* Guard pages that the fault screen knows by address; further ones work too. */
+#define STACKS_NAMED 16u
 
 void ao_main(void);
 uintptr_t __stack_chk_guard;
@@ -18,12 +23,25 @@ _Noreturn void __stack_chk_fail(void);
 static struct start_state {
     struct memory_map map;
     char command_line[512];
+    uint64_t guards[STACKS_NAMED]; /* for the fault screen */
+    unsigned guard_count;
 } state;
 
+/* Nothing can be done about it, and the console does not run yet: in plain
+ * words on the first row of the screen, which the provisional tables show at
+ * DIRECT, and on the serial line. */
 static _Noreturn void stop(const char *text)
 {
-    machine_emergency_write(text);
-    machine_restart();
+    volatile uint16_t *cell = direct_pointer(0xb8000);
+
+    serial_init();
+    for (; *text != '\0'; text++) {
+        serial_emergency_write(*text);
+        *cell++ = (uint16_t)(0x4f00 | (uint8_t)*text);
+    }
+    serial_emergency_write('\n');
+    for (;;)
+        __asm__ volatile("cli; hlt");
 }
 
 /* Without a stack protector of its own, because it changes the guard; it does
@@ -36,9 +54,9 @@ boot_start(uint32_t magic, uint32_t information)
     if (magic != MULTIBOOT_MAGIC ||
         !multiboot_read(information, &state.map, state.command_line,
                         sizeof(state.command_line)))
-        stop("Barepost was not started by a multiboot loader.\n");
-    if (!paging_init(&state.map))
-        stop("There is too little memory for Barepost.\n");
+        stop("Barepost was not started by a multiboot loader.");
+    if (memory_map_left(&state.map) < MEMORY_LEAST || !paging_init(&state.map))
+        stop("There is too little memory for Barepost.");
     vectors_init();
     interrupt_init();
     clock_init();
@@ -48,7 +66,7 @@ boot_start(uint32_t magic, uint32_t information)
     __stack_chk_guard = guard & ~(uintptr_t)0xff;
     console_init();
     ao_main();
-    stop("The main task has ended.\n");
+    PANIC("the main task has ended");
 }
 
 _Noreturn void __stack_chk_fail(void)
@@ -86,7 +104,18 @@ void *machine_stack_take(size_t bytes)
     guard = machine_memory_take(bytes + MEMORY_PAGE_BYTES, MEMORY_PAGE_BYTES);
     if (guard == NULL || !paging_unmap_page((uint64_t)(uintptr_t)guard))
         return NULL;
+    if (state.guard_count < STACKS_NAMED)
+        state.guards[state.guard_count++] = (uint64_t)(uintptr_t)guard;
     return guard + MEMORY_PAGE_BYTES;
+}
+
+bool boot_stack_guarded(uint64_t address)
+{
+    for (unsigned i = 0; i < state.guard_count; i++) {
+        if (address - state.guards[i] < MEMORY_PAGE_BYTES)
+            return true;
+    }
+    return false;
 }
 
 struct io_region io_map(uint64_t physical, size_t bytes)

@@ -43,6 +43,8 @@
 #define APIC_DIVIDE_16 0x3u
 
 #define SLEEP_MAX_NS 1000000000ull
+/* While interrupts are not to be trusted: a frame waits 0.5 ms on average. */
+#define SLEEP_SHORT_NS 1000000ull
 /* A shorter sleep costs more than it saves. */
 #define SLEEP_MIN_NS 2000ull
 
@@ -51,7 +53,9 @@ static struct interrupt_state {
     uint16_t masked;  /* as the controllers have it now */
     volatile uint32_t counts[INTERRUPT_LINES];
     struct io_region apic;
-    uint64_t apic_hz; /* 0: the 8254 serves */
+    uint64_t apic_hz;    /* 0: the 8254 serves */
+    bool distrusted;     /* some device has no line that is heard */
+    volatile bool heard; /* a line other than the timer's spoke in this sleep */
 } state;
 
 static void write_masks(void)
@@ -132,19 +136,31 @@ void interrupt_timer_init(void)
     if (start_apic())
         return;
     state.apic_hz = 0;
-    interrupt_enable(0, false);
+    interrupt_enable(0);
 }
 
-void interrupt_enable(unsigned line, bool level)
+void interrupt_enable(unsigned line)
 {
-    if (line >= INTERRUPT_LINES || line == CASCADE_LINE)
-        return;
-    if (level) {
-        const uint16_t port = (uint16_t)(EDGE_LEVEL + line / 8);
+    if (line < INTERRUPT_LINES && line != CASCADE_LINE)
+        state.enabled = (uint16_t)(state.enabled | 1u << line);
+}
 
-        io_out8(port, (uint8_t)(io_in8(port) | 1u << line % 8));
+void interrupt_enable_pci(unsigned line)
+{
+    const uint16_t port = (uint16_t)(EDGE_LEVEL + line / 8);
+
+    /* 0, 1, 2, 8 and 13 belong to the board itself. */
+    if (line >= INTERRUPT_LINES || (1u << line & 0x2107u)) {
+        interrupt_distrust();
+        return;
     }
-    state.enabled = (uint16_t)(state.enabled | 1u << line);
+    io_out8(port, (uint8_t)(io_in8(port) | 1u << line % 8));
+    interrupt_enable(line);
+}
+
+void interrupt_distrust(void)
+{
+    state.distrusted = true;
 }
 
 uint32_t interrupt_count(unsigned line)
@@ -180,6 +196,8 @@ void interrupt_arrived(unsigned vector)
         line_is_spurious(line))
         return;
     state.counts[line]++;
+    if (line != 0)
+        state.heard = true;
     state.masked = (uint16_t)(state.masked | 1u << line);
     write_masks();
     if (line >= 8)
@@ -212,14 +230,15 @@ static void stop_timer(void)
         io_write32(&state.apic, APIC_INITIAL, 0);
 }
 
-void interrupt_idle(uint64_t deadline_ns)
+bool interrupt_idle(uint64_t deadline_ns)
 {
     const uint64_t now_ns = machine_monotonic_ns();
-    uint64_t sleep_ns = SLEEP_MAX_NS;
     const uint16_t masked = (uint16_t) ~(state.enabled | 1u << CASCADE_LINE);
+    uint64_t sleep_ns = state.distrusted ? SLEEP_SHORT_NS : SLEEP_MAX_NS;
 
+    state.heard = false;
     if (deadline_ns <= now_ns || deadline_ns - now_ns < SLEEP_MIN_NS)
-        return;
+        return true;
     if (deadline_ns - now_ns < sleep_ns)
         sleep_ns = deadline_ns - now_ns;
     start_timer(sleep_ns);
@@ -229,4 +248,5 @@ void interrupt_idle(uint64_t deadline_ns)
     }
     __asm__ volatile("sti; hlt; cli" ::: "memory");
     stop_timer();
+    return state.heard;
 }

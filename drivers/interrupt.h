@@ -20,10 +20,17 @@ void interrupt_init(void);
  * runs. */
 void interrupt_timer_init(void);
 
-/* interrupt_enable - the line ends machine_idle() from now on. level: it stays
- * asserted until its device is served, as PCI's do. Lines that do not exist
- * are ignored. */
-void interrupt_enable(unsigned line, bool level);
+/* interrupt_enable - the line ends machine_idle() from now on. */
+void interrupt_enable(unsigned line);
+
+/* interrupt_enable_pci - the same for a PCI function's line, which stays
+ * asserted until its device is served. When the firmware has routed it nowhere
+ * (0, or above 15), sleeps become short instead. */
+void interrupt_enable_pci(unsigned line);
+
+/* interrupt_distrust - devices speak and no line is heard: sleeps become short
+ * from now on, and devices are found out by looking. */
+void interrupt_distrust(void);
 
 /* interrupt_count - how often the line has ended a sleep. */
 uint32_t interrupt_count(unsigned line);
@@ -32,7 +39,8 @@ uint32_t interrupt_count(unsigned line);
 void interrupt_arrived(unsigned vector);
 
 /* interrupt_idle - sleeps until an enabled line speaks, or until a time of the
- * monotonic clock (UINT64_MAX: none), at the longest for one second. */
-void interrupt_idle(uint64_t deadline_ns);
+ * monotonic clock (UINT64_MAX: none), at the longest for one second.
+ * Returns whether a line spoke. */
+bool interrupt_idle(uint64_t deadline_ns);
 
 #endif

@@ -156,7 +156,7 @@ unsigned pci_find_capability(const struct pci_device *device, uint8_t id)
 
 void pci_route_interrupt(const struct pci_device *device)
 {
-    interrupt_enable(device->interrupt_line, true);
+    interrupt_enable_pci(device->interrupt_line);
 }
 
 uint32_t pci_interrupt_count(const struct pci_device *device)

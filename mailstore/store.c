@@ -54,17 +54,18 @@ static const char *const texts[STATEMENTS] = {
 };
 
 static struct {
-    sqlite3_int64 heap_bytes;
+    char open_message[128];
 } state;
 
 enum err store_module_init(void *heap, size_t bytes,
                            int64_t (*wall_clock_ms)(void))
 {
     uint8_t *at = heap;
-    int taken = volume_module_init(heap, bytes, wall_clock_ms);
-    int header = 0;
+    int taken, header = 0;
     size_t slot, slots;
 
+    (void)sqlite3_shutdown();
+    taken = volume_module_init(heap, bytes, wall_clock_ms);
     if (bytes < HEAP_MIN || taken < 0)
         return ERR_MEMORY;
     volume_set_heap(heap, bytes);
@@ -85,7 +86,6 @@ enum err store_module_init(void *heap, size_t bytes,
         sqlite3_config(SQLITE_CONFIG_STMTJRNL_SPILL, -1) != SQLITE_OK ||
         sqlite3_initialize() != SQLITE_OK)
         return ERR_INVALID;
-    state.heap_bytes = (sqlite3_int64)bytes;
     return OK;
 }
 
@@ -121,6 +121,11 @@ enum err store_error(struct store *store, int code)
     default:
         return ERR_INVALID;
     }
+}
+
+const char *store_open_message(void)
+{
+    return state.open_message;
 }
 
 const char *store_message(struct store *store)
@@ -379,6 +384,10 @@ static enum err start_writer(struct store *store)
         err = store_setting_number(store, "mail_id_limit", 1, &store->next_id);
     store->id_limit = store->next_id;
     if (!err)
+        err = store_restore_size(store);
+    if (!err)
+        err = set_limits(store);
+    if (!err)
         err = store_remove_parts(store);
     return err;
 }
@@ -396,11 +405,16 @@ enum err store_open(const struct store_place *place, bool writer,
     err = check_version(made);
     if (!err)
         err = set_up(made);
+    /* A reader changes nothing, also when it is the last to close. */
+    if (!err && !writer)
+        sqlite3_db_config(made->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     if (!err)
         err = set_limits(made);
     if (!err && writer)
         err = start_writer(made);
     if (err) {
+        snprintf(state.open_message, sizeof state.open_message, "%s",
+                 made->message);
         store_close(made);
         return err;
     }
@@ -431,6 +445,10 @@ static enum err fill_new(struct store *store)
         err = store_setting_put(store, "address", "dhcp");
     if (!err)
         err = store_setting_put(store, "mail_id_limit", "1");
+    snprintf(id, sizeof id, "%llu",
+             (unsigned long long)store->volume->database.bytes);
+    if (!err)
+        err = store_setting_put(store, "database_bytes", id);
     if (!err)
         err = store_commit(store);
     if (!err)

@@ -61,6 +61,29 @@ enum err store_setting_put(struct store *store, const char *key,
     return store_run(store, statement);
 }
 
+enum err store_list_settings(struct store *store,
+                             enum err (*each)(void *context, const char *key,
+                                              const char *value),
+                             void *context)
+{
+    static const char sql[] = "SELECT Key,Value FROM setting ORDER BY Key";
+    sqlite3_stmt *statement;
+    int code = sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL);
+    enum err err = store_error(store, code);
+
+    while (!err && (code = sqlite3_step(statement)) == SQLITE_ROW) {
+        const char *key = (const char *)sqlite3_column_text(statement, 0);
+        const char *value = (const char *)sqlite3_column_text(statement, 1);
+
+        if (key && value)
+            err = each(context, key, value);
+    }
+    if (!err)
+        err = store_error(store, code);
+    sqlite3_finalize(statement);
+    return err;
+}
+
 static enum err add_mailbox(struct store *store, int64_t user_id,
                             const char *name)
 {
@@ -255,9 +278,9 @@ enum err store_list_messages(
     void *context)
 {
     static const char sql[] =
-        "SELECT entry.MailID,UID,message.Bytes,ReceivedMs,Sender,Subject"
+        "SELECT entry.MailID,UID,message.Bytes,ReceivedMs,Sender,Subject,Name"
         " FROM mailbox JOIN entry USING(MailboxID) JOIN message USING(MailID)"
-        " WHERE UserID=?1 AND Name='Inbox' ORDER BY UID";
+        " WHERE UserID=?1 ORDER BY Name,UID";
     struct store_message_info info;
     sqlite3_stmt *statement;
     enum err err;
@@ -273,6 +296,7 @@ enum err store_list_messages(
         info.received_ms = sqlite3_column_int64(statement, 3);
         copy_text(statement, 4, info.sender, sizeof info.sender);
         copy_text(statement, 5, info.subject, sizeof info.subject);
+        copy_text(statement, 6, info.mailbox, sizeof info.mailbox);
         err = each(context, &info);
     }
     if (!err)

@@ -80,6 +80,10 @@ enum err store_atomically(struct store *store,
 /* store_remove_parts - what is left of messages that never became complete. */
 enum err store_remove_parts(struct store *store) MUST_CHECK;
 
+/* store_restore_size - makes mail.db as long again as it was made, after a
+ * workstation's sqlite3 cut it off. */
+enum err store_restore_size(struct store *store) MUST_CHECK;
+
 /* store_setting_number - a setting as a number, `otherwise` where there is
  * none. */
 enum err store_setting_number(struct store *store, const char *key,

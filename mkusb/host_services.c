@@ -8,6 +8,7 @@
 #include "core/check.h"
 #include "core/log.h"
 #include "core/machine.h"
+#include "core/random.h"
 #include "mailstore/store.h"
 #include "mkusb/say.h"
 #include "userdb/user.h"
@@ -94,6 +95,7 @@ enum err host_services_init(void)
     if (heap == NULL || arena == NULL ||
         store_module_init(heap, STORE_HEAP_BYTES, machine_wall_clock_ms) != OK)
         return say_refused("out of memory");
+    random_module_init();
     password_module_init(arena, arena_bytes, NULL);
     return OK;
 }

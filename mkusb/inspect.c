@@ -56,12 +56,12 @@ static enum err print_message(void *context,
     struct tm tm;
 
     if (inspection->lines++ == 0)
-        printf("\n%10s  %-20s %12s  %s\n", "UID", "DATE (UTC)", "BYTES",
-               "SENDER  SUBJECT");
+        printf("\n%-16s %10s  %-20s %12s  %s\n", "MAILBOX", "UID", "DATE (UTC)",
+               "BYTES", "SENDER  SUBJECT");
     if (gmtime_r(&seconds, &tm) != NULL)
         strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S", &tm);
-    printf("%10" PRIu32 "  %-20s %12" PRIu64 "  <", info->uid, date,
-           info->bytes);
+    printf("%-16s %10" PRIu32 "  %-20s %12" PRIu64 "  <", info->mailbox,
+           info->uid, date, info->bytes);
     print_plain(info->sender);
     fputs(">  ", stdout);
     print_plain(info->subject);

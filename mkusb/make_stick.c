@@ -48,9 +48,10 @@ static enum err choose_size(struct making *making)
     const struct options *options = making->options;
     const struct target *target = &making->target;
     char have[SAY_SIZE_BYTES], want[SAY_SIZE_BYTES];
+    uint64_t content =
+        boot_files_bytes(&making->boot) + SPARE_BYTES_MIN + DATABASE_BYTES_MIN;
     uint64_t minimum =
-        layout_bytes_min(boot_files_bytes(&making->boot) + SPARE_BYTES_MIN +
-                         store_wal_bytes(0) + DATABASE_BYTES_MIN);
+        layout_bytes_min(content + store_wal_bytes(layout_bytes_min(content)));
 
     making->bytes = options->size_bytes;
     if (making->bytes == 0)
@@ -150,6 +151,7 @@ static uint64_t database_bytes(const struct making *making, uint64_t run)
 {
     uint64_t cluster =
         (uint64_t)making->layout.cluster_sectors * LAYOUT_SECTOR_BYTES;
+    uint64_t volume = making->layout.cluster_count * cluster;
     uint64_t spare = making->bytes / 16;
     uint64_t taken, bytes;
 
@@ -157,7 +159,7 @@ static uint64_t database_bytes(const struct making *making, uint64_t run)
         spare = SPARE_BYTES_MIN;
     if (spare > SPARE_BYTES_MAX)
         spare = SPARE_BYTES_MAX;
-    taken = spare + store_wal_bytes(run) + 2 * cluster;
+    taken = spare + store_wal_bytes(volume) + 2 * cluster;
     bytes = run > taken ? run - taken : 0;
     if (bytes > FILE_BYTES_MAX)
         bytes = FILE_BYTES_MAX;

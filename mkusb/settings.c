@@ -214,6 +214,8 @@ enum err settings_append(struct settings *settings, const char *key,
     char value[SETTINGS_VALUE_BYTES];
     int len;
 
+    if (strchr(word, ' ') != NULL)
+        return say_refused("\"%s\": give one at a time, without spaces", word);
     if (before == NULL)
         return settings_put(settings, key, word);
     len = snprintf(value, sizeof(value), "%s %s", before, word);

@@ -16,6 +16,8 @@
 
 #define PAGE_BYTES  4096
 #define CHUNK_BYTES (1024u * 1024)
+#define ENTRY_FREE  0u
+#define ENTRY_BAD   0x0FFFFFF7u
 
 struct extents {
     struct stick_range *list;
@@ -110,8 +112,27 @@ static struct stick_range widen(const struct fat32 *fat, uint64_t bytes,
     return range;
 }
 
+/* Adds the range but for what is to be kept. keep: in rising order. */
+static enum err add_outside(struct extents *extents, struct stick_range range,
+                            const struct stick_range *keep, unsigned count)
+{
+    enum err err = OK;
+
+    for (unsigned i = 0; err == OK && i < count; i++) {
+        if (keep[i].end <= range.start || keep[i].start >= range.end)
+            continue;
+        if (keep[i].start > range.start)
+            err = add_extent(extents, range.start, keep[i].start);
+        range.start = keep[i].end;
+    }
+    if (err == OK && range.start < range.end)
+        err = add_extent(extents, range.start, range.end);
+    return err;
+}
+
 static enum err find_extents(const struct stick_image *image,
                              const struct fat32 *fat, bool fresh,
+                             const struct stick_range *keep, unsigned count,
                              struct extents *extents)
 {
     off_t at = 0;
@@ -128,7 +149,7 @@ static enum err find_extents(const struct stick_image *image,
         if (at < 0)
             return say_refused("image: %s", strerror(errno));
         range = widen(fat, image->bytes, (uint64_t)data, (uint64_t)at);
-        err = add_extent(extents, range.start, range.end);
+        err = add_outside(extents, range, keep, count);
     }
     return err;
 }
@@ -181,7 +202,8 @@ enum err stick_image_load(struct stick_image *image, const struct fat32 *fat,
                            fat_start + ((uint64_t)i + 2) * sizeof(entry));
         if (err != OK)
             return say_refused("image: %s", err_text(err));
-        if (entry_at(entry) != 0 && !overlaps(range, keep, count))
+        if (entry_at(entry) != ENTRY_FREE && entry_at(entry) != ENTRY_BAD &&
+            !overlaps(range, keep, count))
             err = copy_in(image, fat->media, range.start, range.end);
     }
     return err;
@@ -268,12 +290,8 @@ enum err stick_image_write(const struct stick_image *image, int target_fd,
 {
     struct extents extents = {0};
     struct writing writing = {.image = image, .fd = target_fd, .fresh = fresh};
-    enum err err = find_extents(image, fat, fresh, &extents);
+    enum err err = find_extents(image, fat, fresh, keep, count, &extents);
 
-    for (size_t i = 0; err == OK && i < extents.count; i++)
-        if (overlaps(extents.list[i], keep, count))
-            err = say_refused("internal error: the image covers the store; "
-                              "nothing was written");
     writing.total = extents.bytes;
     writing.mine = malloc(CHUNK_BYTES);
     writing.there = malloc(CHUNK_BYTES);

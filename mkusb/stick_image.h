@@ -37,8 +37,7 @@ enum err stick_image_load(struct stick_image *image, const struct fat32 *fat,
  * table yet.
  * fat: the volume in the image. fresh: the target's content counts for nothing,
  * everything before the data area is written; else only what differs.
- * keep: these ranges are never written; finding something to write there is
- * an error. */
+ * keep: these ranges, in rising order, are never written. */
 enum err stick_image_write(const struct stick_image *image, int target_fd,
                            const struct fat32 *fat, bool fresh,
                            const struct stick_range *keep,

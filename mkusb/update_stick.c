@@ -1,8 +1,8 @@
 /* mkusb --update: boot loader, menu and AO anew, the store as it is.
  *
  * All of the stick but the two files of the store is copied into an image in
- * memory, renewed there, and what differs is written back. stick_image_write()
- * is told where the store lies and refuses to write there. */
+ * memory, renewed there, and what differs is written back.
+ * stick_image_write() is told where the store lies and leaves that out. */
 #include "mailstore/fat32.h"
 #include "mailstore/store.h"
 #include "mkusb/boot_files.h"
@@ -56,8 +56,8 @@ static enum err keep_file(struct updating *updating, const char *name,
         return say_refused("%s is not a Barepost stick: there is no %s on it",
                            updating->target.path, name);
     if (err == ERR_CORRUPT)
-        return say_refused("%s on %s is not in one piece: copy it away and "
-                           "make the stick anew",
+        return say_refused("%s on %s is not in one piece: boot the stick "
+                           "once, the server puts it together",
                            name, updating->target.path);
     if (err != OK)
         return say_refused("%s cannot be read: %s", updating->target.path,
@@ -80,7 +80,16 @@ static enum err find_store(struct updating *updating)
                            "(%s)",
                            updating->target.path, err_text(err));
     err = keep_file(updating, STORE_FILE, true);
-    return err == OK ? keep_file(updating, STORE_WAL_FILE, false) : err;
+    if (err == OK)
+        err = keep_file(updating, STORE_WAL_FILE, false);
+    if (updating->keeps == 2 &&
+        updating->keep[0].start > updating->keep[1].start) {
+        struct stick_range first = updating->keep[1];
+
+        updating->keep[1] = updating->keep[0];
+        updating->keep[0] = first;
+    }
+    return err;
 }
 
 static enum err renew(struct updating *updating)

@@ -27,7 +27,7 @@ struct text {
     char bytes[];
 };
 
-static struct {
+struct directory {
     struct text **texts;
     struct record **ids;
     size_t bucket_mask;
@@ -35,6 +35,12 @@ static struct {
     struct record **index; /* index[-1] is the first user */
     size_t count;
     const char *first_domain;
+};
+
+static struct {
+    struct directory live;   /* the one that is asked */
+    struct directory staged; /* the one that is filled meanwhile */
+    bool staging;
 } state;
 
 #define BYTES_PER_USER 700
@@ -64,44 +70,69 @@ static uint32_t hash_text(uint32_t hash, const char *text, size_t len)
 
 #define HASH_START 2166136261u
 
-static size_t id_bucket(int64_t id)
+static size_t id_bucket(const struct directory *directory, int64_t id)
 {
-    return ((size_t)id * 0x9e3779b97f4a7c15u >> 32) & state.bucket_mask;
+    return ((size_t)id * 0x9e3779b97f4a7c15u >> 32) & directory->bucket_mask;
 }
 
-void directory_init(void *memory, size_t bytes)
+/* Where additions go. */
+static struct directory *target(void)
+{
+    return state.staging ? &state.staged : &state.live;
+}
+
+static void lay_out(struct directory *directory, void *memory, size_t bytes)
 {
     size_t buckets = 16;
     uint8_t *start = memory;
     uint8_t *end = start + bytes;
 
-    memset(&state, 0, sizeof state);
-    start += -(uintptr_t)start & 15;
-    end -= (uintptr_t)end & 15;
+    memset(directory, 0, sizeof *directory);
     if (!memory || bytes < 1024)
         return;
+    start += -(uintptr_t)start & 15;
+    end -= (uintptr_t)end & 15;
     while (buckets < bytes / BYTES_PER_USER)
         buckets *= 2;
     while (buckets > 16 && 2 * buckets * sizeof(void *) > bytes / 8)
         buckets /= 2;
     memset(start, 0, 2 * buckets * sizeof(void *));
-    state.texts = (void *)start;
-    state.ids = (void *)(start + buckets * sizeof(void *));
-    state.bucket_mask = buckets - 1;
-    state.front = start + 2 * buckets * sizeof(void *);
-    state.index = (void *)end;
+    directory->texts = (void *)start;
+    directory->ids = (void *)(start + buckets * sizeof(void *));
+    directory->bucket_mask = buckets - 1;
+    directory->front = start + 2 * buckets * sizeof(void *);
+    directory->index = (void *)end;
 }
 
-static void *take(size_t bytes)
+void directory_init(void *memory, size_t bytes)
 {
-    uint8_t *limit = (uint8_t *)(state.index - state.count);
-    uint8_t *taken = state.front;
+    state.staging = false;
+    lay_out(&state.live, memory, bytes);
+}
+
+void directory_stage(void *memory, size_t bytes)
+{
+    lay_out(&state.staged, memory, bytes);
+    state.staging = true;
+}
+
+void directory_publish(bool keep)
+{
+    if (keep && state.staging)
+        state.live = state.staged;
+    state.staging = false;
+}
+
+static void *take(struct directory *directory, size_t bytes)
+{
+    uint8_t *limit = (uint8_t *)(directory->index - directory->count);
+    uint8_t *taken = directory->front;
 
     bytes = (bytes + 15) & ~(size_t)15;
-    if (!state.texts || limit < state.front ||
-        bytes > (size_t)(limit - state.front))
+    if (!directory->texts || limit < directory->front ||
+        bytes > (size_t)(limit - directory->front))
         return NULL;
-    state.front += bytes;
+    directory->front += bytes;
     return taken;
 }
 
@@ -111,18 +142,18 @@ static bool is_domain(const struct text *text)
 }
 
 /* Finds "a", or "a@b" when b is given, among addresses resp. domains. */
-static struct text *find(const char *a, size_t a_len, const char *b,
-                         size_t b_len, bool domain)
+static struct text *find(const struct directory *directory, const char *a,
+                         size_t a_len, const char *b, size_t b_len, bool domain)
 {
     size_t len = b ? a_len + 1 + b_len : a_len;
     uint32_t hash = hash_text(HASH_START, a, a_len);
 
-    if (!state.texts)
+    if (!directory->texts)
         return NULL;
     if (b)
         hash = hash_text(hash_text(hash, "@", 1), b, b_len);
-    for (struct text *text = state.texts[hash & state.bucket_mask]; text;
-         text = text->next) {
+    for (struct text *text = directory->texts[hash & directory->bucket_mask];
+         text; text = text->next) {
         if (text->hash != hash || text->len != len || is_domain(text) != domain)
             continue;
         if (!same_text(text->bytes, a, a_len))
@@ -134,11 +165,11 @@ static struct text *find(const char *a, size_t a_len, const char *b,
     return NULL;
 }
 
-static enum err add_text(const char *bytes, enum text_kind kind,
-                         struct record *record)
+static enum err add_text(struct directory *directory, const char *bytes,
+                         enum text_kind kind, struct record *record)
 {
     size_t len = strlen(bytes);
-    struct text *text = take(sizeof *text + len + 1);
+    struct text *text = take(directory, sizeof *text + len + 1);
     struct text **bucket;
 
     if (!text)
@@ -148,21 +179,22 @@ static enum err add_text(const char *bytes, enum text_kind kind,
     text->kind = (uint8_t)kind;
     text->record = record;
     memcpy(text->bytes, bytes, len + 1);
-    bucket = &state.texts[text->hash & state.bucket_mask];
+    bucket = &directory->texts[text->hash & directory->bucket_mask];
     text->next = *bucket;
     *bucket = text;
-    if (kind == TEXT_DOMAIN && !state.first_domain)
-        state.first_domain = text->bytes;
+    if (kind == TEXT_DOMAIN && !directory->first_domain)
+        directory->first_domain = text->bytes;
     return OK;
 }
 
-static struct record *record_by_id(int64_t id)
+static struct record *record_by_id(const struct directory *directory,
+                                   int64_t id)
 {
     struct record *record;
 
-    if (!state.ids)
+    if (!directory->ids)
         return NULL;
-    record = state.ids[id_bucket(id)];
+    record = directory->ids[id_bucket(directory, id)];
     while (record && record->user.id != id)
         record = record->next;
     return record;
@@ -170,31 +202,33 @@ static struct record *record_by_id(int64_t id)
 
 enum err directory_add_user(const struct user *user)
 {
-    uint8_t *front = state.front;
-    struct record *record;
+    struct directory *directory = target();
+    uint8_t *front = directory->front;
+    struct record *record, **bucket;
 
     if (!user_name_valid(user->name))
         return ERR_INVALID;
-    if (record_by_id(user->id) ||
-        find(user->name, strlen(user->name), NULL, 0, false))
+    if (record_by_id(directory, user->id) ||
+        find(directory, user->name, strlen(user->name), NULL, 0, false))
         return ERR_EXISTS;
-    state.count++; /* so that take() leaves room in the index */
-    record = take(sizeof *record);
-    if (!record || add_text(user->name, TEXT_USER, record)) {
-        state.count--;
-        state.front = front;
+    directory->count++; /* so that take() leaves room in the index */
+    record = take(directory, sizeof *record);
+    if (!record || add_text(directory, user->name, TEXT_USER, record)) {
+        directory->count--;
+        directory->front = front;
         return ERR_MEMORY;
     }
     record->user = *user;
-    state.index[-(ptrdiff_t)state.count] = record;
-    record->next = state.ids[id_bucket(user->id)];
-    state.ids[id_bucket(user->id)] = record;
+    directory->index[-(ptrdiff_t)directory->count] = record;
+    bucket = &directory->ids[id_bucket(directory, user->id)];
+    record->next = *bucket;
+    *bucket = record;
     return OK;
 }
 
 enum err directory_update_user(const struct user *user)
 {
-    struct record *record = record_by_id(user->id);
+    struct record *record = record_by_id(target(), user->id);
     size_t len = strnlen(user->name, sizeof user->name);
 
     /* The name is what the hash table holds: another one is another user. */
@@ -207,15 +241,15 @@ enum err directory_update_user(const struct user *user)
 
 enum err directory_add_alias(const char *alias, int64_t user_id)
 {
-    struct record *record = record_by_id(user_id);
+    struct record *record = record_by_id(target(), user_id);
 
     if (!user_alias_valid(alias))
         return ERR_INVALID;
     if (!record)
         return ERR_NOT_FOUND;
-    if (find(alias, strlen(alias), NULL, 0, false))
+    if (find(target(), alias, strlen(alias), NULL, 0, false))
         return ERR_EXISTS;
-    return add_text(alias, TEXT_ALIAS, record);
+    return add_text(target(), alias, TEXT_ALIAS, record);
 }
 
 enum err directory_add_domain(const char *domain)
@@ -224,19 +258,19 @@ enum err directory_add_domain(const char *domain)
 
     if (!user_domain_valid(domain, len))
         return ERR_INVALID;
-    if (find(domain, len, NULL, 0, true))
+    if (find(target(), domain, len, NULL, 0, true))
         return ERR_EXISTS;
-    return add_text(domain, TEXT_DOMAIN, NULL);
+    return add_text(target(), domain, TEXT_DOMAIN, NULL);
 }
 
 bool directory_is_local_domain(const char *domain, size_t len)
 {
-    return find(domain, len, NULL, 0, true) != NULL;
+    return find(&state.live, domain, len, NULL, 0, true) != NULL;
 }
 
 const char *directory_first_domain(void)
 {
-    return state.first_domain ? state.first_domain : "";
+    return state.live.first_domain ? state.live.first_domain : "";
 }
 
 const struct user *directory_find_user(const char *name, size_t len)
@@ -251,33 +285,33 @@ const struct user *directory_find_user(const char *name, size_t len)
             return NULL;
         len = local;
     }
-    text = find(name, len, NULL, 0, false);
+    text = find(&state.live, name, len, NULL, 0, false);
     return text && text->kind == TEXT_USER ? &text->record->user : NULL;
 }
 
 const struct user *directory_user_by_id(int64_t id)
 {
-    struct record *record = record_by_id(id);
+    struct record *record = record_by_id(&state.live, id);
 
     return record ? &record->user : NULL;
 }
 
 const struct user *directory_user_at(size_t index)
 {
-    if (index >= state.count)
+    if (index >= state.live.count)
         return NULL;
-    return &state.index[-(ptrdiff_t)index - 1]->user;
+    return &state.live.index[-(ptrdiff_t)index - 1]->user;
 }
 
 size_t directory_user_count(void)
 {
-    return state.count;
+    return state.live.count;
 }
 
 /* Who reads what is sent to "postmaster" when nobody has that name. */
 static const struct user *postmaster(void)
 {
-    for (size_t i = 0; i < state.count; i++) {
+    for (size_t i = 0; i < state.live.count; i++) {
         const struct user *user = directory_user_at(i);
 
         if (user->admin && user->enabled)
@@ -294,13 +328,13 @@ const struct user *directory_resolve(const char *local, size_t local_len,
     struct text *text = NULL;
 
     if (domain_len)
-        text = find(local, local_len, domain, domain_len, false);
+        text = find(&state.live, local, local_len, domain, domain_len, false);
     if (!text && domain_len && !directory_is_local_domain(domain, domain_len)) {
         *why = ERR_REFUSED;
         return NULL;
     }
     if (!text)
-        text = find(local, local_len, NULL, 0, false);
+        text = find(&state.live, local, local_len, NULL, 0, false);
     if (text)
         user = &text->record->user;
     else if (local_len == 10 && same_text(local, "postmaster", 10))

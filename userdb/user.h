@@ -70,6 +70,14 @@ bool password_hash_valid(const char *text);
  * bytes a user. Any earlier content is forgotten. */
 void directory_init(void *memory, size_t bytes);
 
+/* directory_stage - what is added from now on goes into a new directory in this
+ * memory, while the present one is still asked. directory_publish - ends that;
+ * keep: the new one takes the old one's place, else it is dropped. So that a
+ * directory can be filled from the stick in several turns of the loop and no
+ * recipient is unknown meanwhile. */
+void directory_stage(void *memory, size_t bytes);
+void directory_publish(bool keep);
+
 /* directory_add_user - copies the user in. Returns OK, ERR_EXISTS, ERR_MEMORY
  * or ERR_INVALID (name). directory_update_user replaces the one with that id:
  * OK or ERR_NOT_FOUND. */

@@ -150,7 +150,7 @@ void ps2_init(void)
         !write_byte(DATA, START_SCANNING))
         return;
     state.present = true;
-    interrupt_enable(LINE, false);
+    interrupt_enable(LINE);
 }
 
 static int find_special(uint8_t code, bool extended)

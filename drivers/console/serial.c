@@ -84,7 +84,7 @@ void serial_init(void)
     state.interrupts = 0;
     state.present = true;
     set_interrupts(IER_RECEIVED);
-    interrupt_enable(LINE, false);
+    interrupt_enable(LINE);
 }
 
 /* Takes what has arrived; bounded, because a chip that is gone reads as all

@@ -327,6 +327,15 @@ static void illegal(struct storage *storage)
     }
 }
 
+/* A flush that has failed for the medium's sake is not tried again: the stick
+ * may have dropped what it could not write, and would call the next one good.
+ */
+static bool flush_is_final(const struct storage *storage)
+{
+    return storage->current->operation == MACHINE_DISK_FLUSH &&
+           storage->key != 0;
+}
+
 static void serve_failed(struct storage *storage, enum scsi_outcome outcome)
 {
     switch (outcome) {
@@ -356,7 +365,12 @@ static void serve_failed(struct storage *storage, enum scsi_outcome outcome)
     case SCSI_BROKEN:
     case SCSI_DEAD:
     default:
-        retry(storage);
+        if (flush_is_final(storage)) {
+            storage->unflushed = false;
+            fail_request(storage, ERR_IO);
+        } else {
+            retry(storage);
+        }
         break;
     }
 }

@@ -21,7 +21,7 @@ enum bot_result {
 enum bot_state {
     BOT_IDLE,
     BOT_OUT, /* CBW, and data to the device, are under way */
-    BOT_IN,  /* data from the device, and CSW, are under way */
+    BOT_IN,  /* data from the device, or the CSW, is under way */
     /* A halted pipe: CLEAR_FEATURE at the device, reset at the host, then the
      * CSW is read (again). */
     BOT_CLEAR_OUT_DEVICE,
@@ -97,7 +97,6 @@ struct storage {
     uint32_t tag;
     uint32_t signature; /* of the CSW: some sticks have their own */
     unsigned csw_tries;
-    bool csw_in_data; /* sent in place of data */
     uint64_t deadline_us;
     void (*bot_done)(struct storage *storage, enum bot_result result);
 

@@ -2,16 +2,18 @@
  *
  *   CBW (31 bytes out) -> data, in or out -> CSW (13 bytes in)
  *
- * CBW and data to the device are queued together, data from the device and CSW
- * as well: a command takes two rounds. The IN pipe is not asked before CBW and
- * data are out, because there are devices (the one that QEMU models is one)
- * that answer an IN token which they do not expect with STALL.
+ * CBW and data to the device are queued together; the IN pipe is asked for data
+ * when the CBW is out, and for the CSW when the data is there. So a write or a
+ * flush takes two rounds, a read three. To queue more at once would be legal
+ * (IN tokens that come too early are answered by NAK), but not every device
+ * bears it: the one that QEMU models answers an IN before the CBW with STALL,
+ * and one for the CSW that waits behind data never.
  *
  * What can go wrong (BOT 5.3.3, 6.3 - 6.7):
  *   STALL of data         clear that pipe, then read the CSW
  *   STALL of the CSW      clear the pipe, read it once more
  *   empty CSW             read it once more
- *   CSW in place of data  clear the pipe (another CSW is asked for), take it
+ *   CSW in place of data  take it: there will be no other
  *   CBW refused, CSW not valid, phase error, silence, broken wire
  *                         reset recovery; the command has failed */
 #include "drivers/usb/storage.h"
@@ -239,8 +241,6 @@ static void endpoint_done(struct usb_endpoint *endpoint, enum err result)
         reset_host(storage, BOT_RECOVER_STOP_OUT, storage->out);
     } else if (storage->bot == BOT_RECOVER_STOP_OUT) {
         reset_device(storage);
-    } else if (storage->csw_in_data) {
-        take_status(storage, storage->command.data);
     } else {
         start_csw(storage);
     }
@@ -266,13 +266,13 @@ static void data_done(struct usb_transfer *transfer)
         }
     } else if (transfer->status != USB_OK) {
         recover(storage, "data lost");
-    } else if (!command->in) {
-        start_csw(storage);
-    } else if (transfer->actual == CSW_BYTES && command->bytes != CSW_BYTES &&
+    } else if (command->in && transfer->actual == CSW_BYTES &&
+               command->bytes != CSW_BYTES &&
                csw_is_ours(storage, command->data)) {
         command->actual = 0;
-        storage->csw_in_data = true;
-        clear_in(storage);
+        take_status(storage, command->data);
+    } else {
+        start_csw(storage);
     }
 }
 
@@ -302,9 +302,6 @@ static void cbw_done(struct usb_transfer *transfer)
         storage->bot = BOT_IN;
         prepare_data(storage);
         submit(storage, &storage->data_transfer);
-        if (storage->bot == BOT_IN) {
-            start_csw(storage);
-        }
     } else if (storage->command.bytes == 0) {
         start_csw(storage);
     } /* else data_done() goes on */
@@ -332,7 +329,6 @@ void bot_start(struct storage *storage)
     storage->command.actual = 0;
     storage->command.residue = 0;
     storage->csw_tries = 0;
-    storage->csw_in_data = false;
     storage->bot = BOT_OUT;
     storage->deadline_us = io_now_us() + storage->command.timeout_us;
     fill_cbw(storage);

@@ -160,11 +160,12 @@ void xhci_command_event(struct xhci *xhci, const struct xhci_trb *event)
 
 void xhci_command_poll(struct xhci *xhci, uint64_t now_us)
 {
-    uint64_t age_us = now_us - xhci->command_us;
+    uint64_t age_us;
 
-    if (xhci->command_us == 0) {
-        return;
+    if (xhci->command_us == 0 || now_us < xhci->command_us) {
+        return; /* none, or given after the clock was read */
     }
+    age_us = now_us - xhci->command_us;
     if (!xhci->command_aborted) {
         if (age_us >= COMMAND_LIMIT_US) {
             log_warn("xhci", "%s: command aborted", xhci->bus.name);

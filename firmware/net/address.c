@@ -29,8 +29,7 @@ uint32_t net_address_to_v4(const struct net_address *address)
            b[3];
 }
 
-bool net_address_equal(const struct net_address *a,
-                       const struct net_address *b)
+bool net_address_equal(const struct net_address *a, const struct net_address *b)
 {
     return !memcmp(a->bytes, b->bytes, sizeof(a->bytes));
 }
@@ -96,21 +95,21 @@ static bool parse_v6(struct v6_parser *p)
 {
     bool end = false;
 
-    if (p->text[0] == ':' && p->text[1] != ':')
-        return false;
-    if (p->text[0] == ':')
-        p->text++;
-    else if (!parse_group(p, &end))
+    if (p->text[0] == ':' && p->text[1] == ':') {
+        p->gap = 0;
+        p->text += 2;
+        if (!*p->text)
+            return true;
+    }
+    if (!parse_group(p, &end))
         return false;
     while (!end) {
-        p->text++; /* the colon before */
-        if (*p->text == ':' || (p->text[-1] == ':' && !p->count &&
-                                p->gap < 0)) {
+        p->text++; /* the colon */
+        if (*p->text == ':') {
             if (p->gap >= 0)
                 return false;
             p->gap = (int)p->count;
-            if (*p->text == ':')
-                p->text++;
+            p->text++;
             if (!*p->text)
                 return true;
         }

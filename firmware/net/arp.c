@@ -59,8 +59,8 @@ static struct {
 } state;
 
 static void send_packet(enum arp_operation operation,
-                        const uint8_t to[ETHERNET_ADDRESS],
-                        uint32_t sender, uint32_t target)
+                        const uint8_t to[ETHERNET_ADDRESS], uint32_t sender,
+                        uint32_t target)
 {
     struct iobuf *packet = iobuf_alloc();
     uint8_t *p;

@@ -17,22 +17,22 @@
 #include "net/udp_input.h"
 #include <string.h>
 
-#define SERVER_PORT      67
-#define CLIENT_PORT      68
-#define FIXED_BYTES      236 /* before the magic cookie */
-#define OPTIONS_AT       240
-#define MESSAGE_BYTES    548
-#define COOKIE           0x63825363U
-#define FIRST_WAIT_MS    1000
-#define LONGEST_WAIT_MS  64000
-#define JITTER_MS        1000
-#define REBOOT_TRIES     3
-#define REQUEST_TRIES    4
-#define DECLINE_WAIT_MS  10000 /* RFC 2131 3.1, 5 */
-#define RENEW_WAIT_MS    60000 /* shortest, RFC 2131 4.4.5 */
-#define LEASE_MIN_S      60
-#define LEASE_MAX_S      (365U * 24 * 3600)
-#define LEASE_DEFAULT_S  3600
+#define SERVER_PORT     67
+#define CLIENT_PORT     68
+#define FIXED_BYTES     236 /* before the magic cookie */
+#define OPTIONS_AT      240
+#define MESSAGE_BYTES   548
+#define COOKIE          0x63825363U
+#define FIRST_WAIT_MS   1000
+#define LONGEST_WAIT_MS 64000
+#define JITTER_MS       1000
+#define REBOOT_TRIES    3
+#define REQUEST_TRIES   4
+#define DECLINE_WAIT_MS 10000 /* RFC 2131 3.1, 5 */
+#define RENEW_WAIT_MS   60000 /* shortest, RFC 2131 4.4.5 */
+#define LEASE_MIN_S     60
+#define LEASE_MAX_S     (365U * 24 * 3600)
+#define LEASE_DEFAULT_S 3600
 
 enum option {
     OPTION_PAD = 0,
@@ -166,8 +166,7 @@ static void send_message(enum message type)
     message[1] = 1;
     message[2] = ETHERNET_ADDRESS;
     put_be32(message + 4, state.transaction);
-    put_be16(message + 8,
-             (uint16_t)((timer_now_ms() - state.began_ms) / 1000));
+    put_be16(message + 8, (uint16_t)((timer_now_ms() - state.began_ms) / 1000));
     put_be16(message + 10, bound ? 0 : 0x8000);
     if (bound)
         put_be32(message + 12, state.lease.address);
@@ -182,9 +181,9 @@ static void send_message(enum message type)
     to.address =
         net_address_v4(to_server ? state.lease.server : IPV4_BROADCAST);
     /* BOOTP relays expect 300 bytes at least (RFC 1542 2.1). */
-    result = udp_send_from(&state.socket, bound ? state.lease.address : 0, &to,
-                           message,
-                           p - message < 300 ? 300 : (size_t)(p - message));
+    result =
+        udp_send_from(&state.socket, bound ? state.lease.address : 0, &to,
+                      message, p - message < 300 ? 300 : (size_t)(p - message));
     if (result != OK)
         log_debug("dhcp", "not sent: %s", err_text(result));
 }

@@ -1,5 +1,6 @@
 /* Ethernet II: the header on the way out, the choice of ARP or IPv4 on the way
- * in. IEEE 802.3 length frames, VLAN tags and multicast groups are not taken. */
+ * in. IEEE 802.3 length frames, VLAN tags and multicast groups are not taken.
+ */
 #include "net/ethernet.h"
 #include "core/bytes.h"
 #include "core/machine.h"

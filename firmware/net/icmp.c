@@ -9,16 +9,16 @@
 #include "net/tcp_icmp.h"
 #include <string.h>
 
-#define ICMP_HEADER           8
-#define ICMP_ECHO_REPLY       0
-#define ICMP_UNREACHABLE      3
-#define ICMP_ECHO             8
-#define ICMP_TIME_EXCEEDED    11
-#define ICMP_QUOTED           8
-#define ICMP_ERRORS_PER_TICK  5 /* errors sent, in ICMP_TICK_MS */
-#define ICMP_ECHOS_PER_TICK   50
-#define ICMP_TICK_MS          100
-#define ICMP_ECHO_BYTES_MAX   1480
+#define ICMP_HEADER          8
+#define ICMP_ECHO_REPLY      0
+#define ICMP_UNREACHABLE     3
+#define ICMP_ECHO            8
+#define ICMP_TIME_EXCEEDED   11
+#define ICMP_QUOTED          8
+#define ICMP_ERRORS_PER_TICK 5 /* errors sent, in ICMP_TICK_MS */
+#define ICMP_ECHOS_PER_TICK  50
+#define ICMP_TICK_MS         100
+#define ICMP_ECHO_BYTES_MAX  1480
 
 static struct {
     uint64_t tick;
@@ -94,8 +94,8 @@ static void error(const struct iobuf *message)
     if (message->data[0] == ICMP_UNREACHABLE) {
         uint8_t code = message->data[1];
 
-        report.hard = code == ICMP_PROTOCOL_UNREACHABLE ||
-                      code == ICMP_PORT_UNREACHABLE;
+        report.hard =
+            code == ICMP_PROTOCOL_UNREACHABLE || code == ICMP_PORT_UNREACHABLE;
         if (code == ICMP_FRAGMENTATION_NEEDED)
             report.mtu = get_be16(message->data + 6);
     }

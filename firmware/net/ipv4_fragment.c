@@ -137,7 +137,7 @@ const uint8_t *ipv4_fragment_add(const uint8_t *header, size_t header_bytes,
 
 enum err ipv4_fragment_module_init(void)
 {
-    state.reassemblies = memory_take(
-        "fragments", REASSEMBLIES * sizeof(struct reassembly), 64);
+    state.reassemblies =
+        memory_take("fragments", REASSEMBLIES * sizeof(struct reassembly), 64);
     return state.reassemblies ? OK : ERR_MEMORY;
 }

@@ -164,7 +164,7 @@ void tcb_event(struct tcb *tcb, enum tcp_event event)
         tcb_finish(tcb, OK);
         return;
     }
-    tcb->node.state = (uint8_t)new;
+    tcb->node.state = (uint8_t) new;
     if (new == TCP_FIN_WAIT_2) {
         tcb->active_ms = now_ms32();
         tcb_orphan(tcb);

@@ -14,20 +14,18 @@ static void set_rto(struct tcb *tcb)
 {
     uint32_t rto = (tcb->rtt_smoothed >> 3) + tcb->rtt_variation;
 
+    if (!tcb->rtt_smoothed)
+        rto = TCP_RTO_FIRST_MS;
     if (rto < TCP_RTO_MIN_MS)
         rto = TCP_RTO_MIN_MS;
     tcb->rto_ms = rto > TCP_RTO_MAX_MS ? TCP_RTO_MAX_MS : rto;
 }
 
 /* RFC 6298 2, with the scaled integers of Jacobson's appendix A. */
-static void measure(struct tcb *tcb, uint32_t ack)
+void tcp_take_rtt(struct tcb *tcb, uint32_t rtt)
 {
-    uint32_t rtt = now_ms32() - tcb->rtt_started_ms;
     int32_t error;
 
-    if (!tcb->timing || seq_leq(ack, tcb->rtt_sequence))
-        return;
-    tcb->timing = false;
     if (rtt < 1)
         rtt = 1;
     if (rtt > TCP_RTO_MAX_MS)
@@ -46,6 +44,22 @@ static void measure(struct tcb *tcb, uint32_t ack)
         tcb->rtt_variation = (uint32_t)((int32_t)tcb->rtt_variation + error);
     }
     set_rto(tcb);
+}
+
+static void measure(struct tcb *tcb, uint32_t ack)
+{
+    if (!tcb->timing || seq_leq(ack, tcb->rtt_sequence))
+        return;
+    tcb->timing = false;
+    tcp_take_rtt(tcb, now_ms32() - tcb->rtt_started_ms);
+}
+
+/* The path, or the peer, is awake again. */
+static void end_backoff(struct tcb *tcb)
+{
+    if (tcb->backoff)
+        set_rto(tcb);
+    tcb->backoff = 0;
 }
 
 static void grow_window(struct tcb *tcb, uint32_t acked, uint32_t flight)
@@ -75,10 +89,10 @@ static void release_acked(struct tcb *tcb)
         if (seq_lt(tcb->send_unacked, first->sequence + first->flags))
             return;
         if (tcb->unsent == first)
-            tcb->unsent = first->link.next == &tcb->sending
-                              ? NULL
-                              : LIST_ELEMENT(first->link.next, struct iobuf,
-                                             link);
+            tcb->unsent =
+                first->link.next == &tcb->sending
+                    ? NULL
+                    : LIST_ELEMENT(first->link.next, struct iobuf, link);
         list_remove(&first->link);
         iobuf_release(first);
         tcb->send_count--;
@@ -154,11 +168,7 @@ static void advance(struct tcb *tcb, uint32_t ack)
         tcb->active_ms = tcb->progress_ms;
     tcb->duplicate_acks = 0;
     tcb->probing = false;
-    if (tcb->backoff) {
-        tcb->backoff = 0;
-        if (tcb->rtt_smoothed)
-            set_rto(tcb);
-    }
+    end_backoff(tcb);
     if (tcb->recovering)
         recover(tcb, acked);
     else
@@ -167,26 +177,31 @@ static void advance(struct tcb *tcb, uint32_t ack)
         tcp_arm_retransmit(tcb, tcb->rto_ms);
 }
 
+/* RFC 5681 2; the answer to a window probe is none. */
 static bool is_duplicate(const struct tcb *tcb,
                          const struct tcp_segment *segment, uint32_t window)
 {
     return segment->ack == tcb->send_unacked && !segment->bytes &&
            !(segment->flags & (TCP_SYN | TCP_FIN)) &&
-           window == tcb->send_window &&
-           tcb->send_highest != tcb->send_unacked;
+           window == tcb->send_window && tcb->send_highest != tcb->send_unacked;
 }
 
-/* RFC 9293 3.10.7.4, fifth: WL1 and WL2 keep old segments from it. */
+/* RFC 9293 3.10.7.4, fifth: WL1 and WL2 keep old segments from it. A segment
+ * that acknowledges more than any before was sent after them, whatever its
+ * sequence number: a peer that sends lost data again while it closes its window
+ * would not be understood otherwise. */
 static void take_window(struct tcb *tcb, const struct tcp_segment *segment,
-                        uint32_t window)
+                        uint32_t window, bool newest)
 {
-    if (!seq_lt(tcb->window_seq, segment->sequence) &&
+    if (!newest && !seq_lt(tcb->window_seq, segment->sequence) &&
         (tcb->window_seq != segment->sequence ||
          seq_lt(segment->ack, tcb->window_ack)))
         return;
     if (window > tcb->send_window && tcb->probing) {
         /* What was sent against the closed window was thrown away. */
         tcb->probing = false;
+        tcb->progress_ms = now_ms32();
+        end_backoff(tcb);
         tcp_rewind(tcb);
     }
     tcb->send_window = window;
@@ -213,15 +228,16 @@ void tcp_tell_writable(struct tcb *tcb)
 void tcp_take_ack(struct tcb *tcb, const struct tcp_segment *segment)
 {
     uint32_t window = (uint32_t)segment->window << tcb->send_scale;
+    bool newest = seq_lt(tcb->send_unacked, segment->ack);
 
     if (seq_lt(segment->ack, tcb->send_unacked))
         return;
-    if (segment->ack != tcb->send_unacked) {
+    if (newest) {
         advance(tcb, segment->ack);
     } else if (is_duplicate(tcb, segment, window)) {
         duplicate(tcb);
     }
-    take_window(tcb, segment, window);
+    take_window(tcb, segment, window, newest);
     if (tcb->fin_sent && tcb->send_unacked == tcb->send_end + 1)
         tcb_event(tcb, TCP_EVENT_FIN_ACKED);
 }

@@ -30,6 +30,7 @@ static void input_syn(const struct tcp_segment *segment, uint32_t iss)
     half->scaling = segment->scaling;
     half->send_scale = segment->scale;
     half->sack = segment->sack;
+    half->sent_ms = now_ms32();
     tcp_half_open_start(half);
     tcp_send_syn_ack(half);
 }
@@ -78,8 +79,7 @@ static void input_full(struct tcb *tcb, struct tcp_segment *segment);
 /* The third segment of the handshake: now it is worth a TCB. */
 static void promote(struct tcp_half_open *half, struct tcp_segment *segment)
 {
-    void (*accept)(struct stream *) =
-        tcp_listener(half->node.key.local_port);
+    void (*accept)(struct stream *) = tcp_listener(half->node.key.local_port);
     struct tcp_half_open copy = *half;
     struct tcb *tcb;
 
@@ -102,8 +102,10 @@ static void promote(struct tcp_half_open *half, struct tcp_segment *segment)
     set_peer(tcb, copy.mss, copy.scaling, copy.send_scale, copy.sack);
     tcb_synchronize(tcb, copy.irs);
     established(tcb, segment, tcb->send_scale);
-    if (copy.retries) /* RFC 6298 5.7 */
-        tcb->rto_ms = 3 * TCP_RTO_FIRST_MS;
+    if (!copy.retries)
+        tcp_take_rtt(tcb, now_ms32() - copy.sent_ms);
+    else
+        tcb->rto_ms = 3 * TCP_RTO_FIRST_MS; /* RFC 6298 5.7 */
     tcb_event(tcb, TCP_EVENT_SYN_ACKED);
     tcp_counters()->accepted++;
     tcb->open_told = true;
@@ -193,8 +195,8 @@ static void input_syn_sent(struct tcb *tcb, struct tcp_segment *segment)
 {
     bool acked = segment->flags & TCP_ACK;
 
-    if (acked && (segment->ack != tcb->iss + 1 ||
-                  tcb->send_highest == tcb->iss)) {
+    if (acked &&
+        (segment->ack != tcb->iss + 1 || tcb->send_highest == tcb->iss)) {
         tcp_send_reset_for(segment);
         return;
     }
@@ -216,12 +218,9 @@ static void input_syn_sent(struct tcb *tcb, struct tcp_segment *segment)
         tcp_send_control(tcb, tcb->iss, TCP_SYN | TCP_ACK);
         return;
     }
-    if (tcb->timing) {
-        struct tcp_segment measured = *segment;
-
-        measured.window = 0;
-        tcp_take_ack(tcb, &measured);
-    }
+    if (tcb->timing)
+        tcp_take_rtt(tcb, now_ms32() - tcb->rtt_started_ms);
+    tcb->timing = false;
     established(tcb, segment, 0);
     tcb_event(tcb, TCP_EVENT_SYN_ACKED);
     tcb->ack_now = true;

@@ -12,31 +12,32 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TCP_HEADER          20U
-#define TCP_OPTIONS_MAX     40
-#define TCP_MSS_OWN         1460U /* Ethernet's MTU less both headers */
-#define TCP_MSS_DEFAULT     536  /* RFC 9293 3.7.1 */
-#define TCP_MSS_MIN         216
-#define TCP_WINDOW_SCALE    2
-#define TCP_SEND_BYTES      65536  /* written and not acknowledged, each */
-#define TCP_RECEIVE_BYTES   131072 /* largest receive window */
-#define TCP_SEND_BUFFERS    64
-#define TCP_RECEIVE_BUFFERS 128
-#define TCP_WRITE_ROOM      4096U /* stream.h promises it */
-#define TCP_INITIAL_SEGMENTS 10  /* RFC 6928 */
+#define TCP_HEADER           20U
+#define TCP_OPTIONS_MAX      40
+#define TCP_MSS_OWN          1460U /* Ethernet's MTU less both headers */
+#define TCP_MSS_DEFAULT      536   /* RFC 9293 3.7.1 */
+#define TCP_MSS_MIN          216
+#define TCP_WINDOW_SCALE     2
+#define TCP_SEND_BYTES       65536  /* written and not acknowledged, each */
+#define TCP_RECEIVE_BYTES    131072 /* largest receive window */
+#define TCP_SEND_BUFFERS     64
+#define TCP_RECEIVE_BUFFERS  128
+#define TCP_WRITE_ROOM       4096U /* stream.h promises it */
+#define TCP_INITIAL_SEGMENTS 10    /* RFC 6928 */
 
-#define TCP_RTO_MIN_MS      200 /* LANs; RFC 6298's 1 s is for the coarse
-                                   clocks of its time */
-#define TCP_RTO_MAX_MS      60000
-#define TCP_RTO_FIRST_MS    1000
-#define TCP_DELAYED_ACK_MS  150
-#define TCP_GIVE_UP_MS      120000 /* R2, RFC 9293 3.8.3 */
-#define TCP_SYN_GIVE_UP_MS  180000 /* R2 of an active open */
-#define TCP_SYN_RETRIES     5      /* of a SYN-ACK: 1 + 2 + 4 + 8 + 16 + 32 s */
-#define TCP_FIN_WAIT_2_MS   60000
-#define TCP_ORPHAN_MS       300000 /* closed by us, still not acknowledged */
-#define TCP_2MSL_MS         60000
-#define TCP_CHALLENGE_MS    100 /* between answers to bad segments */
+#define TCP_RTO_MIN_MS                                                         \
+    200 /* LANs; RFC 6298's 1 s is for the coarse                              \
+           clocks of its time */
+#define TCP_RTO_MAX_MS       60000
+#define TCP_RTO_FIRST_MS     1000
+#define TCP_DELAYED_ACK_MS   150
+#define TCP_GIVE_UP_MS       120000 /* R2, RFC 9293 3.8.3 */
+#define TCP_SYN_GIVE_UP_MS   180000 /* R2 of an active open */
+#define TCP_SYN_RETRIES      5 /* of a SYN-ACK: 1 + 2 + 4 + 8 + 16 + 32 s */
+#define TCP_FIN_WAIT_2_MS    60000
+#define TCP_ORPHAN_MS        300000 /* closed by us, still not acknowledged */
+#define TCP_2MSL_MS          60000
+#define TCP_CHALLENGE_MS     100 /* between answers to bad segments */
 #define TCP_WRITABLE_POLL_MS 100
 
 enum tcp_flag {
@@ -100,6 +101,7 @@ struct tcp_half_open {
     struct list link; /* oldest first; or in the free list */
     struct timer timer;
     uint32_t iss, irs;
+    uint32_t sent_ms;
     uint32_t challenged_ms;
 };
 
@@ -118,71 +120,71 @@ struct tcb {
     struct tcp_node node;
 
     /* Outlines of this pass and of what is owed. */
-    uint8_t passes;           /* calls in progress that will look at it again */
-    bool ack_now;             /* an ACK must go out at the end of the pass */
-    bool ack_pending;         /* an ACK may wait until ack_due_ms */
-    bool fin_queued;          /* closed by us */
-    bool fin_sent;            /* since the last rewinding */
-    bool fin_received;        /* and all before it */
-    bool fin_known;           /* it has come, perhaps out of order */
-    bool end_told;            /* handler->ended() was called */
-    bool resumed;             /* offer again */
-    bool stalled;             /* the handler left bytes */
-    bool want_writable;       /* a write was cut short */
-    bool open_told;           /* opened() or accept was called */
-    bool scaling;             /* both sides scale windows */
-    bool sack;                /* the peer understands SACK */
-    bool recovering;          /* fast recovery (RFC 6582) */
-    bool timing;              /* a segment is being timed (Karn) */
-    bool probing;             /* the timer is the persist timer */
+    uint8_t passes;     /* calls in progress that will look at it again */
+    bool ack_now;       /* an ACK must go out at the end of the pass */
+    bool ack_pending;   /* an ACK may wait until ack_due_ms */
+    bool fin_queued;    /* closed by us */
+    bool fin_sent;      /* since the last rewinding */
+    bool fin_received;  /* and all before it */
+    bool fin_known;     /* it has come, perhaps out of order */
+    bool end_told;      /* handler->ended() was called */
+    bool resumed;       /* offer again */
+    bool stalled;       /* the handler left bytes */
+    bool want_writable; /* a write was cut short */
+    bool open_told;     /* opened() or accept was called */
+    bool scaling;       /* both sides scale windows */
+    bool sack;          /* the peer understands SACK */
+    bool recovering;    /* fast recovery (RFC 6582) */
+    bool timing;        /* a segment is being timed (Karn) */
+    bool probing;       /* the timer is the persist timer */
     uint8_t send_scale;
     uint8_t duplicate_acks;
     uint8_t backoff;
     uint8_t mss_cuts;
-    uint16_t mss;             /* payload of a segment we send */
-    uint16_t receive_mss;     /* largest payload seen */
-    uint16_t send_count;      /* buffers in `sending` */
-    uint16_t receive_count;   /* buffers in `received` and `early` */
+    uint16_t mss;           /* payload of a segment we send */
+    uint16_t receive_mss;   /* largest payload seen */
+    uint16_t send_count;    /* buffers in `sending` */
+    uint16_t receive_count; /* buffers in `received` and `early` */
     uint16_t reserved;
 
-    uint32_t pseudo_sum;      /* see net_checksum_pseudo() */
+    uint32_t pseudo_sum; /* see net_checksum_pseudo() */
     uint32_t iss, irs;
-    uint32_t send_unacked;    /* SND.UNA */
-    uint32_t send_next;       /* SND.NXT; back at send_unacked after an RTO */
-    uint32_t send_highest;    /* the highest SND.NXT ever was */
-    uint32_t send_end;        /* behind the last written byte */
-    uint32_t send_window;     /* SND.WND */
+    uint32_t send_unacked; /* SND.UNA */
+    uint32_t send_next;    /* SND.NXT; back at send_unacked after an RTO */
+    uint32_t send_highest; /* the highest SND.NXT ever was */
+    uint32_t send_end;     /* behind the last written byte */
+    uint32_t send_window;  /* SND.WND */
     uint32_t send_window_max;
     uint32_t window_seq, window_ack; /* SND.WL1, SND.WL2 */
-    uint32_t receive_next;    /* RCV.NXT */
-    uint32_t receive_edge;    /* right edge of the window as advertised */
-    uint32_t ack_sent;        /* RCV.NXT as last told */
-    uint32_t fin_sequence;    /* of the peer's FIN, when fin_known */
-    uint32_t receive_bytes;   /* in `received` */
-    uint32_t early_latest;    /* start of the newest block, for SACK */
+    uint32_t receive_next;           /* RCV.NXT */
+    uint32_t receive_edge;  /* right edge of the window as advertised */
+    uint32_t ack_sent;      /* RCV.NXT as last told */
+    uint32_t fin_sequence;  /* of the peer's FIN, when fin_known */
+    uint32_t receive_bytes; /* in `received` */
+    uint32_t early_latest;  /* start of the newest block, for SACK */
 
     uint32_t congestion_window, slow_start_threshold, recover;
     uint32_t rtt_sequence, rtt_started_ms;
-    uint32_t rtt_smoothed;    /* in 1/8 ms; 0: not measured yet */
-    uint32_t rtt_variation;   /* in 1/4 ms */
+    uint32_t rtt_smoothed;  /* in 1/8 ms; 0: not measured yet */
+    uint32_t rtt_variation; /* in 1/4 ms */
     uint32_t rto_ms;
     uint32_t retransmit_at_ms, ack_due_ms;
-    uint32_t progress_ms;     /* SND.UNA moved, or sending began */
-    uint32_t heard_ms;        /* last good segment from the peer */
-    uint32_t active_ms;       /* new data or an acknowledgement came */
+    uint32_t progress_ms; /* SND.UNA moved, or sending began */
+    uint32_t heard_ms;    /* last good segment from the peer */
+    uint32_t active_ms;   /* new data or an acknowledgement came */
     uint32_t sent_ms;
-    uint32_t idle_ms;         /* 0: no limit */
+    uint32_t idle_ms; /* 0: no limit */
     uint32_t challenged_ms;
 
-    struct iobuf *unsent;     /* first of `sending` to be sent next, or NULL */
-    struct list sending;      /* unacknowledged, then unsent */
-    struct list received;     /* in order, not consumed */
-    struct list early;        /* out of order, sorted, not overlapping */
-    struct list flush;        /* in the list of tcp_flush() */
-    struct list link;         /* free; or in the list of orphans */
-    struct timer timer;       /* retransmission, persist, writable */
+    struct iobuf *unsent; /* first of `sending` to be sent next, or NULL */
+    struct list sending;  /* unacknowledged, then unsent */
+    struct list received; /* in order, not consumed */
+    struct list early;    /* out of order, sorted, not overlapping */
+    struct list flush;    /* in the list of tcp_flush() */
+    struct list link;     /* free; or in the list of orphans */
+    struct timer timer;   /* retransmission, persist, writable */
     struct timer ack_timer;
-    struct timer idle_timer;  /* idle, FIN-WAIT-2, orphan */
+    struct timer idle_timer; /* idle, FIN-WAIT-2, orphan */
 };
 
 /* One received segment, taken apart. */
@@ -215,7 +217,8 @@ void tcb_orphan(struct tcb *tcb);
 
 struct tcp_half_open *tcp_half_open_take(const struct tcp_key *key);
 void tcp_half_open_free(struct tcp_half_open *half);
-unsigned tcp_half_open_count(void);
+/* More than honest clients would leave: answers are repeated once only. */
+bool tcp_half_open_crowded(void);
 
 /* Never fails: the oldest one gives way. */
 void tcp_time_wait_add(const struct tcp_key *key, uint32_t send_next,
@@ -266,6 +269,7 @@ void tcp_drop_received(struct tcb *tcb);
 
 /* ---- tcp_ack.c: what an acknowledgement means for sending ---- */
 
+void tcp_take_rtt(struct tcb *tcb, uint32_t rtt_ms);
 void tcp_take_ack(struct tcb *tcb, const struct tcp_segment *segment);
 void tcp_tell_writable(struct tcb *tcb);
 uint32_t tcp_initial_window(const struct tcb *tcb);
@@ -285,6 +289,10 @@ void tcp_drop_sending(struct tcb *tcb);
 void tcp_set_mss(struct tcb *tcb, uint16_t mss);
 /* The window we would advertise now, as its right edge. */
 uint32_t tcp_window_edge(const struct tcb *tcb);
+/* Too few buffers are left to queue what a peer sends, or what a protocol
+ * writes; what is left is for segments that bring buffers back. */
+bool tcp_receive_short(void);
+size_t tcp_send_left(void);
 /* Fair share of one connection in the free buffers. */
 size_t tcp_buffer_share(void);
 

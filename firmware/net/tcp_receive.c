@@ -22,7 +22,7 @@ static inline uint32_t end_of(const struct iobuf *buffer)
 
 static bool may_keep(const struct tcb *tcb)
 {
-    return tcb->receive_count < TCP_RECEIVE_BUFFERS &&
+    return !tcp_receive_short() && tcb->receive_count < TCP_RECEIVE_BUFFERS &&
            tcb->receive_count < tcp_buffer_share();
 }
 
@@ -210,9 +210,13 @@ static void take_in_order(struct tcb *tcb, struct tcp_segment *segment)
         consumed = offer(tcb, buffer->data, bytes);
         if (tcb_dead(tcb) || consumed == bytes)
             return;
+        if (!may_keep(tcb)) {
+            /* Only what was consumed is acknowledged. */
+            tcb->receive_next -= bytes - (uint32_t)consumed;
+            return;
+        }
         iobuf_pull(buffer, consumed);
         buffer->sequence += (uint32_t)consumed;
-        /* Acknowledged in thought already: this one must be kept. */
         list_append(&tcb->received, &buffer->link);
         tcb->receive_count++;
         tcb->receive_bytes += bytes - (uint32_t)consumed;

@@ -229,9 +229,9 @@ void tcp_transmit(struct tcb *tcb, struct iobuf *buffer, uint32_t sequence,
     if (syn) {
         bool answer = flags & TCP_ACK;
 
-        option_bytes = put_syn_options(iobuf_push(buffer, SYN_OPTIONS),
-                                       !answer || tcb->scaling,
-                                       !answer || tcb->sack);
+        option_bytes =
+            put_syn_options(iobuf_push(buffer, SYN_OPTIONS),
+                            !answer || tcb->scaling, !answer || tcb->sack);
     } else if (buffer->tail == buffer->data && !list_empty(&tcb->early)) {
         option_bytes = put_sack(tcb, buffer->tail);
         iobuf_put(buffer, option_bytes);

@@ -40,6 +40,18 @@ size_t tcp_buffer_share(void)
     return share < SHARE_MIN_BUFFERS ? SHARE_MIN_BUFFERS : share;
 }
 
+bool tcp_receive_short(void)
+{
+    return iobuf_free() <= iobuf_total() / 4;
+}
+
+size_t tcp_send_left(void)
+{
+    size_t kept = iobuf_total() / 16 * 3;
+
+    return iobuf_free() > kept ? iobuf_free() - kept : 0;
+}
+
 uint32_t tcp_window_edge(const struct tcb *tcb)
 {
     size_t room = tcp_buffer_share();
@@ -87,9 +99,7 @@ size_t tcp_send_space(const struct tcb *tcb)
     if (buffers < least)
         buffers = least;
     buffers = buffers > tcb->send_count ? buffers - tcb->send_count : 0;
-    free = iobuf_free() - (iobuf_free() > iobuf_total() / 8
-                               ? iobuf_total() / 8
-                               : iobuf_free());
+    free = tcp_send_left();
     if (buffers > free)
         buffers = free;
     room = buffers * tcb->mss;
@@ -169,8 +179,8 @@ static bool transmit_buffer(struct tcb *tcb, struct iobuf *buffer)
 {
     bool last = end_of(buffer) == tcb->send_end;
     bool fin = last && tcb->fin_queued;
-    uint8_t flags = (uint8_t)(TCP_ACK | (last ? TCP_PSH : 0) |
-                              (fin ? TCP_FIN : 0));
+    uint8_t flags =
+        (uint8_t)(TCP_ACK | (last ? TCP_PSH : 0) | (fin ? TCP_FIN : 0));
     struct iobuf *frame = buffer;
 
     if (buffer->references > 1) {
@@ -301,7 +311,8 @@ static void watch_stopped(struct tcb *tcb)
     }
 }
 
-/* The handler has consumed: the window may be opened by a step worth telling. */
+/* The handler has consumed: the window may be opened by a step worth telling.
+ */
 static bool window_update_due(const struct tcb *tcb)
 {
     uint32_t step = 2U * tcb->receive_mss;
@@ -375,8 +386,7 @@ void tcp_rewind(struct tcb *tcb)
     tcb->send_next = tcb->send_unacked;
     tcb->fin_sent = false;
     tcb->timing = false;
-    tcb->unsent =
-        list_empty(&tcb->sending) ? NULL : first_of(&tcb->sending);
+    tcb->unsent = list_empty(&tcb->sending) ? NULL : first_of(&tcb->sending);
 }
 
 void tcp_set_mss(struct tcb *tcb, uint16_t mss)

@@ -40,16 +40,11 @@ enum tcp_state tcp_next_state(enum tcp_state state, enum tcp_event event)
 const char *tcp_state_name(enum tcp_state state)
 {
     static const char *const names[TCP_STATES] = {
-        [TCP_CLOSED] = "CLOSED",
-        [TCP_LISTEN] = "LISTEN",
-        [TCP_SYN_SENT] = "SYN-SENT",
-        [TCP_SYN_RECEIVED] = "SYN-RECEIVED",
-        [TCP_ESTABLISHED] = "ESTABLISHED",
-        [TCP_FIN_WAIT_1] = "FIN-WAIT-1",
-        [TCP_FIN_WAIT_2] = "FIN-WAIT-2",
-        [TCP_CLOSE_WAIT] = "CLOSE-WAIT",
-        [TCP_CLOSING] = "CLOSING",
-        [TCP_LAST_ACK] = "LAST-ACK",
+        [TCP_CLOSED] = "CLOSED",           [TCP_LISTEN] = "LISTEN",
+        [TCP_SYN_SENT] = "SYN-SENT",       [TCP_SYN_RECEIVED] = "SYN-RECEIVED",
+        [TCP_ESTABLISHED] = "ESTABLISHED", [TCP_FIN_WAIT_1] = "FIN-WAIT-1",
+        [TCP_FIN_WAIT_2] = "FIN-WAIT-2",   [TCP_CLOSE_WAIT] = "CLOSE-WAIT",
+        [TCP_CLOSING] = "CLOSING",         [TCP_LAST_ACK] = "LAST-ACK",
         [TCP_TIME_WAIT] = "TIME-WAIT",
     };
 

@@ -30,8 +30,8 @@ static struct tcp_node **bucket(const struct tcp_key *key)
     /* Our own address adds nothing: there is one. */
     memcpy(bytes, key->remote.bytes, 16);
     memcpy(bytes + 16, &key->remote_port, 4);
-    return &state.buckets[siphash(state.key, bytes, sizeof(bytes)) &
-                          state.mask];
+    return &state
+                .buckets[siphash(state.key, bytes, sizeof(bytes)) & state.mask];
 }
 
 struct tcp_node *tcp_find(const struct tcp_key *key)
@@ -132,8 +132,8 @@ struct tcp_half_open *tcp_half_open_take(const struct tcp_key *key)
 
     if (list_empty(&state.half_open_free))
         tcp_half_open_free(ELEMENT(state.half_open.next, struct tcp_half_open));
-    half = ELEMENT(list_take_first(&state.half_open_free),
-                   struct tcp_half_open);
+    half =
+        ELEMENT(list_take_first(&state.half_open_free), struct tcp_half_open);
     memset(half, 0, sizeof(*half));
     list_init(&half->link);
     list_append(&state.half_open, &half->link);
@@ -153,9 +153,9 @@ void tcp_half_open_free(struct tcp_half_open *half)
     state.half_open_count--;
 }
 
-unsigned tcp_half_open_count(void)
+bool tcp_half_open_crowded(void)
 {
-    return state.half_open_count;
+    return state.half_open_count > HALF_OPEN_MAX / 2;
 }
 
 /* ---- TIME-WAIT ---- */
@@ -199,8 +199,8 @@ void tcp_time_wait_add(const struct tcp_key *key, uint32_t send_next,
 
     if (list_empty(&state.time_wait_free))
         tcp_time_wait_free(ELEMENT(state.time_wait.next, struct tcp_time_wait));
-    wait = ELEMENT(list_take_first(&state.time_wait_free),
-                   struct tcp_time_wait);
+    wait =
+        ELEMENT(list_take_first(&state.time_wait_free), struct tcp_time_wait);
     memset(wait, 0, sizeof(*wait));
     list_init(&wait->link);
     wait->node.kind = TCP_KIND_TIME_WAIT;
@@ -221,10 +221,10 @@ void tcp_table_clear(void)
 
 static enum err take_memory(unsigned connections)
 {
-    struct tcp_half_open *half_open = memory_take(
-        "tcp half-open", HALF_OPEN_MAX * sizeof(*half_open), 64);
-    struct tcp_time_wait *time_wait = memory_take(
-        "tcp time-wait", 2 * connections * sizeof(*time_wait), 64);
+    struct tcp_half_open *half_open =
+        memory_take("tcp half-open", HALF_OPEN_MAX * sizeof(*half_open), 64);
+    struct tcp_time_wait *time_wait =
+        memory_take("tcp time-wait", 2 * connections * sizeof(*time_wait), 64);
     size_t buckets = 1024;
 
     while (buckets < 4 * (size_t)connections)

@@ -39,17 +39,17 @@ static void back_off(struct tcb *tcb)
 {
     if (tcb->backoff < UINT8_MAX)
         tcb->backoff++;
-    tcb->rto_ms = tcb->rto_ms * 2 > TCP_RTO_MAX_MS ? TCP_RTO_MAX_MS
-                                                   : tcb->rto_ms * 2;
+    tcb->rto_ms =
+        tcb->rto_ms * 2 > TCP_RTO_MAX_MS ? TCP_RTO_MAX_MS : tcb->rto_ms * 2;
 }
 
 /* R2 is reached: no progress, resp. with a closed window not even an answer. */
 static bool given_up(const struct tcb *tcb)
 {
-    uint32_t limit = tcb->node.state == TCP_SYN_SENT ||
-                             tcb->node.state == TCP_SYN_RECEIVED
-                         ? TCP_SYN_GIVE_UP_MS
-                         : TCP_GIVE_UP_MS;
+    uint32_t limit =
+        tcb->node.state == TCP_SYN_SENT || tcb->node.state == TCP_SYN_RECEIVED
+            ? TCP_SYN_GIVE_UP_MS
+            : TCP_GIVE_UP_MS;
     uint32_t since = tcb->progress_ms;
 
     if (!tcb->send_window && (int32_t)(tcb->heard_ms - since) > 0)
@@ -195,14 +195,16 @@ static void half_open_expired(struct timer *timer)
         (struct tcp_half_open *)(void *)((char *)timer -
                                          offsetof(struct tcp_half_open, timer));
 
-    if (half->retries >= TCP_SYN_RETRIES) {
+    unsigned retries = tcp_half_open_crowded() ? 1 : TCP_SYN_RETRIES;
+
+    if (half->retries >= retries) {
         tcp_half_open_free(half);
         return;
     }
     half->retries++;
     tcp_counters()->retransmitted++;
     tcp_send_syn_ack(half);
-    timer_start(timer, TCP_RTO_FIRST_MS << half->retries);
+    timer_start(timer, (uint64_t)TCP_RTO_FIRST_MS << half->retries);
 }
 
 void tcp_half_open_start(struct tcp_half_open *half)

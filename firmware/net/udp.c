@@ -8,11 +8,11 @@
 #include "net/udp_input.h"
 #include <string.h>
 
-#define UDP_HEADER      8
-#define UDP_BYTES_MAX   1472
-#define UDP_FIRST_PORT  49152
-#define UDP_PORTS       16384
-#define UDP_PORT_TRIES  64
+#define UDP_HEADER     8
+#define UDP_BYTES_MAX  1472
+#define UDP_FIRST_PORT 49152
+#define UDP_PORTS      16384
+#define UDP_PORT_TRIES 64
 
 static struct {
     struct udp_socket *sockets;
@@ -74,8 +74,7 @@ void udp_input(const uint8_t *datagram, size_t bytes,
     if (length < UDP_HEADER || length > bytes)
         return;
     if (get_be16(datagram + 6)) {
-        uint32_t sum =
-            net_checksum_pseudo(&from.address, &destination, IP_UDP);
+        uint32_t sum = net_checksum_pseudo(&from.address, &destination, IP_UDP);
 
         sum = net_checksum_add_u16(sum, (uint16_t)length);
         if (net_checksum_finish(net_checksum_add(sum, datagram, length)))

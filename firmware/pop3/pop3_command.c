@@ -244,18 +244,6 @@ static void take_line(struct pop3_session *session,
         command->run(session, &argument);
 }
 
-/* Ends a session that makes nothing but errors; when its last reply still
- * waits, this is found again before the next command. */
-static bool too_many_errors(struct pop3_session *session)
-{
-    if (session->errors < POP3_ERRORS_MAX ||
-        session->state > POP3_TRANSACTION ||
-        dialogue_blocked(&session->dialogue))
-        return false;
-    pop3_finish(session, POP3_TOO_MANY_ERRORS);
-    return true;
-}
-
 size_t pop3_take_command(struct pop3_session *session, const uint8_t *data,
                          size_t len)
 {
@@ -263,7 +251,7 @@ size_t pop3_take_command(struct pop3_session *session, const uint8_t *data,
     struct dialogue_line line;
     size_t taken;
 
-    if (dialogue_blocked(&session->dialogue) || too_many_errors(session))
+    if (dialogue_blocked(&session->dialogue))
         return 0;
     result = dialogue_read(&session->dialogue, data, len, &taken, &line);
     if (result == DIALOGUE_MORE)
@@ -273,6 +261,6 @@ size_t pop3_take_command(struct pop3_session *session, const uint8_t *data,
         pop3_say(session, POP3_LINE_TOO_LONG);
     else
         take_line(session, &line);
-    (void)too_many_errors(session);
+    pop3_check_errors(session);
     return taken;
 }

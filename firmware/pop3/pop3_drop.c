@@ -7,7 +7,15 @@
 #include "core/check.h"
 #include "core/log.h"
 #include "pop3/pop3_session.h"
+#include <assert.h>
+#include <stddef.h>
 #include <string.h>
+
+/* Clearing the first part of the union clears the second one as well. */
+static_assert(offsetof(struct pop3_session, deleted_bytes) + sizeof(uint64_t) <=
+                  offsetof(struct pop3_session, login) +
+                      sizeof(struct st_login),
+              "the login is the longer part");
 
 static void start_request(struct st_request *request,
                           struct pop3_session *session,
@@ -83,7 +91,7 @@ static void on_login(struct st_request *request)
     enum err result = request->result;
     int64_t user_id = session->login.user_id;
 
-    /* The password is in there. */
+    /* The password is in there; the other part of the union starts empty. */
     memset(&session->login, 0, sizeof(session->login));
     if (session->state == POP3_DYING) {
         pop3_release(session);
@@ -103,7 +111,7 @@ static void on_login(struct st_request *request)
         pop3_continue(session);
         return;
     }
-    memset(&session->maildrop, 0, sizeof(session->maildrop));
+    list_init(&session->waiting);
     start_request(&session->maildrop.request, session, on_locked);
     session->maildrop.user_id = user_id;
     session->has_drop = true;
@@ -146,6 +154,7 @@ static void on_removed(struct st_request *request)
         pop3_release(session);
         return;
     }
+    pop3_enter_state(session, POP3_CLOSING);
     pop3_finish(session, result == OK ? POP3_BYE : POP3_NOT_DELETED);
 }
 

@@ -95,7 +95,8 @@ void pop3_release(struct pop3_session *session)
 /* The one end of a session: the stream is somebody else's from here on. */
 static void leave(struct pop3_session *session)
 {
-    pop3_send_stop(session);
+    if (session->has_drop)
+        pop3_send_stop(session);
     session->dialogue.stream = NULL;
     if (pop3_give_up(session))
         pop3_release(session);
@@ -130,11 +131,25 @@ void pop3_say(struct pop3_session *session, enum pop3_reply reply)
 
 void pop3_finish(struct pop3_session *session, enum pop3_reply reply)
 {
+    bool at_store = session->state == POP3_LOGIN ||
+                    session->state == POP3_LOCK ||
+                    session->state == POP3_UPDATE;
+
     pop3_say(session, reply);
-    if (dialogue_blocked(&session->dialogue))
-        pop3_enter_state(session, POP3_CLOSING);
-    else
+    if (!dialogue_blocked(&session->dialogue))
         close_stream(session);
+    else if (at_store)
+        pop3_abort(session); /* what it has asked for is not done yet */
+    else
+        pop3_enter_state(session, POP3_CLOSING);
+}
+
+void pop3_check_errors(struct pop3_session *session)
+{
+    if (session->errors >= POP3_ERRORS_MAX &&
+        session->state <= POP3_TRANSACTION &&
+        !dialogue_blocked(&session->dialogue))
+        pop3_finish(session, POP3_TOO_MANY_ERRORS);
 }
 
 static bool reads_commands(const struct pop3_session *session)
@@ -148,7 +163,8 @@ void pop3_continue(struct pop3_session *session)
         return;
     if (session->state == POP3_SENDING)
         pop3_send_more(session);
-    if (dialogue_blocked(&session->dialogue))
+    pop3_check_errors(session);
+    if (session->state == POP3_OVER || dialogue_blocked(&session->dialogue))
         return;
     if (session->state == POP3_CLOSING)
         close_stream(session);
@@ -264,7 +280,6 @@ static void on_accept(struct stream *stream)
     memset((char *)session + sizeof(struct task), 0,
            sizeof(*session) - sizeof(struct task));
     timer_init(&session->timer, on_timeout);
-    list_init(&session->waiting);
     dialogue_init(&session->dialogue, stream, session->line,
                   sizeof(session->line));
     session->state = POP3_OVER;

@@ -59,26 +59,26 @@ struct pop3_session {
     struct task task;
     struct dialogue dialogue;
     struct timer timer;
-    struct list waiting; /* for a buffer */
-    struct pop3_buffer *buffer;
-    struct pop3_text text; /* of the message being sent */
-    uint64_t offset;       /* read from the store so far */
-    uint64_t sent;         /* to the stream so far */
-    uint32_t index;        /* of the message, or of the next line */
-    uint32_t deleted;      /* messages marked */
-    uint64_t deleted_bytes;
     uint8_t state;
     uint8_t listing; /* enum pop3_listing */
     uint8_t errors;
     uint8_t wrong_passwords;
     bool replied;  /* +OK before the message was sent */
     bool ended;    /* the peer will send nothing more */
-    bool has_drop; /* which part of the union is in use */
+    bool has_drop; /* the union's second part is in use */
     union {
         struct st_login login; /* up to POP3_PENALTY */
-        struct {
-            struct st_maildrop maildrop; /* from POP3_LOCK on */
+        struct {               /* from POP3_LOCK on */
+            struct st_maildrop maildrop;
             struct st_delete deletion;
+            struct list waiting; /* for a buffer */
+            struct pop3_buffer *buffer;
+            struct pop3_text text; /* of the message being sent */
+            uint64_t offset;       /* read from the store so far */
+            uint64_t sent;         /* to the stream so far */
+            uint32_t index;        /* of the message, or of the next line */
+            uint32_t deleted;      /* messages marked */
+            uint64_t deleted_bytes;
         };
     };
     char line[POP3_LINE_BYTES];
@@ -92,6 +92,10 @@ void pop3_enter_state(struct pop3_session *session, enum pop3_state next);
 
 /* pop3_say - sends a reply and counts it if it is an error. */
 void pop3_say(struct pop3_session *session, enum pop3_reply reply);
+
+/* pop3_check_errors - ends a session that makes nothing but errors, unless a
+ * reply still waits: pop3_continue() looks again. */
+void pop3_check_errors(struct pop3_session *session);
 
 /* pop3_finish - sends a last reply and closes; the session may be over. */
 void pop3_finish(struct pop3_session *session, enum pop3_reply reply);

@@ -129,7 +129,6 @@ static void run_mail(struct smtp_session *session,
     session->sender[path.mailbox_len] = '\0';
     session->sender_bytes = (uint16_t)path.mailbox_len;
     session->declared_bytes = parameters.size;
-    session->user_count = 0;
     smtp_enter_state(session, SMTP_MAIL);
     smtp_say(session, SMTP_SENDER_OK);
 }
@@ -155,14 +154,13 @@ static bool is_own_literal(const struct smtp_session *session,
     return strlen(own) == len && memcmp(own, text, len) == 0;
 }
 
-static enum smtp_reply add_recipient(struct smtp_session *session,
-                                     const struct smtp_path *path)
+static enum smtp_reply resolve_recipient(struct smtp_session *session,
+                                         const struct smtp_path *path)
 {
     const char *domain = path->domain;
     size_t domain_len = path->domain_len;
     enum err why = ERR_NOT_FOUND;
     const struct user *user;
-    unsigned i;
 
     if (is_own_literal(session, path)) {
         domain = directory_first_domain();
@@ -175,13 +173,7 @@ static enum smtp_reply add_recipient(struct smtp_session *session,
             return SMTP_NO_RELAY;
         return why == ERR_BUSY ? SMTP_DISABLED : SMTP_NO_USER;
     }
-    for (i = 0; i < session->user_count; i++)
-        if (session->users[i] == user->id)
-            return SMTP_RECIPIENT_OK;
-    if (session->user_count == SMTP_RECIPIENTS_MAX)
-        return SMTP_TOO_MANY_RECIPIENTS;
-    session->users[session->user_count++] = user->id;
-    return SMTP_RECIPIENT_OK;
+    return smtp_add_recipient(session, user->id);
 }
 
 static void run_rcpt(struct smtp_session *session,
@@ -207,7 +199,7 @@ static void run_rcpt(struct smtp_session *session,
     }
     reply = check_parameters(&words, false, &parameters);
     if (reply == SMTP_OK)
-        reply = add_recipient(session, &path);
+        reply = resolve_recipient(session, &path);
     if (session->user_count > 0 && session->state != SMTP_RCPT)
         smtp_enter_state(session, SMTP_RCPT);
     smtp_say(session, reply);
@@ -352,18 +344,6 @@ static void take_line(struct smtp_session *session,
         run_command(session, command, &argument);
 }
 
-/* Ends a session that makes nothing but errors; when
- * its last reply still waits, this is found again
- * before the next command. */
-static bool too_many_errors(struct smtp_session *session)
-{
-    if (session->errors < SMTP_ERRORS_MAX || session->state > SMTP_RCPT ||
-        dialogue_blocked(&session->dialogue))
-        return false;
-    smtp_finish(session, SMTP_TOO_MANY_ERRORS);
-    return true;
-}
-
 size_t smtp_take_command(struct smtp_session *session, const uint8_t *data,
                          size_t len)
 {
@@ -371,7 +351,7 @@ size_t smtp_take_command(struct smtp_session *session, const uint8_t *data,
     struct dialogue_line line;
     size_t taken;
 
-    if (dialogue_blocked(&session->dialogue) || too_many_errors(session))
+    if (dialogue_blocked(&session->dialogue))
         return 0;
     result = dialogue_read(&session->dialogue, data, len, &taken, &line);
     if (result == DIALOGUE_MORE)
@@ -381,6 +361,6 @@ size_t smtp_take_command(struct smtp_session *session, const uint8_t *data,
         smtp_say(session, SMTP_LINE_TOO_LONG);
     else
         take_line(session, &line);
-    (void)too_many_errors(session);
+    smtp_check_errors(session);
     return taken;
 }

@@ -8,6 +8,10 @@
 #include "core/log.h"
 #include "core/machine.h"
 #include "smtp/smtp_session.h"
+#include <assert.h>
+
+static_assert(STORE_MESSAGE_MAX >= SMTP_MESSAGE_BYTES_MAX + SMTP_LINE_BYTES,
+              "the store takes what SIZE promises, with its trace lines");
 
 static void on_room(void *context)
 {
@@ -152,7 +156,7 @@ static void end_of_data(struct smtp_session *session)
     }
     session->inbound = NULL;
     smtp_enter_state(session, SMTP_COMMIT);
-    st_inbound_commit(inbound, session->sender, session->users,
+    st_inbound_commit(inbound, session->sender, smtp_recipients(session),
                       session->user_count, on_committed, session);
 }
 

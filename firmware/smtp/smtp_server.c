@@ -6,9 +6,10 @@
  * stream and comes again. So commands that a client pipelines behind DATA's
  * final dot wait there until the store has answered.
  *
- *   smtp_command.c  commands          smtp_data.c   the message, the answer
- *   smtp_path.c     argument grammar  smtp_text.c   dots, line ends
- *   smtp_reply.c    every reply       smtp_trace.c  Return-Path, Received
+ *   smtp_command.c     commands          smtp_data.c   message, answer
+ *   smtp_path.c        argument grammar  smtp_text.c   dots, line ends
+ *   smtp_recipients.c  who gets it       smtp_trace.c  Return-Path, Received
+ *   smtp_reply.c       every reply
  *
  * Invariants: at most one reply waits for room in the stream, and while one
  * does nothing is read; 250 to a message goes out in the store's answer only;
@@ -29,6 +30,7 @@
 #define COMMIT_TIMEOUT_MS  600000
 /* The transport's own timeout stands behind all of ours. */
 #define STREAM_TIMEOUT_MS 660000
+#define LONG_LISTS_MIN    2
 
 static struct {
     struct task_pool pool;
@@ -102,10 +104,8 @@ void smtp_count_message(const struct smtp_session *session, bool accepted)
 
 void smtp_reset(struct smtp_session *session)
 {
-    if (session->inbound != NULL)
-        st_inbound_discard(session->inbound);
-    session->inbound = NULL;
-    session->user_count = 0;
+    ASSERT(session->inbound == NULL);
+    smtp_clear_recipients(session);
     session->sender_bytes = 0;
     session->declared_bytes = 0;
     smtp_enter_state(session,
@@ -120,6 +120,7 @@ static void release(struct smtp_session *session)
     session->inbound = NULL;
     if (session->state == SMTP_COMMIT)
         st_inbound_forget(session);
+    smtp_clear_recipients(session);
     smtp_enter_state(session, SMTP_OVER);
     session->dialogue.stream = NULL;
     state.figures.sessions--;
@@ -147,23 +148,34 @@ void smtp_say(struct smtp_session *session, enum smtp_reply reply)
     dialogue_write(&session->dialogue, text.bytes, text.len);
 }
 
-void smtp_hang_up(struct smtp_session *session)
-{
-    if (dialogue_blocked(&session->dialogue))
-        smtp_enter_state(session, SMTP_CLOSING);
-    else
-        close_stream(session);
-}
-
 void smtp_finish(struct smtp_session *session, enum smtp_reply reply)
 {
     smtp_say(session, reply);
-    smtp_hang_up(session);
+    if (!dialogue_blocked(&session->dialogue)) {
+        close_stream(session);
+        return;
+    }
+    if (session->state == SMTP_COMMIT)
+        st_inbound_forget(session);
+    if (session->inbound != NULL)
+        st_inbound_discard(session->inbound);
+    session->inbound = NULL;
+    smtp_enter_state(session, SMTP_CLOSING);
+}
+
+void smtp_check_errors(struct smtp_session *session)
+{
+    if (session->errors >= SMTP_ERRORS_MAX && session->state <= SMTP_RCPT &&
+        !dialogue_blocked(&session->dialogue))
+        smtp_finish(session, SMTP_TOO_MANY_ERRORS);
 }
 
 void smtp_resume(struct smtp_session *session)
 {
     if (!dialogue_flush(&session->dialogue))
+        return;
+    smtp_check_errors(session);
+    if (session->state == SMTP_OVER || dialogue_blocked(&session->dialogue))
         return;
     if (session->state == SMTP_CLOSING)
         close_stream(session);
@@ -203,8 +215,8 @@ static void on_ended(struct stream *stream)
     struct smtp_session *session = stream->context;
 
     session->ended = true;
-    if (session->state != SMTP_COMMIT)
-        smtp_hang_up(session);
+    if (session->state != SMTP_COMMIT && !dialogue_blocked(&session->dialogue))
+        close_stream(session);
 }
 
 static void on_writable(struct stream *stream)
@@ -294,7 +306,7 @@ static void on_accept(struct stream *stream)
         state.figures.sessions_peak = state.figures.sessions;
     /* All between the task and the arrays. */
     memset((char *)session + sizeof(struct task), 0,
-           offsetof(struct smtp_session, users) - sizeof(struct task));
+           offsetof(struct smtp_session, few) - sizeof(struct task));
     timer_init(&session->timer, on_timeout);
     dialogue_init(&session->dialogue, stream, session->line,
                   sizeof(session->line));
@@ -308,10 +320,17 @@ static void on_accept(struct stream *stream)
 
 enum err smtp_server_init(unsigned sessions)
 {
+    unsigned lists = sessions / 8;
+    enum err error;
+
     memset(&state, 0, sizeof(state));
     state.figures.capacity = sessions;
-    return task_pool_init(&state.pool, "SMTPS", sizeof(struct smtp_session),
-                          sessions, NULL);
+    error = task_pool_init(&state.pool, "SMTPS", sizeof(struct smtp_session),
+                           sessions, NULL);
+    if (error != OK)
+        return error;
+    return smtp_recipients_init(lists > LONG_LISTS_MIN ? lists
+                                                       : LONG_LISTS_MIN);
 }
 
 void smtp_server_start(void)

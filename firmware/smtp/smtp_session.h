@@ -19,6 +19,7 @@
 #define SMTP_LINE_BYTES        1024 /* with CRLF; RFC 5321 4.5.3.1.4 wants 512 */
 #define SMTP_MESSAGE_BYTES_MAX 33554432
 #define SMTP_RECIPIENTS_MAX    STORE_RECIPIENTS_MAX
+#define SMTP_RECIPIENTS_FEW    8   /* in the session itself */
 #define SMTP_ERRORS_MAX        20  /* per session */
 #define SMTP_IDLE_COMMANDS_MAX 100 /* between two messages */
 #define SMTP_RECEIVED_MAX      50  /* RFC 5321 6.3 */
@@ -37,6 +38,8 @@ enum smtp_state {
     SMTP_OVER,    /* the task is back in its pool */
     SMTP_STATES
 };
+
+struct smtp_long_list;
 
 /* One session. Its stream is valid in every state but SMTP_OVER. */
 struct smtp_session {
@@ -58,9 +61,10 @@ struct smtp_session {
     uint8_t errors;
     uint8_t idle_commands;
     uint8_t user_count;
-    bool extended; /* EHLO */
-    bool ended;    /* the peer will send nothing more */
-    int64_t users[SMTP_RECIPIENTS_MAX];
+    bool extended;               /* EHLO */
+    bool ended;                  /* the peer will send nothing more */
+    struct smtp_long_list *many; /* recipients that are too many for few */
+    int64_t few[SMTP_RECIPIENTS_FEW];
     char helo[SMTP_DOMAIN_MAX];
     char sender[SMTP_PATH_MAX]; /* NUL-terminated */
     char line[SMTP_LINE_BYTES];
@@ -75,16 +79,18 @@ void smtp_enter_state(struct smtp_session *session, enum smtp_state next);
 /* smtp_say - sends a reply and counts it if it is an error. */
 void smtp_say(struct smtp_session *session, enum smtp_reply reply);
 
+/* smtp_check_errors - ends a session that makes nothing but errors, unless a
+ * reply still waits: smtp_resume() looks again. */
+void smtp_check_errors(struct smtp_session *session);
+
 /* smtp_finish - sends a last reply and closes; the session may be over. */
 void smtp_finish(struct smtp_session *session, enum smtp_reply reply);
-
-/* smtp_hang_up - closes without a word, or after what still waits. */
-void smtp_hang_up(struct smtp_session *session);
 
 /* smtp_resume - the session can take bytes again, or is to close. */
 void smtp_resume(struct smtp_session *session);
 
-/* smtp_reset - forgets the transaction; the inbound too, if there is one. */
+/* smtp_reset - forgets the transaction, whose message is already stored or
+ * discarded. */
 void smtp_reset(struct smtp_session *session);
 
 /* smtp_host - own name for greeting, 221, 421 and Received. */
@@ -111,6 +117,19 @@ void smtp_begin_data(struct smtp_session *session);
  * the store takes no more for the moment. */
 size_t smtp_take_data(struct smtp_session *session, const uint8_t *data,
                       size_t len);
+
+/* ---- smtp_recipients.c -------------------------------------------------- */
+
+/* smtp_recipients_init - makes the pool of long lists; once. */
+enum err smtp_recipients_init(unsigned lists) MUST_CHECK;
+
+/* smtp_recipients - the ids, session->user_count of them. */
+int64_t *smtp_recipients(struct smtp_session *session);
+
+/* smtp_add_recipient - doubles count once. Returns the reply. */
+enum smtp_reply smtp_add_recipient(struct smtp_session *session, int64_t user);
+
+void smtp_clear_recipients(struct smtp_session *session);
 
 /* ---- smtp_trace.c ------------------------------------------------------- */
 

@@ -144,10 +144,13 @@ static void fake_idle(struct stream *stream, uint32_t ms)
     (void)ms;
 }
 
+static struct net_address fake_peer_address = {
+    .bytes = {[10] = 0xff, [11] = 0xff, [12] = 192, [14] = 2, [15] = 7}};
+
 static void fake_peer(const struct stream *stream, struct net_endpoint *peer)
 {
     (void)stream;
-    peer->address = net_address_v4(0xc0000207); /* 192.0.2.7 */
+    peer->address = fake_peer_address;
     peer->port = 4711;
 }
 
@@ -200,7 +203,8 @@ static inline void fake_free(struct fake_stream *fake)
 
 /* One offer of everything that has arrived and was not taken. The bytes are
  * copied to memory of their exact size: a look beyond the end is found. */
-static void fake_offer(struct fake_stream *fake, const struct fake_play *play)
+static inline void fake_offer(struct fake_stream *fake,
+                              const struct fake_play *play)
 {
     while (fake->end == FAKE_OPEN && fake->in_taken < fake->in_arrived) {
         size_t len = fake->in_arrived - fake->in_taken;
@@ -223,7 +227,8 @@ static void fake_offer(struct fake_stream *fake, const struct fake_play *play)
     }
 }
 
-static void fake_arrive(struct fake_stream *fake, const struct fake_play *play)
+static inline void fake_arrive(struct fake_stream *fake,
+                               const struct fake_play *play)
 {
     size_t piece = play->piece != 0 ? play->piece : 1 + fake_below(40);
     size_t left = fake->in_len - fake->in_arrived;
@@ -236,8 +241,8 @@ static void fake_arrive(struct fake_stream *fake, const struct fake_play *play)
 
 /* What the transport does in one turn of MT. Returns true when it did
  * anything. */
-static bool fake_stream_turn(struct fake_stream *fake,
-                             const struct fake_play *play)
+static inline bool fake_stream_turn(struct fake_stream *fake,
+                                    const struct fake_play *play)
 {
     bool moved = false;
 
@@ -654,7 +659,7 @@ static bool fake_run_requests(void)
 }
 
 /* What ST does in one turn. Returns true when it did anything. */
-static bool fake_store_turn(void)
+static inline bool fake_store_turn(void)
 {
     struct st_inbound *inbound;
     struct list *node;
@@ -743,7 +748,8 @@ const struct user *directory_resolve(const char *local, size_t local_len,
 /* ---- Playing ------------------------------------------------------------- */
 
 /* Turns of MT until nothing moves any more; time stands still. */
-static void fake_settle(struct fake_stream *fake, const struct fake_play *play)
+static inline void fake_settle(struct fake_stream *fake,
+                               const struct fake_play *play)
 {
     unsigned turns;
 
