@@ -38,6 +38,7 @@
 #define TCP_ORPHAN_MS        300000 /* closed by us, still not acknowledged */
 #define TCP_2MSL_MS          60000
 #define TCP_CHALLENGE_MS     100 /* between answers to bad segments */
+#define TCP_BUSY_RETRY_MS    10
 #define TCP_WRITABLE_POLL_MS 100
 
 enum tcp_flag {
@@ -298,11 +299,12 @@ size_t tcp_buffer_share(void);
 
 /* ---- tcp_segment.c: segments on the wire ---- */
 
-/* Pushes the header before the payload, sends; keeps no reference. */
-void tcp_transmit(struct tcb *tcb, struct iobuf *buffer, uint32_t sequence,
+/* Pushes the header before the payload, sends; keeps no reference. Returns
+ * false when the card's queue is full: nothing was sent. */
+bool tcp_transmit(struct tcb *tcb, struct iobuf *buffer, uint32_t sequence,
                   uint8_t flags);
-/* One without payload. */
-void tcp_send_control(struct tcb *tcb, uint32_t sequence, uint8_t flags);
+/* One without payload. Returns false also when no buffer is left. */
+bool tcp_send_control(struct tcb *tcb, uint32_t sequence, uint8_t flags);
 void tcp_send_syn_ack(struct tcp_half_open *half);
 void tcp_send_bare(const struct tcp_key *key, uint32_t sequence, uint32_t ack,
                    uint8_t flags, uint16_t window);

@@ -182,6 +182,7 @@ static bool transmit_buffer(struct tcb *tcb, struct iobuf *buffer)
     uint8_t flags =
         (uint8_t)(TCP_ACK | (last ? TCP_PSH : 0) | (fin ? TCP_FIN : 0));
     struct iobuf *frame = buffer;
+    bool sent;
 
     if (buffer->references > 1) {
         frame = iobuf_alloc();
@@ -191,9 +192,13 @@ static bool transmit_buffer(struct tcb *tcb, struct iobuf *buffer)
     }
     frame->data = payload_of(frame);
     frame->tail = frame->data + buffer->flags;
-    tcp_transmit(tcb, frame, buffer->sequence, flags);
+    sent = tcp_transmit(tcb, frame, buffer->sequence, flags);
     if (frame != buffer)
         iobuf_release(frame);
+    if (!sent) {
+        tcb_touch(tcb); /* the card takes more in a moment */
+        return false;
+    }
     buffer->sent_ms = timer_now_ms();
     if (fin)
         tcb->fin_sent = true;
@@ -323,6 +328,24 @@ static bool window_update_due(const struct tcb *tcb)
            !tcb->fin_received;
 }
 
+static void send_fin(struct tcb *tcb)
+{
+    tcb->fin_sent = tcp_send_control(tcb, tcb->send_end, TCP_FIN | TCP_ACK);
+    if (tcb->fin_sent)
+        sent_up_to(tcb, tcb->send_end + 1);
+    else
+        tcp_arm_retransmit(tcb, tcb->rto_ms);
+}
+
+static void send_ack(struct tcb *tcb)
+{
+    if (tcp_send_control(tcb, tcb->send_highest, TCP_ACK))
+        return;
+    tcb->ack_pending = true;
+    tcb->ack_due_ms = now_ms32() + TCP_BUSY_RETRY_MS;
+    tcp_arm_ack(tcb);
+}
+
 void tcp_output(struct tcb *tcb)
 {
     enum tcp_state state = (enum tcp_state)tcb->node.state;
@@ -331,17 +354,14 @@ void tcp_output(struct tcb *tcb)
         return;
     if (sends_data(state)) {
         send_data(tcb);
-        if (tcb->fin_queued && !tcb->fin_sent && !tcb->unsent) {
-            tcb->fin_sent = true;
-            tcp_send_control(tcb, tcb->send_end, TCP_FIN | TCP_ACK);
-            sent_up_to(tcb, tcb->send_end + 1);
-        }
+        if (tcb->fin_queued && !tcb->fin_sent && !tcb->unsent)
+            send_fin(tcb);
         watch_stopped(tcb);
     }
     if (state < TCP_ESTABLISHED)
         return;
     if (tcb->ack_now || window_update_due(tcb))
-        tcp_send_control(tcb, tcb->send_highest, TCP_ACK);
+        send_ack(tcb);
     else if (tcb->ack_pending)
         tcp_arm_ack(tcb);
 }

@@ -1490,6 +1490,40 @@ static void test_our_wraparound(void)
     end();
 }
 
+/* The card's queue is full for a moment: nothing waits for a timeout. */
+static void test_card_busy(void)
+{
+    struct peer p;
+    struct seen s;
+
+    begin();
+    p = connected(40045);
+    wire.refuse = true;
+    stream_write(session.stream, "abc", 3);
+    CHECK(net_flush());
+    CHECK(net_flush());
+    wire.refuse = false;
+    CHECK(net_flush() && !net_flush());
+    s = peer_take(&p);
+    CHECK(s.len == 3 && figures().retransmitted == 0);
+    peer_send(&p, ACK, NULL, 0);
+    wire.refuse = true;
+    peer_send(&p, ACK | PSH, "x", 1);
+    pass_time(155);
+    wire.refuse = false;
+    pass_time(20);
+    s = seen_next();
+    CHECK(s.flags == ACK && s.ack == p.seq);
+    wire.refuse = true;
+    stream_close(session.stream);
+    net_flush();
+    wire.refuse = false;
+    pass_time(300);
+    s = peer_take(&p);
+    CHECK(s.flags == (FIN | ACK));
+    end();
+}
+
 /* ---- A bad wire ---- */
 
 #define LOSSY_BYTES  60000U
@@ -1709,6 +1743,7 @@ int main(int count, char **arguments)
     test_path_mtu();
     test_initial_sequence();
     test_our_wraparound();
+    test_card_busy();
     test_lossy_wire();
     return check_report();
 }
