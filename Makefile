@@ -15,7 +15,7 @@ endif
 include deps.mk
 
 B := build
-ALL_DEPS := $(DEPS)/packages.done $(SQLITE)/sqlite3.c $(DEPS)/musl.done \
+ALL_DEPS := $(DEPS)/packages.done $(SQLITE)/sqlite3.c $(MUSL_SYSCALL_H) \
 	$(ARGON2)/argon2.c
 
 # ---- Sources: every file of a room belongs to it -----------------------------
@@ -26,6 +26,9 @@ DRIVER_SRC := $(wildcard drivers/*.c drivers/*/*.c)
 BOOT_SRC := $(wildcard boot/*.c)
 AO_ASM := $(wildcard boot/*.asm) firmware/core/coroutine_switch.asm
 MKUSB_SRC := $(wildcard mkusb/*.c)
+# What unit tests take of it; the rest calls other programs or is main().
+MKUSB_TESTED_SRC := $(addprefix mkusb/,layout.c media_file.c say.c settings.c \
+	sysfs.c target.c)
 # The part of core that workstation tools use as well.
 TOOL_CORE_SRC := firmware/core/err.c firmware/core/random.c
 SIM_SRC := $(wildcard tests/sim/*.c)
@@ -35,15 +38,17 @@ UNIT_HELP_SRC := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
 # ---- Flags -----------------------------------------------------------------
 
 CC := gcc
-INCLUDES := -I. -Ifirmware -isystem $(SQLITE)
+INCLUDES := -I. -Ifirmware -isystem $(SQLITE) -isystem $(ARGON2) \
+	-D_POSIX_C_SOURCE=200809L
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wconversion -Wvla -Walloca -Wundef \
 	-Wcast-qual -Wimplicit-fallthrough -Wswitch-enum -Wmissing-prototypes \
 	-Wstrict-prototypes -Wformat=2
 COMMON := -std=c17 -g -fno-strict-aliasing -fwrapv -fno-common \
 	-fno-delete-null-pointer-checks $(INCLUDES) -MMD -MP
 
-# The AO: freestanding, higher half, hardened.
-FREESTANDING := -std=c17 -g -O2 -ffreestanding -nostdinc \
+# The AO: freestanding, higher half, hardened. Expanded late: on a fresh machine
+# the compiler that is asked for its headers is not there yet when this is read.
+FREESTANDING = -std=c17 -g -O2 -ffreestanding -nostdinc \
 	-isystem $(shell $(CC) -print-file-name=include) \
 	-isystem $(MUSL)/include -isystem $(MUSL)/obj/include \
 	-isystem $(MUSL)/arch/x86_64 -isystem $(MUSL)/arch/generic \
@@ -56,11 +61,11 @@ HARDENING := -fstack-protector-strong -mstack-protector-guard=global \
 	-ftrivial-auto-var-init=zero -fstack-clash-protection
 UB_TRAPS := -fsanitize=undefined -fno-sanitize=object-size \
 	-fsanitize-undefined-trap-on-error
-AO_CFLAGS := $(FREESTANDING) $(HARDENING) $(UB_TRAPS) -mgeneral-regs-only \
+AO_CFLAGS = $(FREESTANDING) $(HARDENING) $(UB_TRAPS) -mgeneral-regs-only \
 	$(WARNINGS) -Wframe-larger-than=1024 -Wlogical-op -Wduplicated-cond \
 	$(INCLUDES) -MMD -MP
 # Libraries of others: their warnings are theirs; SSE2 is allowed.
-AO_LIB_CFLAGS := $(FREESTANDING) $(HARDENING) -w
+AO_LIB_CFLAGS = $(FREESTANDING) $(HARDENING) -w
 
 # Host code with sanitizers (unit tests, simulated PC), and without (mkusb).
 HOST_CFLAGS := $(COMMON) -D_GNU_SOURCE -O1 -fno-omit-frame-pointer \
@@ -80,7 +85,11 @@ SQLITE_OPTIONS := -DSQLITE_OS_OTHER=1 -DSQLITE_THREADSAFE=0 \
 	-DSQLITE_OMIT_TRACE -DSQLITE_OMIT_COMPLETE -DSQLITE_OMIT_GET_TABLE \
 	-DSQLITE_OMIT_TCL_VARIABLE -DSQLITE_OMIT_DESERIALIZE -DSQLITE_OMIT_JSON \
 	-DSQLITE_OMIT_UTF16 -DNDEBUG
-ARGON2_OPTIONS := -DARGON2_NO_THREADS -Dfill_segment=argon2_fill_segment -I$(ARGON2)
+# userdb/password.c stands between argon2's core and its inner loop (fill.o),
+# and gives it memory.
+ARGON2_OPTIONS := -DARGON2_NO_THREADS -Dmalloc=argon2_malloc -Dfree=argon2_free \
+	-I$(ARGON2)
+ARGON2_FILL_OPTIONS := $(ARGON2_OPTIONS) -Dfill_segment=argon2_fill_segment
 ARGON2_SRC := argon2.c core.c encoding.c blake2/blake2b.c
 
 # musl's members that SQLite, argon2 and our own code need.
@@ -92,11 +101,11 @@ MUSL_SRC := $(addprefix string/,memchr.c memcmp.c memrchr.c strchr.c strchrnul.c
 	$(addprefix ctype/,tolower.c isupper.c toupper.c islower.c isdigit.c isalpha.c \
 	isalnum.c isspace.c isprint.c) \
 	$(addprefix math/,frexpl.c __fpclassifyl.c __signbitl.c) \
-	$(addprefix stdio/,snprintf.c vsnprintf.c vfprintf.c __toread.c __uflow.c \
+	$(addprefix stdio/,snprintf.c vsnprintf.c sprintf.c vsprintf.c vfprintf.c __toread.c __uflow.c \
 	__towrite.c fwrite.c) \
 	$(addprefix time/,gmtime_r.c __secs_to_tm.c)
 MUSL_ASM := $(addprefix string/x86_64/,memcpy.s memmove.s memset.s)
-MUSL_CFLAGS := $(FREESTANDING) -w -D_XOPEN_SOURCE=700 -I$(MUSL)/arch/x86_64 \
+MUSL_CFLAGS = $(FREESTANDING) -w -D_XOPEN_SOURCE=700 -I$(MUSL)/arch/x86_64 \
 	-I$(MUSL)/arch/generic -I$(MUSL)/src/include -I$(MUSL)/src/internal \
 	-I$(MUSL)/obj/include -I$(MUSL)/include
 
@@ -105,16 +114,27 @@ MUSL_CFLAGS := $(FREESTANDING) -w -D_XOPEN_SOURCE=700 -I$(MUSL)/arch/x86_64 \
 AO_C := $(BOOT_SRC) $(DRIVER_SRC) $(FIRMWARE_SRC) $(SHARED_SRC)
 AO_OBJ := $(AO_C:%.c=$B/ao-obj/%.o) $(AO_ASM:%.asm=$B/ao-obj/%.asm.o)
 AO_LIB_OBJ := $(DEPS)/ao/sqlite3.o \
-	$(ARGON2_SRC:%.c=$(DEPS)/ao/argon2/%.o) $(DEPS)/ao/argon2/fill.o \
+	$(ARGON2_SRC:%.c=$(DEPS)/ao/argon2id/%.o) $(DEPS)/ao/argon2id/fill.o \
 	$(MUSL_SRC:%.c=$(DEPS)/ao/musl/%.o) $(MUSL_ASM:%.s=$(DEPS)/ao/musl/%.s.o)
 
 .PHONY: all
 all: $B/ao $B/mkusb
 
-$B/ao: $(AO_OBJ) $(AO_LIB_OBJ) boot/ao.ld
-	ld -nostdlib -static -z max-page-size=4096 -z noexecstack --gc-sections \
-		-T boot/ao.ld -o $@ $(AO_OBJ) $(AO_LIB_OBJ) \
-		$(shell $(CC) -print-libgcc-file-name)
+AO_LINK := ld -nostdlib -static -z max-page-size=4096 -z noexecstack \
+	--gc-sections -T boot/ao.ld
+AO_LINK_LIBS := $(AO_LIB_OBJ) $(shell $(CC) -print-libgcc-file-name)
+
+# Linked twice: the first link tells the names of the functions, which the
+# second takes in behind all code, so that it moves none of them.
+$B/ao.unnamed: $(AO_OBJ) $(AO_LIB_OBJ) boot/ao.ld boot/symbols.awk
+	@awk -f boot/symbols.awk </dev/null >$B/symbols-none.asm
+	@nasm -f elf64 -o $B/symbols-none.o $B/symbols-none.asm
+	$(AO_LINK) -o $@ $(AO_OBJ) $B/symbols-none.o $(AO_LINK_LIBS)
+
+$B/ao: $B/ao.unnamed
+	@nm -n $< | awk -f boot/symbols.awk >$B/symbols.asm
+	@nasm -f elf64 -o $B/symbols.o $B/symbols.asm
+	$(AO_LINK) -o $@ $(AO_OBJ) $B/symbols.o $(AO_LINK_LIBS)
 
 $B/ao-obj/%.o: %.c | $(ALL_DEPS)
 	@mkdir -p $(@D)
@@ -128,14 +148,14 @@ $(DEPS)/ao/sqlite3.o: $(SQLITE)/sqlite3.c
 	@mkdir -p $(@D)
 	$(CC) $(AO_LIB_CFLAGS) $(SQLITE_OPTIONS) -c -o $@ $<
 
-$(DEPS)/ao/argon2/%.o: | $(ALL_DEPS)
+$(DEPS)/ao/argon2id/%.o: | $(ALL_DEPS)
 	@mkdir -p $(@D)
 	$(CC) $(AO_LIB_CFLAGS) $(ARGON2_OPTIONS) -c -o $@ $(ARGON2)/$*.c
 
 # The inner loop, by SSE2: every x86-64 has it.
-$(DEPS)/ao/argon2/fill.o: | $(ALL_DEPS)
+$(DEPS)/ao/argon2id/fill.o: | $(ALL_DEPS)
 	@mkdir -p $(@D)
-	$(CC) $(AO_LIB_CFLAGS) $(ARGON2_OPTIONS) -c -o $@ $(ARGON2)/opt.c
+	$(CC) $(AO_LIB_CFLAGS) $(ARGON2_FILL_OPTIONS) -c -o $@ $(ARGON2)/opt.c
 
 $(DEPS)/ao/musl/%.o: | $(ALL_DEPS)
 	@mkdir -p $(@D)
@@ -147,10 +167,12 @@ $(DEPS)/ao/musl/%.s.o: | $(ALL_DEPS)
 
 # ---- Host objects: sanitized (tests), plain (mkusb, native figures) ----------
 
-HOST_SRC := $(FIRMWARE_SRC) $(SHARED_SRC) $(DRIVER_SRC) $(UNIT_HELP_SRC)
+# Fakes come first: the linker takes them before the drivers' machine.
+HOST_SRC := $(UNIT_HELP_SRC) $(FIRMWARE_SRC) $(SHARED_SRC) $(DRIVER_SRC) \
+	$(MKUSB_TESTED_SRC)
 HOST_OBJ := $(HOST_SRC:%.c=$B/host/%.o) $B/host/firmware/core/coroutine_switch.asm.o
-HOST_LIB_OBJ := $(DEPS)/host/sqlite3.o $(ARGON2_SRC:%.c=$(DEPS)/host/argon2/%.o) \
-	$(DEPS)/host/argon2/fill.o
+HOST_LIB_OBJ := $(DEPS)/host/sqlite/sqlite3.o $(ARGON2_SRC:%.c=$(DEPS)/host/argon2id/%.o) \
+	$(DEPS)/host/argon2id/fill.o
 TOOL_OBJ := $(MKUSB_SRC:%.c=$B/tool/%.o) $(SHARED_SRC:%.c=$B/tool/%.o) \
 	$(TOOL_CORE_SRC:%.c=$B/tool/%.o)
 TOOL_LIB_OBJ := $(HOST_LIB_OBJ:$(DEPS)/host/%=$(DEPS)/tool/%)
@@ -167,24 +189,24 @@ $B/host/%.asm.o $B/tool/%.asm.o: %.asm
 	@mkdir -p $(@D)
 	nasm -f elf64 -o $@ $<
 
-$(DEPS)/host/sqlite3.o: $(SQLITE)/sqlite3.c
+$(DEPS)/host/sqlite/sqlite3.o: $(SQLITE)/sqlite3.c
 	@mkdir -p $(@D)
 	$(CC) -g -O1 -w -fsanitize=address,undefined -fno-sanitize-recover=all \
-		-fno-sanitize=alignment $(SQLITE_OPTIONS) -c -o $@ $<
+		-fno-sanitize=alignment,object-size $(SQLITE_OPTIONS) -c -o $@ $<
 
-$(DEPS)/tool/sqlite3.o: $(SQLITE)/sqlite3.c
+$(DEPS)/tool/sqlite/sqlite3.o: $(SQLITE)/sqlite3.c
 	@mkdir -p $(@D)
 	$(CC) -g -O2 -w -fPIE $(SQLITE_OPTIONS) -c -o $@ $<
 
-$(DEPS)/host/argon2/fill.o $(DEPS)/tool/argon2/fill.o: | $(ALL_DEPS)
+$(DEPS)/host/argon2id/fill.o $(DEPS)/tool/argon2id/fill.o: | $(ALL_DEPS)
 	@mkdir -p $(@D)
-	$(CC) -g -O2 -w -fPIE $(ARGON2_OPTIONS) -c -o $@ $(ARGON2)/opt.c
+	$(CC) -g -O2 -w -fPIE $(ARGON2_FILL_OPTIONS) -c -o $@ $(ARGON2)/opt.c
 
-$(DEPS)/host/argon2/%.o: | $(ALL_DEPS)
+$(DEPS)/host/argon2id/%.o: | $(ALL_DEPS)
 	@mkdir -p $(@D)
 	$(CC) -g -O2 -w $(ARGON2_OPTIONS) -c -o $@ $(ARGON2)/$*.c
 
-$(DEPS)/tool/argon2/%.o: | $(ALL_DEPS)
+$(DEPS)/tool/argon2id/%.o: | $(ALL_DEPS)
 	@mkdir -p $(@D)
 	$(CC) -g -O2 -w -fPIE $(ARGON2_OPTIONS) -c -o $@ $(ARGON2)/$*.c
 
@@ -207,6 +229,137 @@ $B/unit/%: $B/host/tests/unit/%.o $B/host/barepost.a
 
 .PHONY: unit
 unit: $(UNIT)
+
+# ---- The simulated PC ------------------------------------------------------
+
+# tests/sim/NAME.c with a main() is a program; the other files are the PC.
+# build/sim: with sanitizers; build/sim-fast: the same sources at native speed.
+SIM_PROGRAMS := power_cut lossy_wire stick_faults
+SIM_PC_SRC := $(filter-out $(SIM_PROGRAMS:%=tests/sim/%.c),$(SIM_SRC))
+SIM_CORE := firmware/core/coroutine_switch.asm
+FAST_CFLAGS := $(COMMON) -D_GNU_SOURCE -O2 $(WARNINGS)
+FAST_OBJ := $(FIRMWARE_SRC:%.c=$B/fast/%.o) $(SHARED_SRC:%.c=$B/fast/%.o) \
+	$(SIM_CORE:%=$B/fast/%.o) $(TOOL_LIB_OBJ)
+
+$B/fast/%.o: %.c | $(ALL_DEPS)
+	@mkdir -p $(@D)
+	$(CC) $(FAST_CFLAGS) -c -o $@ $<
+
+$B/fast/%.asm.o: %.asm
+	@mkdir -p $(@D)
+	nasm -f elf64 -o $@ $<
+
+$B/fast/barepost.a: $(FAST_OBJ)
+	@rm -f $@
+	@ar rcs $@ $^
+
+$B/sim/%: $B/host/tests/sim/%.o $(SIM_PC_SRC:%.c=$B/host/%.o) $B/host/barepost.a
+	@mkdir -p $(@D)
+	$(CC) -fsanitize=address,undefined -no-pie -o $@ $^ -lm
+
+$B/sim-fast/%: $B/fast/tests/sim/%.o $(SIM_PC_SRC:%.c=$B/fast/%.o) $B/fast/barepost.a
+	@mkdir -p $(@D)
+	$(CC) -no-pie -o $@ $^ -lm
+
+# Its stick has a unit test of its own.
+SIM_DISK_OBJ := $(patsubst %,$B/host/tests/%.o,unit/test_sim_disk sim/stick \
+	sim/random sim/clock)
+$B/unit/test_sim_disk: $(SIM_DISK_OBJ)
+	@mkdir -p $(@D)
+	$(CC) -fsanitize=address,undefined -no-pie -o $@ $^
+
+.PHONY: sim sim-fast
+sim: $(SIM_PROGRAMS:%=$B/sim/%)
+sim-fast: $(SIM_PROGRAMS:%=$B/sim-fast/%)
+# ---- make check: what needs no machine -----------------------------------------
+
+CHECK_SRC := $(AO_C) $(MKUSB_SRC)
+CHECK_TEST_SRC := $(SIM_SRC) $(UNIT_SRC) $(UNIT_HELP_SRC) \
+	$(wildcard tests/bench/*.c)
+CHECK_H := $(wildcard boot/*.h drivers/*.h drivers/*/*.h firmware/*.h \
+	firmware/*/*.h mailstore/*.h userdb/*.h mkusb/*.h tests/*/*.h)
+CHECK_ALL := $(sort $(CHECK_SRC) $(CHECK_TEST_SRC) $(CHECK_H))
+PYTHON := /usr/bin/python3
+
+# clang has no such warnings, and its headers are its own. In its -Wconversion
+# is one that a check with a text (condition && "text") would set off.
+CLANG_LACKS := -Wlogical-op -Wduplicated-cond -fzero-call-used-regs=used-gpr \
+	-ftrivial-auto-var-init=zero
+CLANG_AO = $(filter-out $(CLANG_LACKS),$(subst \
+	$(shell $(CC) -print-file-name=include),$(shell clang-14 \
+	-print-resource-dir 2>/dev/null)/include,$(AO_CFLAGS)))
+CLANG_HOST := $(filter-out $(CLANG_LACKS),$(TOOL_CFLAGS))
+TIDY_FLAGS = $(if $(filter mkusb/% tests/%,$<),$(CLANG_HOST),$(CLANG_AO))
+
+CHECK_STEPS := check-layering check-sizes check-format check-gcc check-clang \
+	check-cppcheck check-tidy
+.PHONY: check $(CHECK_STEPS)
+check: | $(ALL_DEPS)
+	@$(MAKE) --no-print-directory -j2 $(CHECK_STEPS)
+	@echo "check: $(words $(CHECK_SRC)) sources, $(words $(CHECK_H)) headers," \
+		"$(words $(CHECK_TEST_SRC)) test sources: layering, sizes, format," \
+		"gcc and clang with -Werror, cppcheck, clang-tidy: all clean"
+
+check-layering:
+	@$(PYTHON) tests/check/layering.py
+
+check-sizes:
+	@$(PYTHON) tests/check/sizes.py $(CHECK_ALL)
+
+check-format:
+	@clang-format-14 --dry-run -Werror $(CHECK_ALL)
+	@echo "format: $(words $(CHECK_ALL)) files as .clang-format wants them"
+
+check-gcc: $(AO_OBJ) $(MKUSB_SRC:%.c=$B/tool/%.o) \
+	$(CHECK_TEST_SRC:%.c=$B/host/%.o)
+	@echo "gcc: $(words $(CHECK_SRC) $(CHECK_TEST_SRC)) files without a warning"
+
+check-clang: $(CHECK_SRC:%.c=$B/check/%.clang.o) \
+	$(CHECK_TEST_SRC:%.c=$B/check/%.clang.o)
+	@echo "clang: $(words $^) files without a warning"
+
+check-tidy: $(CHECK_SRC:%.c=$B/check/%.tidy)
+	@echo "clang-tidy: $(words $^) files without a finding"
+
+$B/check/%.clang.o: %.c | $(ALL_DEPS)
+	@mkdir -p $(@D)
+	@clang-14 $(TIDY_FLAGS) -Wno-unused-command-line-argument \
+		-Wno-string-conversion -c -o $@ $<
+
+# The compiled file knows the headers that a finding may depend on.
+$B/check/%.tidy: %.c $B/check/%.clang.o .clang-tidy
+	@clang-tidy-14 --quiet $< -- $(filter-out -MMD -MP -Werror,$(TIDY_FLAGS)) \
+		-Wno-unused-command-line-argument >$@.out 2>&1 || \
+		{ cat $@.out; exit 1; }
+	@touch $@
+
+# Not asked for: comparePointers (symbols of the linker script are compared on
+# purpose), what follows a pointer through other files (it takes ASSERT for a
+# check that may fail), and sizes and sums of pointers that are meant so.
+CPPCHECK_LESS := missingInclude missingIncludeSystem comparePointers \
+	ctunullpointer ctuuninitvar nullPointerArithmeticRedundantCheck pointerSize
+
+check-cppcheck:
+	@mkdir -p $B/check/cppcheck
+	@cppcheck -q -j2 --std=c11 --enable=warning,performance,portability \
+		--inline-suppr --error-exitcode=1 --cppcheck-build-dir=$B/check/cppcheck \
+		$(CPPCHECK_LESS:%=--suppress=%) \
+		--template='{file}:{line}: {message} [{id}]' \
+		-I. -Ifirmware -D__x86_64__ $(CHECK_SRC)
+	@echo "cppcheck: $(words $(CHECK_SRC)) files without a finding"
+
+# ---- make test, bench, run: in QEMU ----------------------------------------------
+
+.PHONY: test bench run
+test: all unit $(if $(SIM_SRC),sim) $(DEPS)/postfix.done
+	@$(PYTHON) -m pytest -q -p no:cacheprovider -n 2 --dist loadfile \
+		$(PYTEST_OPTIONS) tests/system
+
+bench: all $(DEPS)/postfix.done
+	@$(PYTHON) tests/bench/bench.py $(BENCH_OPTIONS)
+
+run: all
+	@$(PYTHON) tests/demo/run.py
 
 .PHONY: clean
 clean:

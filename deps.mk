@@ -10,8 +10,8 @@ PACKAGES := gcc binutils nasm make pkg-config libusb-1.0-0-dev \
 PACKAGES += mtools syslinux syslinux-common
 # Running, testing, checking.
 PACKAGES += qemu-system-x86 python3 python3-pytest swaks sqlite3 dosfstools \
-	fdisk curl iproute2 tcpdump clang-14 clang-tidy-14 cppcheck \
-	libclang-rt-14-dev
+	fdisk curl iproute2 tcpdump clang-14 clang-tidy-14 clang-format-14 \
+	cppcheck libclang-rt-14-dev python3-pytest-xdist
 
 # Upstream tarballs are pinned, the Debian revision may move.
 SQLITE_TARBALL := sqlite3_3.40.1.orig.tar.xz
@@ -23,10 +23,11 @@ CRYPTSETUP_SHA256 := b8adeb071bb396a1a8515f1d54b4cc8901a536d0da3f5970971beb2ec84
 
 SQLITE := $(DEPS)/sqlite
 MUSL := $(DEPS)/src/musl
+MUSL_SYSCALL_H := $(MUSL)/obj/include/bits/syscall.h
 ARGON2 := $(DEPS)/src/cryptsetup/lib/crypto_backend/argon2
 
 .PHONY: deps
-deps: $(DEPS)/packages.done $(SQLITE)/sqlite3.c $(DEPS)/musl.done $(ARGON2)/argon2.c \
+deps: $(DEPS)/packages.done $(SQLITE)/sqlite3.c $(MUSL_SYSCALL_H) $(ARGON2)/argon2.c \
 	$(DEPS)/postfix.done
 
 $(DEPS)/packages.done: deps.mk
@@ -49,6 +50,10 @@ $(DEPS)/musl.done: | $(DEPS)/packages.done
 	@sed -f $(MUSL)/tools/mkalltypes.sed $(MUSL)/arch/x86_64/bits/alltypes.h.in \
 		$(MUSL)/include/alltypes.h.in >$(MUSL)/obj/include/bits/alltypes.h
 	@touch $@
+
+$(MUSL_SYSCALL_H): $(DEPS)/musl.done
+	@cp $(MUSL)/arch/x86_64/bits/syscall.h.in $@
+	@sed -n -e s/__NR_/SYS_/p $(MUSL)/arch/x86_64/bits/syscall.h.in >>$@
 
 $(ARGON2)/argon2.c: | $(DEPS)/packages.done
 	@./deps.sh source cryptsetup $(CRYPTSETUP_TARBALL) $(CRYPTSETUP_SHA256)

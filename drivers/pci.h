@@ -82,7 +82,7 @@ void pci_enable(const struct pci_device *device);
 unsigned pci_find_capability(const struct pci_device *device, uint8_t id);
 
 /* pci_module_init - finds all functions, switches bus mastering off on all of
- * them, and binds drivers. */
+ * them but bridges, and binds drivers. */
 void pci_module_init(void);
 
 /* pci_poll - polls all bound functions; true when anything happened. */
@@ -93,5 +93,10 @@ const struct pci_device *pci_device_at(unsigned index);
 
 /* pci_route_interrupt - the function's INTx ends machine_idle() from now on. */
 void pci_route_interrupt(const struct pci_device *device);
+
+/* pci_interrupt_count - how often the function's interrupt line (which others
+ * may share) has ended machine_idle(). When it has not changed since the last
+ * look, the interrupt register of the device need not be read. */
+uint32_t pci_interrupt_count(const struct pci_device *device);
 
 #endif

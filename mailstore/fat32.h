@@ -1,6 +1,7 @@
 /* FAT32 as far as the store needs it: find the first partition, find a file by
  * its path, check that it is contiguous, make or replace a preallocated
- * contiguous file. Microsoft "FAT: General Overview of On-Disk Format" 1.03. */
+ * contiguous file. One at a time: the buffers are shared. Microsoft "FAT:
+ * General Overview of On-Disk Format" 1.03. */
 #ifndef MAILSTORE_FAT32_H
 #define MAILSTORE_FAT32_H
 
@@ -35,8 +36,9 @@ struct fat32_file {
 enum err fat32_mount(struct fat32 *fat, struct media *media) MUST_CHECK;
 
 /* fat32_find - a file in the root directory, by its 8.3 or long name, caseless.
- * Returns OK, ERR_NOT_FOUND, ERR_CORRUPT (not contiguous, chain damaged), or
- * the medium's error. */
+ * A file of no bytes has sector 0. With ERR_CORRUPT file->bytes is set when the
+ * file is there. Returns OK, ERR_NOT_FOUND, ERR_CORRUPT (not contiguous, chain
+ * damaged), or the medium's error. */
 enum err fat32_find(struct fat32 *fat, const char *name,
                     struct fat32_file *file) MUST_CHECK;
 
@@ -48,6 +50,18 @@ enum err fat32_find(struct fat32 *fat, const char *name,
  * any cut. Returns OK, ERR_FULL (no such contiguous run) or an error. */
 enum err fat32_create(struct fat32 *fat, const char *name, uint64_t bytes,
                       struct fat32_file *file) MUST_CHECK;
+
+/* fat32_relocate - makes a new contiguous file of `bytes`, at least as large as
+ * the one of that name, with the same content at its beginning, in its place.
+ * For a file that a workstation has left fragmented or too small. Returns OK,
+ * ERR_NOT_FOUND, ERR_FULL or an error; then the old file is as it was. */
+enum err fat32_relocate(struct fat32 *fat, const char *name, uint64_t bytes,
+                        struct fat32_file *file) MUST_CHECK;
+
+/* fat32_grow - lengthens a contiguous file in its place to `bytes`, or as far
+ * as the clusters behind it are free. */
+enum err fat32_grow(struct fat32 *fat, const char *name, uint64_t bytes,
+                    struct fat32_file *file) MUST_CHECK;
 
 /* fat32_free_run - bytes in the longest contiguous run of free clusters. */
 enum err fat32_free_run(struct fat32 *fat, uint64_t *bytes) MUST_CHECK;

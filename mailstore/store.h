@@ -18,8 +18,9 @@
 #define STORE_FILE     "mail.db"
 #define STORE_WAL_FILE "mail.db-wal"
 /* A message body lies in rows of at most this many bytes. */
-#define STORE_CHUNK_BYTES    65536
-#define STORE_MESSAGE_MAX    (32u * 1024 * 1024)
+#define STORE_CHUNK_BYTES 65536
+/* 32 MiB of message, and the trace lines that SMTP puts before it. */
+#define STORE_MESSAGE_MAX    (32u * 1024 * 1024 + 4096)
 #define STORE_RECIPIENTS_MAX 100
 
 struct store; /* opaque: one connection */
@@ -43,6 +44,10 @@ enum err store_module_init(void *heap, size_t bytes,
 enum err store_locate(struct media *media, uint64_t create_bytes,
                       struct store_place *place) MUST_CHECK;
 
+/* store_wal_bytes - the size that store_locate() gives to a new WAL file in a
+ * file system with so many bytes for files. */
+uint64_t store_wal_bytes(uint64_t volume_bytes);
+
 /* store_create - writes a new empty store with schema, store id and settings'
  * defaults at the place. */
 enum err store_create(const struct store_place *place) MUST_CHECK;
@@ -55,6 +60,10 @@ enum err store_open(const struct store_place *place, bool writer,
                     struct store **store) MUST_CHECK;
 void store_close(struct store *store);
 
+/* store_open_message - why the last store_open() failed, e.g. "store of version
+ * 2, this is for version 1". */
+const char *store_open_message(void);
+
 /* store_message - text of the last error on this connection, for the log. */
 const char *store_message(struct store *store);
 
@@ -66,6 +75,13 @@ enum err store_setting_get(struct store *store, const char *key, char *value,
                            size_t value_bytes) MUST_CHECK;
 enum err store_setting_put(struct store *store, const char *key,
                            const char *value) MUST_CHECK;
+
+/* store_list_settings - all of them, in order of key; a callback's error ends
+ * the listing and is returned. */
+enum err store_list_settings(struct store *store,
+                             enum err (*each)(void *context, const char *key,
+                                              const char *value),
+                             void *context) MUST_CHECK;
 
 /* store_user_add - a user with an empty Inbox; fills user->id. ERR_EXISTS. */
 enum err store_user_add(struct store *store, struct user *user) MUST_CHECK;
@@ -174,6 +190,7 @@ struct store_mailbox_info {
 };
 struct store_message_info {
     int64_t message_id;
+    char mailbox[65];
     uint32_t uid;
     uint64_t bytes;
     int64_t received_ms;
@@ -181,8 +198,8 @@ struct store_message_info {
     char subject[256]; /* decoded as far as it is UTF-8, one line */
 };
 
-/* Call back for each one, in order of name, resp. uid; a callback's error
- * ends the listing and is returned. */
+/* Call back for each one, in order of name, resp. mailbox and uid; a
+ * callback's error ends the listing and is returned. */
 enum err store_list_mailboxes(
     struct store *store,
     enum err (*each)(void *context, const struct store_mailbox_info *info),

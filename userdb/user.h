@@ -32,6 +32,12 @@ struct user {
  * that it is a local part), ASCII, no upper limit on users. */
 bool user_name_valid(const char *name);
 
+/* user_domain_valid - letters, digits and hyphens in labels, RFC 5321 4.1.2. */
+bool user_domain_valid(const char *domain, size_t len);
+
+/* user_alias_valid - a local part like a name, or one with "@" and a domain. */
+bool user_alias_valid(const char *alias);
+
 /* ---- Passwords --------------------------------------------------------- */
 
 /* argon2id with the cost of RFC 9106 / OWASP that fits a 64 MiB machine. */
@@ -63,6 +69,14 @@ bool password_hash_valid(const char *text);
 /* directory_init - takes `bytes` of memory for users and addresses; about 700
  * bytes a user. Any earlier content is forgotten. */
 void directory_init(void *memory, size_t bytes);
+
+/* directory_stage - what is added from now on goes into a new directory in this
+ * memory, while the present one is still asked. directory_publish - ends that;
+ * keep: the new one takes the old one's place, else it is dropped. So that a
+ * directory can be filled from the stick in several turns of the loop and no
+ * recipient is unknown meanwhile. */
+void directory_stage(void *memory, size_t bytes);
+void directory_publish(bool keep);
 
 /* directory_add_user - copies the user in. Returns OK, ERR_EXISTS, ERR_MEMORY
  * or ERR_INVALID (name). directory_update_user replaces the one with that id:

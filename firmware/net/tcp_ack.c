@@ -186,11 +186,14 @@ static bool is_duplicate(const struct tcb *tcb,
            window == tcb->send_window && tcb->send_highest != tcb->send_unacked;
 }
 
-/* RFC 9293 3.10.7.4, fifth: WL1 and WL2 keep old segments from it. */
+/* RFC 9293 3.10.7.4, fifth: WL1 and WL2 keep old segments from it. A segment
+ * that acknowledges more than any before was sent after them, whatever its
+ * sequence number: a peer that sends lost data again while it closes its window
+ * would not be understood otherwise. */
 static void take_window(struct tcb *tcb, const struct tcp_segment *segment,
-                        uint32_t window)
+                        uint32_t window, bool newest)
 {
-    if (!seq_lt(tcb->window_seq, segment->sequence) &&
+    if (!newest && !seq_lt(tcb->window_seq, segment->sequence) &&
         (tcb->window_seq != segment->sequence ||
          seq_lt(segment->ack, tcb->window_ack)))
         return;
@@ -225,15 +228,16 @@ void tcp_tell_writable(struct tcb *tcb)
 void tcp_take_ack(struct tcb *tcb, const struct tcp_segment *segment)
 {
     uint32_t window = (uint32_t)segment->window << tcb->send_scale;
+    bool newest = seq_lt(tcb->send_unacked, segment->ack);
 
     if (seq_lt(segment->ack, tcb->send_unacked))
         return;
-    if (segment->ack != tcb->send_unacked) {
+    if (newest) {
         advance(tcb, segment->ack);
     } else if (is_duplicate(tcb, segment, window)) {
         duplicate(tcb);
     }
-    take_window(tcb, segment, window);
+    take_window(tcb, segment, window, newest);
     if (tcb->fin_sent && tcb->send_unacked == tcb->send_end + 1)
         tcb_event(tcb, TCP_EVENT_FIN_ACKED);
 }

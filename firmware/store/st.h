@@ -164,7 +164,8 @@ struct st_figures {
     uint64_t logins, refused_logins;
     uint64_t queued; /* requests waiting now */
     size_t buffers, buffers_free;
-    struct store_figures store; /* as of the last commit */
+    size_t stack_bytes, stack_used; /* of the deepest coroutine */
+    struct store_figures store;     /* as of the last commit */
 };
 void st_figures(struct st_figures *figures);
 

@@ -1,0 +1,28 @@
+/* The few facts that the AO takes from ACPI (ACPI 6.4, chapter 5): power timer,
+ * reset register, how to switch off, century register of the battery clock.
+ * Every table is checked for length and sum before it is believed. */
+#ifndef DRIVERS_ACPI_H
+#define DRIVERS_ACPI_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* All of these read the tables when they are first called, and answer 0 or
+ * false when there are none. */
+
+/* acpi_timer_port - I/O port of the 3.58 MHz timer, 0: none. */
+uint16_t acpi_timer_port(void);
+
+/* acpi_century_register - CMOS index of the century, 0: not told. */
+uint8_t acpi_century_register(void);
+
+/* acpi_reset - writes the reset register, if there is one. */
+void acpi_reset(void);
+
+/* acpi_power_off - enters sleep state S5; returns when that did not work. */
+void acpi_power_off(void);
+
+/* acpi_has_keyboard_controller - false only when the tables deny an 8042. */
+bool acpi_has_keyboard_controller(void);
+
+#endif

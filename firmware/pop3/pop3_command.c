@@ -1,0 +1,266 @@
+/* The POP3 commands: one table of state x verb, and what each one does. */
+#include "core/check.h"
+#include "pop3/pop3_session.h"
+#include <string.h>
+
+static void run_user(struct pop3_session *session,
+                     const struct dialogue_line *argument)
+{
+    memset(&session->login, 0, sizeof(session->login));
+    memcpy(session->login.name, argument->text, argument->len);
+    pop3_enter_state(session, POP3_NAMED);
+    /* The same for every name: who has a mailbox here is not told. */
+    pop3_say(session, POP3_NAME_OK);
+}
+
+static void run_pass(struct pop3_session *session,
+                     const struct dialogue_line *argument)
+{
+    memcpy(session->login.password, argument->text, argument->len);
+    session->login.password[argument->len] = '\0';
+    pop3_begin_login(session);
+}
+
+static void run_capa(struct pop3_session *session,
+                     const struct dialogue_line *argument)
+{
+    (void)argument;
+    pop3_say(session, POP3_CAPABILITIES);
+}
+
+static void run_quit(struct pop3_session *session,
+                     const struct dialogue_line *argument)
+{
+    (void)argument;
+    if (session->state == POP3_TRANSACTION)
+        pop3_begin_update(session);
+    else
+        pop3_finish(session, POP3_BYE);
+}
+
+static void run_stat(struct pop3_session *session,
+                     const struct dialogue_line *argument)
+{
+    const struct store_maildrop *drop = &session->maildrop.drop;
+    char buffer[64];
+    struct text text;
+
+    (void)argument;
+    text_init(&text, buffer, sizeof(buffer));
+    text_string(&text, "+OK ");
+    text_decimal(&text, drop->count - session->deleted);
+    text_string(&text, " ");
+    text_decimal(&text, drop->bytes - session->deleted_bytes);
+    text_string(&text, "\r\n");
+    dialogue_write(&session->dialogue, text.bytes, text.len);
+}
+
+/* The message a number stands for; NULL, and the error said, when there is
+ * none. */
+static struct store_entry *find_message(struct pop3_session *session,
+                                        const struct dialogue_line *number)
+{
+    struct store_maildrop *drop = &session->maildrop.drop;
+    struct store_entry *entry;
+    uint64_t value;
+
+    if (!text_number(number->text, number->len, &value)) {
+        pop3_say(session, POP3_ARGUMENT);
+        return NULL;
+    }
+    if (value == 0 || value > drop->count) {
+        pop3_say(session, POP3_NO_MESSAGE);
+        return NULL;
+    }
+    entry = &drop->entries[value - 1];
+    if (pop3_is_marked(entry)) {
+        pop3_say(session, POP3_IS_DELETED);
+        return NULL;
+    }
+    return entry;
+}
+
+static uint32_t index_of(const struct pop3_session *session,
+                         const struct store_entry *entry)
+{
+    return (uint32_t)(entry - session->maildrop.drop.entries);
+}
+
+static void list(struct pop3_session *session,
+                 const struct dialogue_line *argument,
+                 enum pop3_listing listing)
+{
+    const struct store_entry *entry;
+    char buffer[64];
+    struct text text;
+
+    if (argument->len == 0) {
+        pop3_send_listing(session, listing);
+        return;
+    }
+    entry = find_message(session, argument);
+    if (entry == NULL)
+        return;
+    text_init(&text, buffer, sizeof(buffer));
+    text_string(&text, "+OK ");
+    pop3_format_entry(&text, session, index_of(session, entry), listing);
+    dialogue_write(&session->dialogue, text.bytes, text.len);
+}
+
+static void run_list(struct pop3_session *session,
+                     const struct dialogue_line *argument)
+{
+    list(session, argument, POP3_LIST_SIZES);
+}
+
+static void run_uidl(struct pop3_session *session,
+                     const struct dialogue_line *argument)
+{
+    list(session, argument, POP3_LIST_UIDS);
+}
+
+static void run_retr(struct pop3_session *session,
+                     const struct dialogue_line *argument)
+{
+    const struct store_entry *entry = find_message(session, argument);
+
+    if (entry != NULL)
+        pop3_send_message(session, index_of(session, entry), POP3_ALL_LINES);
+}
+
+static void run_top(struct pop3_session *session,
+                    const struct dialogue_line *argument)
+{
+    const struct store_entry *entry;
+    struct dialogue_line lines;
+    struct dialogue_line number = dialogue_word(argument, &lines);
+    uint64_t count;
+
+    if (!text_number(lines.text, lines.len, &count)) {
+        pop3_say(session, POP3_ARGUMENT);
+        return;
+    }
+    entry = find_message(session, &number);
+    if (entry != NULL)
+        pop3_send_message(session, index_of(session, entry), count);
+}
+
+static void run_dele(struct pop3_session *session,
+                     const struct dialogue_line *argument)
+{
+    struct store_entry *entry = find_message(session, argument);
+
+    if (entry == NULL)
+        return;
+    pop3_mark(session, entry);
+    pop3_say(session, POP3_DELETED);
+}
+
+static void run_noop(struct pop3_session *session,
+                     const struct dialogue_line *argument)
+{
+    (void)argument;
+    pop3_say(session, POP3_OK);
+}
+
+static void run_rset(struct pop3_session *session,
+                     const struct dialogue_line *argument)
+{
+    (void)argument;
+    pop3_unmark_all(session);
+    pop3_say(session, POP3_OK);
+}
+
+/* States in which a command may come; the others read no commands. */
+#define IN_GREETED     (1u << POP3_GREETED)
+#define IN_NAMED       (1u << POP3_NAMED)
+#define IN_TRANSACTION (1u << POP3_TRANSACTION)
+#define IN_ANY         (IN_GREETED | IN_NAMED | IN_TRANSACTION)
+
+enum argument_rule {
+    ARGUMENT_NONE,
+    ARGUMENT_MAY,
+    ARGUMENT_MUST,
+    ARGUMENT_RAW, /* must; all behind the first space, spaces too */
+};
+
+static const struct pop3_command {
+    const char *verb;
+    uint8_t states;   /* where it is allowed; else POP3_STATE */
+    uint8_t argument; /* enum argument_rule */
+    void (*run)(struct pop3_session *session,
+                const struct dialogue_line *argument);
+} commands[] = {
+    {"USER", IN_GREETED | IN_NAMED, ARGUMENT_MUST, run_user},
+    {"PASS", IN_NAMED, ARGUMENT_RAW, run_pass},
+    {"STAT", IN_TRANSACTION, ARGUMENT_NONE, run_stat},
+    {"LIST", IN_TRANSACTION, ARGUMENT_MAY, run_list},
+    {"UIDL", IN_TRANSACTION, ARGUMENT_MAY, run_uidl},
+    {"RETR", IN_TRANSACTION, ARGUMENT_MUST, run_retr},
+    {"TOP", IN_TRANSACTION, ARGUMENT_MUST, run_top},
+    {"DELE", IN_TRANSACTION, ARGUMENT_MUST, run_dele},
+    {"RSET", IN_TRANSACTION, ARGUMENT_NONE, run_rset},
+    {"NOOP", IN_TRANSACTION, ARGUMENT_NONE, run_noop},
+    {"CAPA", IN_ANY, ARGUMENT_NONE, run_capa},
+    {"QUIT", IN_ANY, ARGUMENT_NONE, run_quit},
+};
+
+static const struct pop3_command *find_command(const struct dialogue_line *word)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+        if (text_equal(word->text, word->len, commands[i].verb))
+            return &commands[i];
+    return NULL;
+}
+
+static void take_line(struct pop3_session *session,
+                      const struct dialogue_line *line)
+{
+    struct dialogue_line argument;
+    struct dialogue_line word = dialogue_word(line, &argument);
+    const struct pop3_command *command = find_command(&word);
+
+    if (!dialogue_line_clean(line)) {
+        pop3_say(session, POP3_CONTROL);
+        return;
+    }
+    if (command == NULL) {
+        pop3_say(session, POP3_UNKNOWN);
+        return;
+    }
+    if (command->argument == ARGUMENT_RAW && line->len > word.len) {
+        argument.text = line->text + word.len + 1;
+        argument.len = line->len - word.len - 1;
+    }
+    if ((command->states >> session->state & 1) == 0)
+        pop3_say(session, POP3_STATE);
+    else if (command->argument == ARGUMENT_NONE && argument.len > 0)
+        pop3_say(session, POP3_NO_ARGUMENT);
+    else if (command->argument >= ARGUMENT_MUST && argument.len == 0)
+        pop3_say(session, POP3_ARGUMENT);
+    else
+        command->run(session, &argument);
+}
+
+size_t pop3_take_command(struct pop3_session *session, const uint8_t *data,
+                         size_t len)
+{
+    enum dialogue_result result;
+    struct dialogue_line line;
+    size_t taken;
+
+    if (dialogue_blocked(&session->dialogue))
+        return 0;
+    result = dialogue_read(&session->dialogue, data, len, &taken, &line);
+    if (result == DIALOGUE_MORE)
+        return taken;
+    pop3_enter_state(session, session->state);
+    if (result == DIALOGUE_TOO_LONG)
+        pop3_say(session, POP3_LINE_TOO_LONG);
+    else
+        take_line(session, &line);
+    pop3_check_errors(session);
+    return taken;
+}

@@ -1,0 +1,60 @@
+/* The text of a message on its way out: see pop3_text.h. */
+#include "pop3/pop3_text.h"
+#include <string.h>
+
+void pop3_text_init(struct pop3_text *text, uint64_t lines)
+{
+    memset(text, 0, sizeof(*text));
+    text->lines = lines;
+    text->line_start = true;
+    text->empty_line = true;
+}
+
+/* A CRLF went by. */
+static void end_line(struct pop3_text *text)
+{
+    if (text->body) {
+        if (text->lines != POP3_ALL_LINES)
+            text->lines--;
+    } else if (text->empty_line) {
+        text->body = true;
+    }
+    text->line_start = true;
+    text->empty_line = true;
+    text->dot_sent = false;
+    text->carriage_return = false;
+    text->finished = text->body && text->lines == 0;
+}
+
+/* A piece of one line that has no LF in it, but perhaps as its last byte. */
+static void scan_piece(struct pop3_text *text, const uint8_t *data, size_t len)
+{
+    bool line_feed = data[len - 1] == '\n';
+    bool after_cr = len >= 2 ? data[len - 2] == '\r' : text->carriage_return;
+
+    if (line_feed && after_cr) {
+        if (len > 2 || (len == 2 && !text->line_start))
+            text->empty_line = false;
+        end_line(text);
+        return;
+    }
+    /* Only a CR that begins the line leaves it empty so far. */
+    if (len > 1 || data[0] != '\r' || !text->line_start)
+        text->empty_line = false;
+    text->line_start = false;
+    text->carriage_return = data[len - 1] == '\r';
+}
+
+size_t pop3_text_scan(struct pop3_text *text, const uint8_t *data, size_t len)
+{
+    size_t i = 0;
+
+    while (i < len && !text->finished && !pop3_text_dot_due(text, data[i])) {
+        const uint8_t *feed = memchr(data + i, '\n', len - i);
+        size_t piece = feed != NULL ? (size_t)(feed - (data + i)) + 1 : len - i;
+
+        scan_piece(text, data + i, piece);
+        i += piece;
+    }
+    return i;
+}

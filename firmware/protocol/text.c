@@ -1,0 +1,95 @@
+/* Short texts: see text.h. */
+#include "protocol/text.h"
+#include <string.h>
+
+void text_init(struct text *text, void *buffer, size_t room)
+{
+    text->bytes = buffer;
+    text->room = room;
+    text->len = 0;
+    text->cut = false;
+}
+
+void text_bytes(struct text *text, const void *bytes, size_t len)
+{
+    if (len > text->room - text->len) {
+        text->cut = true;
+        return;
+    }
+    memcpy(text->bytes + text->len, bytes, len);
+    text->len += len;
+}
+
+void text_string(struct text *text, const char *string)
+{
+    text_bytes(text, string, strlen(string));
+}
+
+void text_decimal_padded(struct text *text, uint64_t value, unsigned digits)
+{
+    char reversed[20];
+    char forward[20];
+    unsigned count = 0;
+    unsigned i;
+
+    do {
+        reversed[count++] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value != 0);
+    while (count < digits && count < sizeof(reversed))
+        reversed[count++] = '0';
+    for (i = 0; i < count; i++)
+        forward[i] = reversed[count - 1 - i];
+    text_bytes(text, forward, count);
+}
+
+void text_decimal(struct text *text, uint64_t value)
+{
+    text_decimal_padded(text, value, 1);
+}
+
+void text_hex(struct text *text, uint64_t value, unsigned digits)
+{
+    static const char digit[] = "0123456789abcdef";
+    char out[16];
+    unsigned i;
+
+    if (digits > sizeof(out))
+        digits = sizeof(out);
+    for (i = digits; i > 0; i--) {
+        out[i - 1] = digit[value & 15];
+        value >>= 4;
+    }
+    text_bytes(text, out, digits);
+}
+
+bool text_equal(const char *text, size_t len, const char *word)
+{
+    size_t i;
+
+    for (i = 0; i < len; i++) {
+        char c = text[i];
+
+        if (c >= 'a' && c <= 'z')
+            c = (char)(c - 'a' + 'A');
+        if (word[i] == '\0' || c != word[i])
+            return false;
+    }
+    return word[len] == '\0';
+}
+
+bool text_number(const char *text, size_t len, uint64_t *value)
+{
+    uint64_t number = 0;
+    size_t i;
+
+    if (len == 0 || len > 19)
+        return false;
+    for (i = 0; i < len; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return false;
+        number = number * 10 + (uint64_t)(text[i] - '0');
+    }
+    *value = number;
+    return true;
+}

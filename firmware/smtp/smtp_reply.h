@@ -1,0 +1,59 @@
+/* Every reply of the SMTP server, in one table (RFC 5321 4.2, RFC 3463). */
+#ifndef SMTP_SMTP_REPLY_H
+#define SMTP_SMTP_REPLY_H
+
+#include "protocol/text.h"
+#include <stdint.h>
+
+enum smtp_reply {
+    SMTP_OK,
+    SMTP_SENDER_OK,
+    SMTP_RECIPIENT_OK,
+    SMTP_BYE,
+    SMTP_VERIFY,
+    SMTP_HELP,
+    SMTP_START_MAIL,
+    SMTP_TIMED_OUT,
+    SMTP_TOO_MANY_ERRORS,
+    SMTP_TOO_MANY_COMMANDS,
+    SMTP_BUSY,
+    SMTP_STOPPING,
+    SMTP_STORE_GONE,
+    SMTP_STORE_BUSY,
+    SMTP_STORE_FULL,
+    SMTP_TOO_MANY_RECIPIENTS,
+    SMTP_LINE_TOO_LONG,
+    SMTP_UNKNOWN,
+    SMTP_CONTROL,
+    SMTP_SYNTAX,
+    SMTP_NO_ARGUMENT,
+    SMTP_ARGUMENT,
+    SMTP_BAD_PARAMETER,
+    SMTP_BAD_SENDER,
+    SMTP_BAD_RECIPIENT,
+    SMTP_NOT_IMPLEMENTED,
+    SMTP_SEQUENCE,
+    SMTP_HELLO_FIRST,
+    SMTP_NO_USER,
+    SMTP_DISABLED,
+    SMTP_NO_RELAY,
+    SMTP_BARE,
+    SMTP_TOO_BIG,
+    SMTP_LOOP,
+    SMTP_NO_RECIPIENTS,
+    SMTP_PARAMETER_UNKNOWN,
+    SMTP_REPLIES
+};
+
+/* smtp_reply_code - its three digits. */
+uint16_t smtp_reply_code(enum smtp_reply reply);
+
+/* smtp_reply_format - appends the whole line with CRLF; host stands in the
+ * replies that name it. */
+void smtp_reply_format(struct text *text, enum smtp_reply reply,
+                       const char *host);
+
+/* Longest reply, of one line or several, with the longest host name. */
+#define SMTP_REPLY_BYTES 640
+
+#endif

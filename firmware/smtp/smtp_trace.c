@@ -1,0 +1,77 @@
+/* Trace lines before a received message (RFC 5321 4.4, RFC 5322 3.3):
+ *
+ *   Return-Path: <sender>
+ *   Received: from HELO-name ([address])
+ *           by host with ESMTP id 18c2f0a31b7-2a;
+ *           Tue, 24 Nov 2026 03:35:21 +0000
+ */
+#define _POSIX_C_SOURCE 200809L /* gmtime_r */
+#include "smtp/smtp_session.h"
+#include <string.h>
+#include <time.h>
+
+static void format_date(struct text *text, int64_t unix_ms)
+{
+    static const char days[] = "SunMonTueWedThuFriSat";
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    time_t seconds = (time_t)(unix_ms / 1000);
+    struct tm tm;
+
+    memset(&tm, 0, sizeof(tm));
+    if (unix_ms < 0 || gmtime_r(&seconds, &tm) == NULL) {
+        seconds = 0;
+        (void)gmtime_r(&seconds, &tm);
+    }
+    text_bytes(text, days + 3 * tm.tm_wday, 3);
+    text_string(text, ", ");
+    text_decimal(text, (uint64_t)tm.tm_mday);
+    text_string(text, " ");
+    text_bytes(text, months + 3 * tm.tm_mon, 3);
+    text_string(text, " ");
+    text_decimal_padded(text, (uint64_t)tm.tm_year + 1900, 4);
+    text_string(text, " ");
+    text_decimal_padded(text, (uint64_t)tm.tm_hour, 2);
+    text_string(text, ":");
+    text_decimal_padded(text, (uint64_t)tm.tm_min, 2);
+    text_string(text, ":");
+    text_decimal_padded(text, (uint64_t)tm.tm_sec, 2);
+    text_string(text, " +0000");
+}
+
+static void format_peer(struct text *text, const struct stream *stream)
+{
+    char address[NET_ADDRESS_TEXT];
+    struct net_endpoint peer;
+
+    stream_peer(stream, &peer);
+    text_string(text, "([");
+    if (!net_address_is_v4(&peer.address))
+        text_string(text, "IPv6:");
+    text_string(text, net_address_format(&peer.address, address));
+    text_string(text, "])");
+}
+
+void smtp_transaction_id(struct text *text, const struct smtp_session *session)
+{
+    text_hex(text, (uint64_t)session->received_ms, 11);
+    text_string(text, "-");
+    text_decimal(text, session->serial);
+}
+
+void smtp_trace_format(struct text *text, const struct smtp_session *session,
+                       const char *host)
+{
+    text_string(text, "Return-Path: <");
+    text_bytes(text, session->sender, session->sender_bytes);
+    text_string(text, ">\r\nReceived: from ");
+    text_bytes(text, session->helo, session->helo_bytes);
+    text_string(text, " ");
+    format_peer(text, session->dialogue.stream);
+    text_string(text, "\r\n\tby ");
+    text_string(text, host);
+    text_string(text, session->extended ? " with ESMTP id " : " with SMTP id ");
+    smtp_transaction_id(text, session);
+    text_string(text, ";\r\n\t");
+    format_date(text, session->received_ms);
+    text_string(text, "\r\n");
+}

@@ -1,0 +1,471 @@
+/* Messages on their way in: gathered in blocks, spilled as chunks, committed.
+ *
+ *   st_inbound_write -> filling: block -> block -> ...     (at most one chunk)
+ *                       spilling: the chunk before, in the writer's hands
+ *   st_inbound_commit -> the writer takes what is in `filling` as the tail
+ *
+ * While a chunk is being spilled the next one is filled. When no block is free,
+ * whoever holds the most bytes is spilled, and the one who asked waits for
+ * resume(); since begun messages leave an eighth of the blocks for growing, and
+ * any message with bytes can be spilled, somebody always gets on. */
+#include "st_internal.h"
+#include "core/check.h"
+#include "core/memory.h"
+#include <string.h>
+
+/* Of the blocks, kept for messages that have begun. */
+#define RESERVE_SHARE 8
+#define PARTS_MAX     4000
+
+struct chain {
+    struct st_block *first, *last;
+    size_t bytes;
+};
+
+struct st_inbound {
+    struct list link;        /* active or free */
+    struct st_request spill; /* also for removing chunks at the end */
+    struct st_request commit;
+    struct chain filling, spilling;
+    bool spill_busy, committing, discarded, waiting;
+    enum err error;       /* the message cannot be stored any more */
+    enum err spill_error; /* of the chunk the writer had last */
+    uint32_t chunks;      /* spilled or being spilled */
+    uint64_t chunk_bytes; /* in them */
+    uint64_t size;
+    int64_t message_id;
+    void (*resume)(void *context);
+    void *context;
+    void (*done)(void *context, enum err result, int64_t message_id);
+    void *done_context;
+    char sender[USER_ADDRESS_BYTES];
+    unsigned user_count;
+    int64_t users[STORE_RECIPIENTS_MAX];
+};
+
+static struct {
+    struct list active, free;
+    struct st_block *blocks; /* free ones */
+    size_t block_count, blocks_free;
+    uint8_t *staging; /* a chunk in one piece, for the writer */
+    unsigned waiting;
+} state;
+
+/* ---- Blocks ------------------------------------------------------------- */
+
+static struct st_block *take_block(void)
+{
+    struct st_block *block = state.blocks;
+
+    if (block) {
+        state.blocks = block->next;
+        block->next = NULL;
+        state.blocks_free--;
+    }
+    return block;
+}
+
+static void free_chain(struct chain *chain)
+{
+    struct st_block *block = chain->first;
+
+    while (block) {
+        struct st_block *next = block->next;
+
+        block->next = state.blocks;
+        state.blocks = block;
+        state.blocks_free++;
+        block = next;
+    }
+    memset(chain, 0, sizeof *chain);
+}
+
+/* The chain's bytes in one piece: in its only block, or in the staging area,
+ * which belongs to the writer for the time of one request. */
+static const void *one_piece(const struct chain *chain)
+{
+    size_t at = 0;
+
+    if (chain->bytes <= ST_BLOCK_DATA)
+        return chain->first ? chain->first->data : state.staging;
+    for (const struct st_block *block = chain->first; block;
+         block = block->next) {
+        size_t part = chain->bytes - at;
+
+        if (part > ST_BLOCK_DATA)
+            part = ST_BLOCK_DATA;
+        memcpy(state.staging + at, block->data, part);
+        at += part;
+    }
+    return state.staging;
+}
+
+/* ---- Spilling ----------------------------------------------------------- */
+
+static void free_inbound(struct st_inbound *inbound)
+{
+    free_chain(&inbound->filling);
+    free_chain(&inbound->spilling);
+    if (inbound->waiting)
+        state.waiting--;
+    inbound->waiting = false;
+    list_remove(&inbound->link);
+    list_append(&state.free, &inbound->link);
+}
+
+static void remove_chunks(struct st_request *request, struct store *store)
+{
+    struct st_inbound *inbound = request->context;
+
+    request->result = store_discard_chunks(store, inbound->message_id);
+}
+
+/* Chunks that could not be removed now go at the next opening. */
+static void chunks_removed(struct st_request *request)
+{
+    free_inbound(request->context);
+}
+
+/* The end of a message that was not delivered. */
+static void drop(struct st_inbound *inbound)
+{
+    free_chain(&inbound->filling);
+    if (inbound->chunks == 0 || inbound->error == ERR_GONE) {
+        free_inbound(inbound);
+        return;
+    }
+    inbound->discarded = true;
+    inbound->spill_busy = true;
+    inbound->spill.work = remove_chunks;
+    inbound->spill.done = chunks_removed;
+    st_queue(&st_context.writes, &inbound->spill);
+}
+
+static void put_chunk(struct st_request *request, struct store *store)
+{
+    struct st_inbound *inbound = request->context;
+
+    request->result =
+        store_put_chunk(store, inbound->message_id, inbound->chunks - 1,
+                        one_piece(&inbound->spilling), inbound->spilling.bytes);
+    inbound->spill_error = request->result;
+}
+
+static void chunk_is_put(struct st_request *request)
+{
+    struct st_inbound *inbound = request->context;
+
+    inbound->spill_busy = false;
+    free_chain(&inbound->spilling);
+    if (request->result && !inbound->error)
+        inbound->error = request->result;
+    if (inbound->discarded)
+        drop(inbound);
+}
+
+static void start_spill(struct st_inbound *inbound)
+{
+    inbound->spilling = inbound->filling;
+    memset(&inbound->filling, 0, sizeof inbound->filling);
+    inbound->chunks++;
+    inbound->chunk_bytes += inbound->spilling.bytes;
+    inbound->spill_busy = true;
+    inbound->spill.work = put_chunk;
+    inbound->spill.done = chunk_is_put;
+    st_queue(&st_context.writes, &inbound->spill);
+}
+
+/* No block is free: the one that holds the most makes room. */
+static void spill_largest(void)
+{
+    struct st_inbound *largest = NULL;
+
+    for (struct list *node = state.active.next; node != &state.active;
+         node = node->next) {
+        struct st_inbound *each = LIST_ELEMENT(node, struct st_inbound, link);
+
+        if (each->spill_busy || each->committing || each->discarded ||
+            each->chunks >= PARTS_MAX || each->filling.bytes == 0)
+            continue;
+        if (!largest || each->filling.bytes > largest->filling.bytes)
+            largest = each;
+    }
+    if (largest)
+        start_spill(largest);
+}
+
+/* ---- Begin, write ------------------------------------------------------- */
+
+struct st_inbound *st_inbound_begin(uint64_t expected_bytes,
+                                    void (*resume)(void *context),
+                                    void *context, enum err *why)
+{
+    struct st_inbound *inbound;
+
+    *why = OK;
+    if (st_context.state != ST_READY || st_context.closing || st_context.gone)
+        *why = ERR_GONE;
+    else if (st_context.room == 0 || expected_bytes > st_context.room)
+        *why = ERR_FULL;
+    else if (list_empty(&state.free) ||
+             state.blocks_free <= state.block_count / RESERVE_SHARE)
+        *why = ERR_MEMORY;
+    if (*why)
+        return NULL;
+    inbound =
+        LIST_ELEMENT(list_take_first(&state.free), struct st_inbound, link);
+    memset(inbound, 0, offsetof(struct st_inbound, users));
+    list_init(&inbound->link);
+    list_append(&state.active, &inbound->link);
+    list_init(&inbound->spill.link);
+    list_init(&inbound->commit.link);
+    inbound->spill.context = inbound;
+    inbound->commit.context = inbound;
+    inbound->resume = resume;
+    inbound->context = context;
+    inbound->message_id = store_reserve_id(ST_WRITER->store);
+    return inbound;
+}
+
+/* Room for at least one more byte in the chunk that is being filled. */
+static bool make_room(struct st_inbound *inbound)
+{
+    struct chain *chain = &inbound->filling;
+    struct st_block *block;
+
+    if (chain->bytes == STORE_CHUNK_BYTES) {
+        if (inbound->spill_busy)
+            return false;
+        start_spill(inbound);
+    }
+    if (chain->bytes % ST_BLOCK_DATA || (chain->bytes == 0 && chain->first))
+        return true;
+    block = take_block();
+    if (!block) {
+        spill_largest();
+        return false;
+    }
+    if (chain->last)
+        chain->last->next = block;
+    else
+        chain->first = block;
+    chain->last = block;
+    return true;
+}
+
+static size_t append(struct chain *chain, const uint8_t *data, size_t len)
+{
+    size_t used = chain->bytes % ST_BLOCK_DATA;
+    size_t part = ST_BLOCK_DATA - used;
+
+    if (part > len)
+        part = len;
+    if (part > STORE_CHUNK_BYTES - chain->bytes)
+        part = STORE_CHUNK_BYTES - chain->bytes;
+    memcpy(chain->last->data + used, data, part);
+    chain->bytes += part;
+    return part;
+}
+
+size_t st_inbound_write(struct st_inbound *inbound, const void *data,
+                        size_t len)
+{
+    const uint8_t *from = data;
+    size_t taken = 0;
+
+    if (!inbound->error && len > STORE_MESSAGE_MAX - inbound->size)
+        inbound->error = ERR_TOO_BIG;
+    while (!inbound->error && taken < len) {
+        if (!make_room(inbound)) {
+            if (!inbound->waiting)
+                state.waiting++;
+            inbound->waiting = true;
+            break;
+        }
+        taken += append(&inbound->filling, from + taken, len - taken);
+    }
+    /* What cannot be stored any more is taken and told about at the end. */
+    if (inbound->error)
+        taken = len;
+    inbound->size += taken;
+    return taken;
+}
+
+uint64_t st_inbound_size(const struct st_inbound *inbound)
+{
+    return inbound->size;
+}
+
+/* ---- Commit, discard ---------------------------------------------------- */
+
+static void deliver(struct st_request *request, struct store *store)
+{
+    struct st_inbound *inbound = request->context;
+    struct store_delivery delivery = {
+        .message_id = inbound->message_id,
+        .sender = inbound->sender,
+        .received_ms = machine_wall_clock_ms(),
+        .users = inbound->users,
+        .user_count = inbound->user_count,
+        .chunks = inbound->chunks,
+        .chunk_bytes = inbound->chunk_bytes,
+        .tail = one_piece(&inbound->filling),
+        .tail_bytes = inbound->filling.bytes,
+    };
+
+    request->result = inbound->error         ? inbound->error
+                      : inbound->spill_error ? inbound->spill_error
+                                             : store_deliver(store, &delivery);
+}
+
+static void delivered(struct st_request *request)
+{
+    struct st_inbound *inbound = request->context;
+
+    if (request->result == OK) {
+        st_context.figures.delivered++;
+        st_context.figures.store.messages++;
+    } else if (!inbound->error) {
+        inbound->error = request->result;
+    }
+    if (inbound->done)
+        inbound->done(inbound->done_context, request->result,
+                      inbound->message_id);
+    if (request->result == OK)
+        free_inbound(inbound);
+    else
+        drop(inbound);
+}
+
+void st_inbound_commit(struct st_inbound *inbound, const char *sender,
+                       const int64_t *users, unsigned user_count,
+                       void (*done)(void *context, enum err result,
+                                    int64_t message_id),
+                       void *context)
+{
+    size_t len = strnlen(sender, sizeof inbound->sender);
+
+    inbound->committing = true;
+    inbound->done = done;
+    inbound->done_context = context;
+    inbound->commit.work = deliver;
+    inbound->commit.done = delivered;
+    if (inbound->waiting)
+        state.waiting--;
+    inbound->waiting = false;
+    if (user_count > STORE_RECIPIENTS_MAX || len == sizeof inbound->sender) {
+        st_answer(&inbound->commit, ERR_INVALID);
+        return;
+    }
+    memcpy(inbound->sender, sender, len + 1);
+    memcpy(inbound->users, users, user_count * sizeof *users);
+    inbound->user_count = user_count;
+    if (inbound->error)
+        st_answer(&inbound->commit, inbound->error);
+    else
+        st_queue(&st_context.writes, &inbound->commit);
+}
+
+void st_inbound_forget(void *context)
+{
+    for (struct list *node = state.active.next; node != &state.active;
+         node = node->next) {
+        struct st_inbound *each = LIST_ELEMENT(node, struct st_inbound, link);
+
+        if (each->committing && each->done_context == context)
+            each->done = NULL;
+    }
+}
+
+void st_inbound_discard(struct st_inbound *inbound)
+{
+    if (inbound->waiting)
+        state.waiting--;
+    inbound->waiting = false;
+    inbound->discarded = true;
+    free_chain(&inbound->filling);
+    if (!inbound->spill_busy)
+        drop(inbound);
+}
+
+/* ---- MT ----------------------------------------------------------------- */
+
+/* The stick is gone: what came in so far is lost with its chunks. */
+void st_inbound_lose(void)
+{
+    for (struct list *node = state.active.next; node != &state.active;
+         node = node->next) {
+        struct st_inbound *each = LIST_ELEMENT(node, struct st_inbound, link);
+
+        each->error = ERR_GONE;
+        if (!each->committing)
+            free_chain(&each->filling);
+    }
+}
+
+bool st_inbound_run(void)
+{
+    struct list *node = state.active.next;
+    size_t blocks = state.blocks_free;
+    bool any = false;
+
+    if (state.waiting == 0)
+        return false;
+    while (node != &state.active) {
+        struct st_inbound *each = LIST_ELEMENT(node, struct st_inbound, link);
+
+        node = node->next;
+        if (!each->waiting)
+            continue;
+        if (!each->error &&
+            (blocks == 0 ||
+             (each->spill_busy && each->filling.bytes == STORE_CHUNK_BYTES)))
+            continue;
+        if (blocks)
+            blocks--;
+        each->waiting = false;
+        state.waiting--;
+        any = true;
+        each->resume(each->context);
+        /* The callback may have ended any message: from the start again. */
+        node = state.active.next;
+    }
+    return any;
+}
+
+void st_inbound_figures(struct st_figures *figures)
+{
+    figures->buffers = state.block_count;
+    figures->buffers_free = state.blocks_free;
+}
+
+enum err st_inbound_init(size_t bytes)
+{
+    size_t each = 2 * ST_BLOCK_BYTES + sizeof(struct st_inbound);
+    size_t count = bytes / each;
+    struct st_inbound *inbounds;
+    struct st_block *blocks;
+
+    list_init(&state.active);
+    list_init(&state.free);
+    state.blocks = NULL;
+    state.waiting = 0;
+    if (count < 16)
+        return ERR_MEMORY;
+    inbounds = memory_take("messages in", count * sizeof *inbounds, 64);
+    blocks = memory_take("message blocks", 2 * count * sizeof *blocks, 4096);
+    state.staging = memory_take("message blocks", STORE_CHUNK_BYTES, 4096);
+    if (!inbounds || !blocks || !state.staging)
+        return ERR_MEMORY;
+    for (size_t i = 0; i < count; i++) {
+        list_init(&inbounds[i].link);
+        list_append(&state.free, &inbounds[i].link);
+    }
+    for (size_t i = 0; i < 2 * count; i++) {
+        blocks[i].next = state.blocks;
+        state.blocks = &blocks[i];
+    }
+    state.block_count = 2 * count;
+    state.blocks_free = 2 * count;
+    return OK;
+}

@@ -1,0 +1,135 @@
+/* ST's own picture of itself, for the files of this folder.
+ *
+ *   MT: st_inbound_..., st_read ... -> queues --> workers --> done list ->
+ * done()
+ *
+ * A worker is a coroutine with a connection of its own: one writer, some
+ * readers; the password worker has none. A worker gives way only while the
+ * stick works (st_media.c), between slices of a password, and when it has
+ * nothing to do; MT never sees it in the middle of anything else. */
+#ifndef STORE_ST_INTERNAL_H
+#define STORE_ST_INTERNAL_H
+
+#include "core/coroutine.h"
+#include "core/machine.h"
+#include "core/timer.h"
+#include "store/st.h"
+
+#define ST_READERS        3
+#define ST_WORKERS        (ST_READERS + 2)
+#define ST_SETTINGS       48
+#define ST_LOGINS_MAX     1000
+#define ST_BATCH_REQUESTS 256
+#define ST_BLOCK_BYTES    4096
+#define ST_BLOCK_DATA     (ST_BLOCK_BYTES - sizeof(void *))
+#define ST_STORE_ID_BYTES 24
+
+enum st_worker_state {
+    WORKER_IDLE, /* gave way for want of work */
+    WORKER_DISK, /* waits for the stick */
+    WORKER_READY /* gave way, goes on in the next turn */
+};
+
+struct st_worker {
+    struct coroutine coroutine; /* must be first */
+    enum st_worker_state state;
+    struct store *store;
+    struct machine_disk_request disk;
+    /* Whether it has something to do; asked while it is idle. */
+    bool (*wanted)(const struct st_worker *worker);
+};
+
+struct st_setting_row {
+    char key[64];
+    char value[1024];
+};
+
+struct st_block {
+    struct st_block *next;
+    uint8_t data[ST_BLOCK_DATA];
+};
+
+struct st_context {
+    enum st_state state;
+    char text[160];
+    struct st_worker workers[ST_WORKERS]; /* writer, readers, passwords */
+
+    struct list writes, reads, logins; /* st_request.link */
+    struct list done;                  /* worked off, done() still to call */
+
+    /* The stick. */
+    struct media media;
+    unsigned disk;
+    uint32_t generation;
+    bool gone;    /* nothing reaches the stick any more */
+    bool closing; /* st_close() */
+    bool closed;
+    bool search_due, checkpoint_due;
+    bool reload_due; /* the directory, after a change of domains */
+    uint32_t tried[MACHINE_DISKS]; /* generation, 0: not yet */
+    char store_id[ST_STORE_ID_BYTES];
+    struct timer search_timer, idle_timer;
+
+    uint64_t room; /* of the store, as of the last commit */
+    struct st_figures figures;
+
+    uint8_t *directory_memory[2];
+    size_t directory_bytes;
+    unsigned directory_used;
+    struct st_setting_row *settings;
+    unsigned setting_count;
+};
+
+extern struct st_context st_context;
+
+#define ST_WRITER   (&st_context.workers[0])
+#define ST_READER   (&st_context.workers[1])
+#define ST_PASSWORD (&st_context.workers[ST_WORKERS - 1])
+
+/* st.c */
+/* st_queue - appends a request to a queue; when the store is not there it is
+ * answered with ERR_GONE instead. */
+void st_queue(struct list *queue, struct st_request *request);
+/* st_answer - the request is done with this result; done() comes from MT. */
+void st_answer(struct st_request *request, enum err result);
+/* st_fail_queue - answers everything that waits in a queue. */
+void st_fail_queue(struct list *queue, enum err result);
+void st_give_way(enum st_worker_state state);
+bool st_readers_busy(void);
+
+/* st_media.c */
+void st_media_init(void);
+/* st_media_lost - whether the stick that was chosen is not there any more. */
+bool st_media_lost(void);
+
+/* st_open.c: all in the writer's coroutine. */
+void st_search(void);
+void st_leave_store(void);
+void st_shut_store(void);
+enum err st_reload_directory(void) MUST_CHECK;
+void st_say(enum st_state state, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void st_keep_setting(const char *key, const char *value);
+
+/* st_writer.c */
+void st_writer_main(void *argument);
+bool st_writer_wanted(const struct st_worker *worker);
+
+/* st_inbound.c */
+enum err st_inbound_init(size_t bytes) MUST_CHECK;
+bool st_inbound_run(void);
+void st_inbound_lose(void);
+void st_inbound_figures(struct st_figures *figures);
+
+/* st_request.c */
+enum err st_request_init(void) MUST_CHECK;
+void st_reader_main(void *argument);
+bool st_reader_wanted(const struct st_worker *worker);
+void st_password_main(void *argument);
+bool st_password_wanted(const struct st_worker *worker);
+/* What MT has to do itself: for a request that was taken out of its queue,
+ * resp. before done() of one that was worked off. */
+void st_request_cancelled(struct st_request *request);
+void st_request_finish(struct st_request *request);
+
+#endif

@@ -1,0 +1,223 @@
+/* Finding the store on the sticks, opening it, and leaving it.
+ *
+ * Runs in the writer's coroutine. The first stick with a store is taken; from
+ * then on, until the AO is started anew, only a store with the same id is. It
+ * is recognised by a reader, which changes nothing on it. */
+#include "st_internal.h"
+#include "core/log.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void st_say(enum st_state state, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(st_context.text, sizeof st_context.text, format, args);
+    va_end(args);
+    if (state != st_context.state)
+        log_info("st", "%s", st_context.text);
+    st_context.state = state;
+}
+
+/* ---- What is kept in memory --------------------------------------------- */
+
+void st_keep_setting(const char *key, const char *value)
+{
+    struct st_setting_row *row = st_context.settings;
+
+    if (strlen(key) >= sizeof row->key || strlen(value) >= sizeof row->value)
+        return;
+    for (unsigned i = 0; i < st_context.setting_count; i++, row++) {
+        if (strcmp(row->key, key) == 0) {
+            strcpy(row->value, value);
+            return;
+        }
+    }
+    if (st_context.setting_count == ST_SETTINGS)
+        return;
+    strcpy(row->key, key);
+    strcpy(row->value, value);
+    st_context.setting_count++;
+}
+
+static enum err keep_setting(void *context, const char *key, const char *value)
+{
+    (void)context;
+    st_keep_setting(key, value);
+    return OK;
+}
+
+enum err st_reload_directory(void)
+{
+    unsigned other = 1 - st_context.directory_used;
+    enum err err;
+
+    directory_stage(st_context.directory_memory[other],
+                    st_context.directory_bytes);
+    err = store_load_directory(ST_WRITER->store);
+    directory_publish(err == OK);
+    if (!err)
+        st_context.directory_used = other;
+    return err;
+}
+
+/* ---- Opening ------------------------------------------------------------ */
+
+/* Whether the store at this place is one that may be taken. */
+static enum err check_identity(const struct store_place *place)
+{
+    char id[ST_STORE_ID_BYTES] = "";
+    struct store *store;
+    enum err err = store_open(place, false, &store);
+
+    if (err)
+        return err;
+    err = store_setting_get(store, "store_id", id, sizeof id);
+    store_close(store);
+    if (err)
+        return err;
+    if (st_context.store_id[0] && strcmp(id, st_context.store_id) != 0)
+        return ERR_EXISTS;
+    strcpy(st_context.store_id, id);
+    return OK;
+}
+
+static enum err open_connections(const struct store_place *place)
+{
+    enum err err = store_open(place, true, &ST_WRITER->store);
+
+    for (unsigned i = 0; !err && i < ST_READERS; i++)
+        err = store_open(place, false, &ST_READER[i].store);
+    if (!err)
+        err = store_list_settings(ST_WRITER->store, keep_setting, NULL);
+    if (!err)
+        err = st_reload_directory();
+    if (!err)
+        err = store_figures(ST_WRITER->store, &st_context.figures.store);
+    if (err)
+        st_shut_store();
+    return err;
+}
+
+void st_shut_store(void)
+{
+    for (unsigned i = 0; i < ST_READERS; i++) {
+        store_close(ST_READER[i].store);
+        ST_READER[i].store = NULL;
+    }
+    store_close(ST_WRITER->store);
+    ST_WRITER->store = NULL;
+}
+
+static enum err open_store(void)
+{
+    struct store_place place;
+    bool known = st_context.store_id[0] != '\0';
+    enum err err = store_locate(&st_context.media, 0, &place);
+
+    if (!err)
+        err = check_identity(&place);
+    if (!err)
+        err = open_connections(&place);
+    if (err && !known)
+        st_context.store_id[0] = '\0';
+    return err;
+}
+
+/* ---- Searching ---------------------------------------------------------- */
+
+static void say_failure(enum err err, const char *stick, bool read_only)
+{
+    enum st_state waiting = st_context.store_id[0] ? ST_GONE : ST_SEARCHING;
+
+    switch ((int)err) {
+    case ERR_NOT_FOUND:
+        st_say(waiting, "no Barepost store on the stick %s", stick);
+        break;
+    case ERR_EXISTS:
+        st_say(ST_GONE,
+               "the stick %s holds another store; waiting for store %.8s",
+               stick, st_context.store_id);
+        break;
+    case ERR_GONE:
+        st_say(waiting, "the stick was pulled out again");
+        break;
+    case ERR_VERSION:
+        st_say(ST_FAILED, "the store on %s is not for this Barepost: %s", stick,
+               store_open_message());
+        break;
+    case ERR_CORRUPT:
+        st_say(ST_FAILED, "the store on %s is damaged: see mkusb --check",
+               stick);
+        break;
+    default:
+        st_say(ST_FAILED, "the store on %s cannot be opened: %s", stick,
+               read_only ? "the stick is write-protected" : err_text(err));
+    }
+}
+
+static void try_disk(unsigned disk, const struct machine_disk_info *info)
+{
+    char stick[48];
+    enum err err;
+
+    snprintf(stick, sizeof stick, "%s %s (place %u)", info->vendor,
+             info->product, disk);
+    st_context.disk = disk;
+    st_context.generation = info->generation;
+    st_context.media.sectors = info->sectors;
+    st_context.gone = false;
+    st_say(ST_OPENING, "looking at the stick %s", stick);
+    err = open_store();
+    if (err) {
+        say_failure(err, stick, info->read_only);
+        /* An I/O error may pass: such a stick is tried again. */
+        st_context.tried[disk] = err == ERR_IO ? 0 : info->generation + 1;
+        return;
+    }
+    st_context.room = store_room(ST_WRITER->store);
+    st_say(ST_READY, "store %.8s on %s", st_context.store_id, stick);
+}
+
+static void say_waiting(void)
+{
+    if (st_context.store_id[0])
+        st_say(ST_GONE, "the stick with store %.8s is not there: put it back",
+               st_context.store_id);
+    else
+        st_say(ST_SEARCHING, "no stick with a Barepost store was found yet");
+}
+
+void st_search(void)
+{
+    unsigned present = 0;
+
+    for (unsigned disk = 0; disk < MACHINE_DISKS; disk++) {
+        struct machine_disk_info info;
+
+        machine_disk_info(disk, &info);
+        if (!info.present) {
+            st_context.tried[disk] = 0;
+            continue;
+        }
+        present++;
+        if (st_context.tried[disk] == info.generation + 1)
+            continue;
+        try_disk(disk, &info);
+        if (st_context.state == ST_READY)
+            return;
+    }
+    if (present == 0)
+        say_waiting();
+}
+
+/* The stick is gone: connections are closed without reaching it. */
+void st_leave_store(void)
+{
+    st_shut_store();
+    memset(st_context.tried, 0, sizeof st_context.tried);
+    say_waiting();
+    timer_start(&st_context.search_timer, 100);
+}

@@ -1,0 +1,304 @@
+/* Requests of sessions: maildrops, reading, deleting, settings, logins. */
+#include "st_internal.h"
+#include "core/memory.h"
+#include <string.h>
+
+/* Maildrops that are open: a hash set of user ids with linear probing. A slot
+ * is free when it holds 0. */
+#define LOCK_SLOTS 16384
+#define LOCKS_MAX  (LOCK_SLOTS / 2)
+
+/* Somebody to compare with when there is no such user, so that the answer takes
+ * as long; made from random bytes, no password fits. */
+static const char nobody[] =
+    "$argon2id$v=19$m=19456,t=2,p=1$Vf2GmBb1yhJ0Wc8nqXk3Hw"
+    "$2yqkYl3XbH4rU0dKQf9cN7o1ZtEw5sPaVmJxR8iTgCA";
+
+static struct {
+    int64_t *locks;
+    unsigned lock_count;
+} state;
+
+/* ---- Locks -------------------------------------------------------------- */
+
+static unsigned lock_slot(int64_t user_id)
+{
+    return (unsigned)((uint64_t)user_id * 0x9e3779b97f4a7c15u >> 50);
+}
+
+/* The slot of a user, or the free one where it would go. */
+static unsigned find_lock(int64_t user_id)
+{
+    unsigned slot = lock_slot(user_id);
+
+    while (state.locks[slot] != 0 && state.locks[slot] != user_id)
+        slot = (slot + 1) % LOCK_SLOTS;
+    return slot;
+}
+
+static bool take_lock(int64_t user_id)
+{
+    unsigned slot = find_lock(user_id);
+
+    if (state.locks[slot] != 0 || state.lock_count == LOCKS_MAX)
+        return false;
+    state.locks[slot] = user_id;
+    state.lock_count++;
+    return true;
+}
+
+static void give_lock(int64_t user_id)
+{
+    unsigned hole = find_lock(user_id);
+    unsigned slot = hole;
+
+    if (state.locks[hole] == 0)
+        return;
+    state.lock_count--;
+    /* What follows in the same run moves up, if it may stand there. */
+    for (;;) {
+        unsigned home;
+
+        state.locks[hole] = 0;
+        do {
+            slot = (slot + 1) % LOCK_SLOTS;
+            if (state.locks[slot] == 0)
+                return;
+            home = lock_slot(state.locks[slot]);
+        } while ((slot - home) % LOCK_SLOTS < (slot - hole) % LOCK_SLOTS);
+        state.locks[hole] = state.locks[slot];
+        hole = slot;
+    }
+}
+
+/* ---- Maildrops ---------------------------------------------------------- */
+
+static void load_maildrop(struct st_request *request, struct store *store)
+{
+    struct st_maildrop *maildrop = (struct st_maildrop *)request;
+
+    request->result =
+        store_maildrop_load(store, maildrop->user_id, &maildrop->drop);
+    if (request->result) {
+        give_lock(maildrop->user_id);
+        maildrop->locked = false;
+    }
+}
+
+void st_maildrop_open(struct st_maildrop *maildrop)
+{
+    maildrop->request.work = load_maildrop;
+    memset(&maildrop->drop, 0, sizeof maildrop->drop);
+    maildrop->locked = false;
+    if (st_context.state == ST_READY) {
+        maildrop->locked = take_lock(maildrop->user_id);
+        if (!maildrop->locked) {
+            st_answer(&maildrop->request, ERR_BUSY);
+            return;
+        }
+    }
+    st_queue(&st_context.reads, &maildrop->request);
+}
+
+void st_maildrop_close(struct st_maildrop *maildrop)
+{
+    if (!maildrop->locked)
+        return;
+    maildrop->locked = false;
+    give_lock(maildrop->user_id);
+    store_maildrop_free(&maildrop->drop);
+}
+
+/* A request that will not be worked on, from its queue. */
+void st_request_cancelled(struct st_request *request)
+{
+    if (request->work == load_maildrop)
+        st_maildrop_close((struct st_maildrop *)request);
+}
+
+/* ---- Reading, deleting, settings ---------------------------------------- */
+
+static void read_message(struct st_request *request, struct store *store)
+{
+    struct st_read *read = (struct st_read *)request;
+    int got = store_message_read(store, read->message_id, read->offset,
+                                 read->buffer, read->bytes);
+
+    read->got = got < 0 ? 0 : got;
+    request->result = got < 0 ? (enum err)got : OK;
+}
+
+void st_read(struct st_read *read)
+{
+    read->request.work = read_message;
+    read->got = 0;
+    st_queue(&st_context.reads, &read->request);
+}
+
+static void delete_messages(struct st_request *request, struct store *store)
+{
+    struct st_delete *deletion = (struct st_delete *)request;
+
+    request->result = store_delete(store, deletion->mailbox_id, deletion->uids,
+                                   deletion->count);
+}
+
+void st_delete(struct st_delete *deletion)
+{
+    deletion->request.work = delete_messages;
+    st_queue(&st_context.writes, &deletion->request);
+}
+
+static void put_setting(struct st_request *request, struct store *store)
+{
+    struct st_setting *setting = (struct st_setting *)request;
+
+    request->result = store_setting_put(store, setting->key, setting->value);
+    if (!request->result && strcmp(setting->key, "domains") == 0)
+        st_context.reload_due = true;
+}
+
+static void setting_is_put(struct st_request *request)
+{
+    struct st_setting *setting = (struct st_setting *)request;
+
+    if (!request->result)
+        st_keep_setting(setting->key, setting->value);
+}
+
+void st_setting_put(struct st_setting *setting)
+{
+    setting->request.work = put_setting;
+    st_queue(&st_context.writes, &setting->request);
+}
+
+const char *st_setting(const char *key)
+{
+    for (unsigned i = 0; i < st_context.setting_count; i++) {
+        if (strcmp(st_context.settings[i].key, key) == 0)
+            return st_context.settings[i].value;
+    }
+    return "";
+}
+
+void st_request_finish(struct st_request *request)
+{
+    if (request->work == put_setting)
+        setting_is_put(request);
+}
+
+/* ---- The readers -------------------------------------------------------- */
+
+bool st_reader_wanted(const struct st_worker *worker)
+{
+    return worker->store && !st_context.gone && !list_empty(&st_context.reads);
+}
+
+void st_reader_main(void *argument)
+{
+    struct st_worker *worker = argument;
+
+    for (;;) {
+        struct st_request *request;
+
+        if (!st_reader_wanted(worker)) {
+            st_give_way(WORKER_IDLE);
+            continue;
+        }
+        request = LIST_ELEMENT(list_take_first(&st_context.reads),
+                               struct st_request, link);
+        request->work(request, worker->store);
+        st_answer(request, request->result);
+    }
+}
+
+/* ---- Passwords ---------------------------------------------------------- */
+
+static void wipe(void *memory, size_t bytes)
+{
+    volatile uint8_t *at = memory;
+
+    while (bytes--)
+        *at++ = 0;
+}
+
+static void check_login(struct st_login *login)
+{
+    struct user user = {0};
+    size_t name_len = strnlen(login->name, sizeof login->name);
+    size_t len = strnlen(login->password, sizeof login->password);
+    const struct user *found = directory_find_user(login->name, name_len);
+    enum err err;
+
+    /* A copy: the directory may be replaced between two slices. */
+    if (found)
+        user = *found;
+    err = password_verify(found ? user.hash : nobody, login->password, len);
+    wipe(login->password, sizeof login->password);
+    login->user_id = user.id;
+    if (err == OK && found && user.enabled) {
+        st_context.figures.logins++;
+        st_answer(&login->request, OK);
+        return;
+    }
+    st_context.figures.refused_logins++;
+    login->user_id = 0;
+    st_answer(&login->request, err == ERR_MEMORY ? ERR_MEMORY : ERR_REFUSED);
+}
+
+bool st_password_wanted(const struct st_worker *worker)
+{
+    (void)worker;
+    return !list_empty(&st_context.logins);
+}
+
+void st_password_main(void *argument)
+{
+    struct st_worker *worker = argument;
+
+    for (;;) {
+        if (!st_password_wanted(worker)) {
+            st_give_way(WORKER_IDLE);
+            continue;
+        }
+        check_login((struct st_login *)LIST_ELEMENT(
+            list_take_first(&st_context.logins), struct st_request, link));
+    }
+}
+
+static void between_slices(void)
+{
+    st_give_way(WORKER_READY);
+}
+
+void st_login(struct st_login *login)
+{
+    unsigned waiting = 0;
+
+    login->user_id = 0;
+    login->request.work = NULL;
+    for (struct list *node = st_context.logins.next;
+         node != &st_context.logins && waiting < ST_LOGINS_MAX;
+         node = node->next)
+        waiting++;
+    if (waiting == ST_LOGINS_MAX) {
+        wipe(login->password, sizeof login->password);
+        st_answer(&login->request, ERR_BUSY);
+        return;
+    }
+    st_queue(&st_context.logins, &login->request);
+}
+
+enum err st_request_init(void)
+{
+    size_t arena_bytes = (size_t)PASSWORD_MEMORY_KIB * 1024;
+    void *arena = memory_take("passwords", arena_bytes, 64);
+
+    state.lock_count = 0;
+    state.locks =
+        memory_take("maildrop locks", LOCK_SLOTS * sizeof *state.locks, 64);
+    if (!arena || !state.locks)
+        return ERR_MEMORY;
+    password_module_init(arena, arena_bytes, between_slices);
+    return OK;
+}

@@ -1,0 +1,167 @@
+/* The writer: group commit, checkpoints, and the store's comings and goings.
+ *
+ * All requests that wait are worked off in one transaction and made durable by
+ * one flush; while the stick is busy with it the next ones gather. When one of
+ * them fails, or the commit does, the transaction is undone and each request is
+ * tried alone, so that only the one that cannot be done fails. */
+#include "st_internal.h"
+#include "core/log.h"
+
+/* Frames in the WAL from which on it is moved even under load. */
+#define CHECKPOINT_PAGES 2000
+/* Without requests for so long, the WAL is moved however short it is. */
+#define IDLE_MS 2000
+
+static bool store_open_now(void)
+{
+    return ST_WRITER->store != NULL;
+}
+
+bool st_writer_wanted(const struct st_worker *worker)
+{
+    (void)worker;
+    if (st_context.gone && store_open_now())
+        return !st_readers_busy();
+    if (!store_open_now())
+        return !st_context.closed &&
+               (st_context.search_due || st_context.closing);
+    return !list_empty(&st_context.writes) || st_context.checkpoint_due ||
+           (st_context.closing && !st_readers_busy());
+}
+
+/* ---- Group commit ------------------------------------------------------- */
+
+static unsigned take_batch(struct list *batch)
+{
+    unsigned count = 0;
+
+    list_init(batch);
+    while (count < ST_BATCH_REQUESTS && !list_empty(&st_context.writes)) {
+        list_append(batch, list_take_first(&st_context.writes));
+        count++;
+    }
+    return count;
+}
+
+/* All in one transaction. Leaves nothing behind when it fails. */
+static enum err commit_together(struct list *batch)
+{
+    struct store *store = ST_WRITER->store;
+    enum err err = store_begin(store);
+
+    for (struct list *node = batch->next; !err && node != batch;
+         node = node->next) {
+        struct st_request *request =
+            LIST_ELEMENT(node, struct st_request, link);
+
+        request->work(request, store);
+        err = request->result;
+    }
+    if (!err)
+        err = store_commit(store);
+    if (err)
+        store_rollback(store);
+    else
+        st_context.figures.commits++;
+    return err;
+}
+
+static void answer_all(struct list *batch, enum err result)
+{
+    while (!list_empty(batch)) {
+        struct st_request *request =
+            LIST_ELEMENT(list_take_first(batch), struct st_request, link);
+
+        st_answer(request, result);
+    }
+}
+
+static void commit_alone(struct list *batch)
+{
+    while (!list_empty(batch)) {
+        struct list one;
+        enum err err;
+
+        list_init(&one);
+        list_append(&one, list_take_first(batch));
+        err = st_context.gone ? ERR_GONE : commit_together(&one);
+        answer_all(&one, err);
+    }
+}
+
+static void run_batch(void)
+{
+    struct list batch;
+    unsigned count = take_batch(&batch);
+    enum err err = commit_together(&batch);
+
+    if (!err || count == 1 || err == ERR_GONE)
+        answer_all(&batch, err);
+    else
+        commit_alone(&batch);
+    if (st_context.gone)
+        return;
+    st_context.room = store_room(ST_WRITER->store);
+    if (st_context.reload_due) {
+        st_context.reload_due = false;
+        err = st_reload_directory();
+        if (err)
+            log_warn("st", "users not read again: %s", err_text(err));
+    }
+    timer_start(&st_context.idle_timer, IDLE_MS);
+}
+
+static void checkpoint(void)
+{
+    struct store *store = ST_WRITER->store;
+    enum err err;
+
+    st_context.checkpoint_due = false;
+    if (store_wal_pages(store) == 0)
+        return;
+    err = store_checkpoint(store);
+    if (err && err != ERR_BUSY && err != ERR_GONE)
+        log_warn("st", "checkpoint: %s", err_text(err));
+}
+
+/* ---- The round ---------------------------------------------------------- */
+
+static void serve(void)
+{
+    if (!list_empty(&st_context.writes))
+        run_batch();
+    if (!st_context.gone &&
+        (st_context.checkpoint_due ||
+         store_wal_pages(ST_WRITER->store) > CHECKPOINT_PAGES))
+        checkpoint();
+}
+
+static void close_store(void)
+{
+    if (store_open_now() && !st_context.gone)
+        checkpoint();
+    st_shut_store();
+    st_context.closed = true;
+    st_say(ST_GONE, "the store is closed");
+}
+
+void st_writer_main(void *argument)
+{
+    (void)argument;
+    for (;;) {
+        if (!st_writer_wanted(ST_WRITER)) {
+            st_give_way(WORKER_IDLE);
+        } else if (st_context.gone && store_open_now()) {
+            st_leave_store();
+        } else if (!store_open_now() && st_context.closing) {
+            close_store();
+        } else if (!store_open_now()) {
+            st_context.search_due = false;
+            st_search();
+        } else if (st_context.closing && list_empty(&st_context.writes)) {
+            close_store();
+        } else {
+            serve();
+        }
+    }
+}

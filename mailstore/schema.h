@@ -1,0 +1,10 @@
+/* The database's shape; see schema.c. */
+#ifndef MAILSTORE_SCHEMA_H
+#define MAILSTORE_SCHEMA_H
+
+#define SCHEMA_APPLICATION_ID 0x42504d53 /* "BPMS" */
+#define SCHEMA_CHUNK_BITS     12
+
+extern const char schema_sql[];
+
+#endif

@@ -1,0 +1,480 @@
+/* Connections and transactions. */
+#include "mailstore/store_internal.h"
+#include "core/random.h"
+#include "mailstore/schema.h"
+#include <stdio.h>
+#include <string.h>
+
+/* Page cache: half of the heap, shared by all connections. */
+#define HEAP_MIN        (8 * 1024 * 1024)
+#define HEAP_ALLOC_MIN  64
+#define LOOKASIDE_BYTES 512
+#define LOOKASIDE_COUNT 64
+/* Pages that deliveries leave free so that messages can still be deleted. */
+#define RESERVE_PAGES_MIN 64
+#define RESERVE_SHARE     256
+/* The WAL is moved, whoever else may not have done it, before it is so full. */
+#define WAL_FULL_PART 2
+
+static const char *const texts[STATEMENTS] = {
+    [SQL_BEGIN] = "BEGIN IMMEDIATE",
+    [SQL_COMMIT] = "COMMIT",
+    [SQL_ROLLBACK] = "ROLLBACK",
+    [SQL_PAGE_COUNT] = "PRAGMA page_count",
+    [SQL_FREE_COUNT] = "PRAGMA freelist_count",
+    [SQL_SETTING_GET] = "SELECT Value FROM setting WHERE Key=?1",
+    [SQL_SETTING_PUT] = "INSERT INTO setting VALUES(?1,?2)"
+                        " ON CONFLICT(Key) DO UPDATE SET Value=?2",
+    [SQL_USER_ADD] = "INSERT INTO user(Name,FullName,Password,QuotaBytes,Admin,"
+                     "Enabled) VALUES(?1,?2,?3,?4,?5,?6)",
+    [SQL_ALIAS_ADD] = "INSERT INTO alias VALUES(?1,?2)",
+    [SQL_MAILBOX_ADD] = "INSERT INTO mailbox(UserID,Name,UIDValidity)"
+                        " VALUES(?1,?2,?3)",
+    [SQL_BODY_PUT] = "INSERT INTO body VALUES(?1,?2)",
+    [SQL_BODY_DISCARD] =
+        "DELETE FROM body WHERE BodyID BETWEEN ?1<<12 AND ?1<<12|4095",
+    [SQL_PART_PUT] = "INSERT OR IGNORE INTO part VALUES(?1)",
+    [SQL_PART_DROP] = "DELETE FROM part WHERE MailID=?1",
+    [SQL_MESSAGE_PUT] = "INSERT INTO message VALUES(?1,?2,?3,?4,?5,?6,?7)",
+    [SQL_UID_NEXT] = "UPDATE mailbox SET UIDNext=UIDNext+1 WHERE UserID=?1"
+                     " AND Name='Inbox' RETURNING MailboxID,UIDNext-1",
+    [SQL_ENTRY_PUT] = "INSERT INTO entry VALUES(?1,?2,?3,?4,0)",
+    [SQL_INBOX_FIND] = "SELECT MailboxID,UIDValidity FROM mailbox"
+                       " WHERE UserID=?1 AND Name='Inbox'",
+    [SQL_ENTRY_LIST] = "SELECT UID,MailID,Bytes FROM entry WHERE MailboxID=?1"
+                       " ORDER BY UID",
+    [SQL_BODY_FIND] = "SELECT Bytes,Parts,Layout FROM message WHERE MailID=?1",
+    [SQL_BODY_GET] = "SELECT Bytes FROM body WHERE BodyID=?1",
+    [SQL_BODY_SIZES] = "SELECT length(Bytes) FROM body WHERE BodyID"
+                       " BETWEEN ?1<<12 AND ?1<<12|4095 ORDER BY BodyID",
+    [SQL_ENTRY_MAIL] = "SELECT MailID FROM entry WHERE MailboxID=?1 AND UID=?2",
+    [SQL_ENTRY_DROP] = "DELETE FROM entry WHERE MailboxID=?1 AND UID=?2",
+    [SQL_ENTRY_HELD] = "SELECT 1 FROM entry WHERE MailID=?1 LIMIT 1",
+    [SQL_MESSAGE_DROP] = "DELETE FROM message WHERE MailID=?1",
+};
+
+static struct {
+    char open_message[128];
+} state;
+
+enum err store_module_init(void *heap, size_t bytes,
+                           int64_t (*wall_clock_ms)(void))
+{
+    uint8_t *at = heap;
+    int taken, header = 0;
+    size_t slot, slots;
+
+    (void)sqlite3_shutdown();
+    taken = volume_module_init(heap, bytes, wall_clock_ms);
+    if (bytes < HEAP_MIN || taken < 0)
+        return ERR_MEMORY;
+    volume_set_heap(heap, bytes);
+    at += taken;
+    bytes -= (size_t)taken;
+    if (sqlite3_config(SQLITE_CONFIG_PCACHE_HDRSZ, &header) != SQLITE_OK)
+        return ERR_INVALID;
+    slot = (VOLUME_PAGE_BYTES + (size_t)header + 7) & ~(size_t)7;
+    slots = bytes / 2 / slot;
+    if (sqlite3_config(SQLITE_CONFIG_PAGECACHE, at, (int)slot, (int)slots) !=
+            SQLITE_OK ||
+        sqlite3_config(SQLITE_CONFIG_HEAP, at + slot * slots,
+                       (int)(bytes - slot * slots),
+                       HEAP_ALLOC_MIN) != SQLITE_OK ||
+        sqlite3_config(SQLITE_CONFIG_LOOKASIDE, LOOKASIDE_BYTES,
+                       LOOKASIDE_COUNT) != SQLITE_OK ||
+        /* Statement journals stay in memory. */
+        sqlite3_config(SQLITE_CONFIG_STMTJRNL_SPILL, -1) != SQLITE_OK ||
+        sqlite3_initialize() != SQLITE_OK)
+        return ERR_INVALID;
+    return OK;
+}
+
+enum err store_error(struct store *store, int code)
+{
+    if (code == SQLITE_OK || code == SQLITE_ROW || code == SQLITE_DONE)
+        return OK;
+    snprintf(store->message, sizeof store->message, "%s",
+             store->db ? sqlite3_errmsg(store->db) : sqlite3_errstr(code));
+    switch (code & 0xff) {
+    case SQLITE_FULL:
+        return ERR_FULL;
+    case SQLITE_NOMEM:
+        return ERR_MEMORY;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return ERR_BUSY;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return ERR_CORRUPT;
+    case SQLITE_READONLY:
+        return ERR_REFUSED;
+    case SQLITE_CONSTRAINT:
+        return ERR_EXISTS;
+    case SQLITE_TOOBIG:
+        return ERR_TOO_BIG;
+    case SQLITE_IOERR:
+    case SQLITE_CANTOPEN:
+        if (code == SQLITE_IOERR_NOMEM)
+            return ERR_MEMORY;
+        return store->volume && store->volume->error ? store->volume->error
+                                                     : ERR_IO;
+    default:
+        return ERR_INVALID;
+    }
+}
+
+const char *store_open_message(void)
+{
+    return state.open_message;
+}
+
+const char *store_message(struct store *store)
+{
+    return store->message;
+}
+
+sqlite3_stmt *store_statement(struct store *store, enum statement which)
+{
+    sqlite3_stmt **statement = &store->statements[which];
+
+    if (*statement) {
+        sqlite3_reset(*statement);
+        return *statement;
+    }
+    if (sqlite3_prepare_v3(store->db, texts[which], -1,
+                           SQLITE_PREPARE_PERSISTENT, statement,
+                           NULL) != SQLITE_OK)
+        return NULL;
+    return *statement;
+}
+
+enum err store_run(struct store *store, sqlite3_stmt *statement)
+{
+    enum err err;
+
+    if (!statement)
+        return store_error(store, sqlite3_errcode(store->db));
+    err = store_error(store, sqlite3_step(statement));
+    sqlite3_reset(statement);
+    return err;
+}
+
+enum err store_exec(struct store *store, const char *sql)
+{
+    return store_error(store, sqlite3_exec(store->db, sql, NULL, NULL, NULL));
+}
+
+enum err store_number(struct store *store, const char *sql, int64_t *number)
+{
+    sqlite3_stmt *statement;
+    int code = sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL);
+
+    *number = 0;
+    if (code == SQLITE_OK) {
+        code = sqlite3_step(statement);
+        if (code == SQLITE_ROW)
+            *number = sqlite3_column_int64(statement, 0);
+    }
+    if (code == SQLITE_ROW || code == SQLITE_DONE)
+        code = SQLITE_OK;
+    if (code != SQLITE_OK) {
+        enum err err = store_error(store, code);
+
+        sqlite3_finalize(statement);
+        return err;
+    }
+    sqlite3_finalize(statement);
+    return OK;
+}
+
+/* ---- Transactions ------------------------------------------------------- */
+
+enum err store_begin(struct store *store)
+{
+    uint32_t moved;
+    enum err err;
+
+    /* A checkpoint that readers or the medium hold up is no reason to refuse:
+     * the WAL has as much room again. */
+    if (volume_wal_frames(store->volume, &moved) >
+        volume_wal_capacity(store->volume) / WAL_FULL_PART)
+        (void)!store_checkpoint(store);
+    err = store_run(store, store_statement(store, SQL_BEGIN));
+    store->in_transaction = !err;
+    return err;
+}
+
+enum err store_commit(struct store *store)
+{
+    enum err err = store_run(store, store_statement(store, SQL_COMMIT));
+
+    store->in_transaction = !sqlite3_get_autocommit(store->db);
+    return err;
+}
+
+void store_rollback(struct store *store)
+{
+    int64_t limit = 0;
+
+    store->in_transaction = false;
+    /* Some errors have rolled back already. */
+    if (!sqlite3_get_autocommit(store->db) &&
+        store_run(store, store_statement(store, SQL_ROLLBACK)))
+        return;
+    if (store->writer &&
+        !store_setting_number(store, "mail_id_limit", 1, &limit))
+        store->id_limit = limit;
+}
+
+enum err store_atomically(struct store *store,
+                          enum err (*work)(struct store *store, void *context),
+                          void *context)
+{
+    enum err err;
+
+    if (store->in_transaction)
+        return work(store, context);
+    err = store_begin(store);
+    if (err)
+        return err;
+    err = work(store, context);
+    if (!err)
+        err = store_commit(store);
+    if (err)
+        store_rollback(store);
+    return err;
+}
+
+enum err store_checkpoint(struct store *store)
+{
+    int log, moved;
+    int code = sqlite3_wal_checkpoint_v2(
+        store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &log, &moved);
+
+    return store_error(store, code);
+}
+
+uint32_t store_wal_pages(struct store *store)
+{
+    uint32_t moved;
+    uint32_t frames = volume_wal_frames(store->volume, &moved);
+
+    return frames - moved;
+}
+
+/* ---- Opening ------------------------------------------------------------ */
+
+static enum err connect(const struct store_place *place, struct store **store)
+{
+    struct store *made = sqlite3_malloc(sizeof *made);
+    enum err err;
+
+    *store = NULL;
+    if (!made)
+        return ERR_MEMORY;
+    memset(made, 0, sizeof *made);
+    err = volume_take(place, &made->volume);
+    if (err) {
+        sqlite3_free(made);
+        return err;
+    }
+    err = store_error(
+        made, sqlite3_open_v2(made->volume->name, &made->db,
+                              SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+                              "barepost"));
+    if (err) {
+        store_close(made);
+        return err;
+    }
+    sqlite3_extended_result_codes(made->db, 1);
+    *store = made;
+    return OK;
+}
+
+void store_close(struct store *store)
+{
+    if (!store)
+        return;
+    sqlite3_free(store->part);
+    for (int i = 0; i < STATEMENTS; i++)
+        sqlite3_finalize(store->statements[i]);
+    sqlite3_close_v2(store->db);
+    volume_give_back(store->volume);
+    sqlite3_free(store);
+}
+
+/* A workstation may have left the database with a rollback journal. */
+static enum err ensure_wal(struct store *store)
+{
+    int64_t version;
+    enum err err = store_number(store, "PRAGMA schema_version", &version);
+    sqlite3_stmt *statement;
+    bool wal;
+
+    if (err)
+        return err;
+    if (sqlite3_prepare_v2(store->db, "PRAGMA journal_mode", -1, &statement,
+                           NULL) != SQLITE_OK)
+        return store_error(store, sqlite3_errcode(store->db));
+    err = store_error(store, sqlite3_step(statement));
+    wal = !err &&
+          strcmp((const char *)sqlite3_column_text(statement, 0), "wal") == 0;
+    sqlite3_finalize(statement);
+    if (err || wal)
+        return err;
+    return store_exec(store, "PRAGMA journal_mode=MEMORY;"
+                             "PRAGMA journal_mode=WAL");
+}
+
+static enum err set_limits(struct store *store)
+{
+    uint64_t pages = store->volume->database.bytes / VOLUME_PAGE_BYTES;
+    char sql[64];
+
+    if (pages > UINT32_MAX - 1)
+        pages = UINT32_MAX - 1;
+    store->pages_max = (uint32_t)pages;
+    store->pages_reserve = (uint32_t)(pages / RESERVE_SHARE);
+    if (store->pages_reserve < RESERVE_PAGES_MIN)
+        store->pages_reserve = RESERVE_PAGES_MIN;
+    snprintf(sql, sizeof sql, "PRAGMA max_page_count=%u", store->pages_max);
+    return store_exec(store, sql);
+}
+
+static enum err set_up(struct store *store)
+{
+    return store_exec(store, store->writer ? "PRAGMA synchronous=FULL;"
+                                             "PRAGMA foreign_keys=ON;"
+                                             "PRAGMA wal_autocheckpoint=0;"
+                                             "PRAGMA cache_size=500"
+                                           : "PRAGMA query_only=ON;"
+                                             "PRAGMA wal_autocheckpoint=0;"
+                                             "PRAGMA cache_size=100");
+}
+
+/* Whether this is a store, and one of ours. */
+static enum err check_version(struct store *store)
+{
+    int64_t application = 0, version = 0;
+    enum err err;
+
+    if (store->volume->database_bytes == 0 && !store->volume->wal_live)
+        return ERR_NOT_FOUND;
+    err = store_number(store, "PRAGMA application_id", &application);
+    if (!err)
+        err = store_number(store, "PRAGMA user_version", &version);
+    if (err)
+        return err;
+    if (application != SCHEMA_APPLICATION_ID)
+        return ERR_NOT_FOUND;
+    if (version != STORE_VERSION) {
+        snprintf(store->message, sizeof store->message,
+                 "store of version %d, this is for version %d", (int)version,
+                 STORE_VERSION);
+        return ERR_VERSION;
+    }
+    return OK;
+}
+
+static enum err start_writer(struct store *store)
+{
+    enum err err = ensure_wal(store);
+
+    if (!err)
+        err = store_setting_number(store, "mail_id_limit", 1, &store->next_id);
+    store->id_limit = store->next_id;
+    if (!err)
+        err = store_restore_size(store);
+    if (!err)
+        err = set_limits(store);
+    if (!err)
+        err = store_remove_parts(store);
+    return err;
+}
+
+enum err store_open(const struct store_place *place, bool writer,
+                    struct store **store)
+{
+    struct store *made;
+    enum err err = connect(place, &made);
+
+    *store = NULL;
+    if (err)
+        return err;
+    made->writer = writer;
+    err = check_version(made);
+    if (!err)
+        err = set_up(made);
+    /* A reader changes nothing, also when it is the last to close. */
+    if (!err && !writer)
+        sqlite3_db_config(made->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    if (!err)
+        err = set_limits(made);
+    if (!err && writer)
+        err = start_writer(made);
+    if (err) {
+        snprintf(state.open_message, sizeof state.open_message, "%s",
+                 made->message);
+        store_close(made);
+        return err;
+    }
+    *store = made;
+    return OK;
+}
+
+static enum err fill_new(struct store *store)
+{
+    char id[20];
+    enum err err = store_exec(store, "PRAGMA page_size=4096;"
+                                     "PRAGMA journal_mode=MEMORY;"
+                                     "PRAGMA encoding='UTF-8'");
+
+    if (!err)
+        err = set_limits(store);
+    if (!err)
+        err = store_begin(store);
+    if (!err)
+        err = store_exec(store, schema_sql);
+    if (err)
+        return err;
+    snprintf(id, sizeof id, "%016llx", (unsigned long long)random_u64());
+    err = store_setting_put(store, "store_id", id);
+    if (!err)
+        err = store_setting_put(store, "hostname", "barepost");
+    if (!err)
+        err = store_setting_put(store, "address", "dhcp");
+    if (!err)
+        err = store_setting_put(store, "mail_id_limit", "1");
+    snprintf(id, sizeof id, "%llu",
+             (unsigned long long)store->volume->database.bytes);
+    if (!err)
+        err = store_setting_put(store, "database_bytes", id);
+    if (!err)
+        err = store_commit(store);
+    if (!err)
+        err = store_exec(store, "PRAGMA journal_mode=WAL");
+    return err;
+}
+
+enum err store_create(const struct store_place *place)
+{
+    struct volume *volume;
+    struct store *store;
+    enum err err = volume_take(place, &volume);
+
+    if (err)
+        return err;
+    if (volume->connections > 1)
+        err = ERR_BUSY;
+    if (!err)
+        err = volume_erase(volume);
+    volume_give_back(volume);
+    if (!err)
+        err = connect(place, &store);
+    if (err)
+        return err;
+    store->writer = true;
+    err = fill_new(store);
+    store_close(store);
+    return err;
+}

@@ -1,0 +1,330 @@
+/* Settings, users, aliases, figures. */
+#include "mailstore/store_internal.h"
+#include <stdio.h>
+#include <string.h>
+
+enum err store_setting_get(struct store *store, const char *key, char *value,
+                           size_t value_bytes)
+{
+    sqlite3_stmt *statement = store_statement(store, SQL_SETTING_GET);
+    enum err err;
+    int code;
+
+    if (!statement)
+        return store_error(store, sqlite3_errcode(store->db));
+    sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC);
+    code = sqlite3_step(statement);
+    err = code == SQLITE_DONE ? ERR_NOT_FOUND : store_error(store, code);
+    if (!err) {
+        const char *text = (const char *)sqlite3_column_text(statement, 0);
+        size_t len = (size_t)sqlite3_column_bytes(statement, 0);
+
+        if (!text || len >= value_bytes)
+            err = ERR_TOO_BIG;
+        else
+            memcpy(value, text, len + 1);
+    }
+    sqlite3_reset(statement);
+    return err;
+}
+
+enum err store_setting_number(struct store *store, const char *key,
+                              int64_t otherwise, int64_t *number)
+{
+    char text[24];
+    enum err err = store_setting_get(store, key, text, sizeof text);
+    int64_t value = 0;
+
+    *number = otherwise;
+    if (err == ERR_NOT_FOUND)
+        return OK;
+    if (err)
+        return err;
+    for (const char *at = text; *at; at++) {
+        if (*at < '0' || *at > '9' || value > INT64_MAX / 10 - 1)
+            return ERR_CORRUPT;
+        value = value * 10 + (*at - '0');
+    }
+    *number = value;
+    return OK;
+}
+
+enum err store_setting_put(struct store *store, const char *key,
+                           const char *value)
+{
+    sqlite3_stmt *statement = store_statement(store, SQL_SETTING_PUT);
+
+    if (statement) {
+        sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC);
+        sqlite3_bind_text(statement, 2, value, -1, SQLITE_STATIC);
+    }
+    return store_run(store, statement);
+}
+
+enum err store_list_settings(struct store *store,
+                             enum err (*each)(void *context, const char *key,
+                                              const char *value),
+                             void *context)
+{
+    static const char sql[] = "SELECT Key,Value FROM setting ORDER BY Key";
+    sqlite3_stmt *statement;
+    int code = sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL);
+    enum err err = store_error(store, code);
+
+    while (!err && (code = sqlite3_step(statement)) == SQLITE_ROW) {
+        const char *key = (const char *)sqlite3_column_text(statement, 0);
+        const char *value = (const char *)sqlite3_column_text(statement, 1);
+
+        if (key && value)
+            err = each(context, key, value);
+    }
+    if (!err)
+        err = store_error(store, code);
+    sqlite3_finalize(statement);
+    return err;
+}
+
+static enum err add_mailbox(struct store *store, int64_t user_id,
+                            const char *name)
+{
+    sqlite3_stmt *statement = store_statement(store, SQL_MAILBOX_ADD);
+    sqlite3_int64 now = 0;
+
+    if (statement) {
+        /* RFC 9051 2.3.1.1: a 32-bit number that grows when a mailbox of the
+         * same name is made again. */
+        sqlite3_vfs_find(NULL)->xCurrentTimeInt64(NULL, &now);
+        now = (now - 210866760000000) / 1000;
+        if (now < 1 || now > UINT32_MAX)
+            now = 1;
+        sqlite3_bind_int64(statement, 1, user_id);
+        sqlite3_bind_text(statement, 2, name, -1, SQLITE_STATIC);
+        sqlite3_bind_int64(statement, 3, now);
+    }
+    return store_run(store, statement);
+}
+
+static enum err add_user(struct store *store, void *context)
+{
+    struct user *user = context;
+    sqlite3_stmt *statement = store_statement(store, SQL_USER_ADD);
+    enum err err;
+
+    if (statement) {
+        sqlite3_bind_text(statement, 1, user->name, -1, SQLITE_STATIC);
+        sqlite3_bind_text(statement, 2, user->full_name, -1, SQLITE_STATIC);
+        sqlite3_bind_text(statement, 3, user->hash, -1, SQLITE_STATIC);
+        sqlite3_bind_int64(statement, 4, (sqlite3_int64)user->quota_bytes);
+        sqlite3_bind_int(statement, 5, user->admin);
+        sqlite3_bind_int(statement, 6, user->enabled);
+    }
+    err = store_run(store, statement);
+    if (err)
+        return err;
+    user->id = sqlite3_last_insert_rowid(store->db);
+    return add_mailbox(store, user->id, "Inbox");
+}
+
+enum err store_user_add(struct store *store, struct user *user)
+{
+    if (!user_name_valid(user->name))
+        return ERR_INVALID;
+    return store_atomically(store, add_user, user);
+}
+
+enum err store_alias_add(struct store *store, const char *alias,
+                         int64_t user_id)
+{
+    sqlite3_stmt *statement;
+    enum err err;
+
+    if (!user_alias_valid(alias))
+        return ERR_INVALID;
+    statement = store_statement(store, SQL_ALIAS_ADD);
+    if (statement) {
+        sqlite3_bind_text(statement, 1, alias, -1, SQLITE_STATIC);
+        sqlite3_bind_int64(statement, 2, user_id);
+    }
+    err = store_run(store, statement);
+    if (err == ERR_EXISTS &&
+        sqlite3_extended_errcode(store->db) == SQLITE_CONSTRAINT_FOREIGNKEY)
+        err = ERR_NOT_FOUND;
+    return err;
+}
+
+/* ---- The directory ------------------------------------------------------ */
+
+static void copy_text(sqlite3_stmt *statement, int column, char *to,
+                      size_t bytes)
+{
+    const char *text = (const char *)sqlite3_column_text(statement, column);
+
+    snprintf(to, bytes, "%s", text ? text : "");
+}
+
+static enum err load_user(sqlite3_stmt *statement)
+{
+    struct user user = {
+        .id = sqlite3_column_int64(statement, 0),
+        .quota_bytes = (uint64_t)sqlite3_column_int64(statement, 4),
+        .admin = sqlite3_column_int(statement, 5) != 0,
+        .enabled = sqlite3_column_int(statement, 6) != 0,
+    };
+
+    copy_text(statement, 1, user.name, sizeof user.name);
+    copy_text(statement, 2, user.full_name, sizeof user.full_name);
+    copy_text(statement, 3, user.hash, sizeof user.hash);
+    return directory_add_user(&user);
+}
+
+static enum err load_alias(sqlite3_stmt *statement)
+{
+    char alias[USER_ADDRESS_BYTES];
+
+    copy_text(statement, 0, alias, sizeof alias);
+    return directory_add_alias(alias, sqlite3_column_int64(statement, 1));
+}
+
+/* A row that a workstation's sqlite3 made and that cannot be used is left out:
+ * one bad alias must not keep the server from starting. */
+static enum err load_rows(struct store *store, const char *sql,
+                          enum err (*load)(sqlite3_stmt *statement))
+{
+    sqlite3_stmt *statement;
+    enum err err = OK;
+    int code = sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL);
+
+    while (code == SQLITE_OK || code == SQLITE_ROW) {
+        code = sqlite3_step(statement);
+        if (code != SQLITE_ROW)
+            break;
+        if (load(statement) == ERR_MEMORY) {
+            err = ERR_MEMORY;
+            break;
+        }
+    }
+    if (!err)
+        err = store_error(store, code);
+    sqlite3_finalize(statement);
+    return err;
+}
+
+static enum err load_domains(struct store *store)
+{
+    char domains[768];
+    enum err err = store_setting_get(store, "domains", domains, sizeof domains);
+    char *at = domains;
+
+    if (err)
+        return err == ERR_NOT_FOUND ? OK : err;
+    while (*at) {
+        size_t len = strcspn(at, " ");
+        bool last = at[len] == '\0';
+
+        at[len] = '\0';
+        if (len && directory_add_domain(at) == ERR_MEMORY)
+            return ERR_MEMORY;
+        at += len + !last;
+    }
+    return OK;
+}
+
+enum err store_load_directory(struct store *store)
+{
+    enum err err = load_rows(store,
+                             "SELECT UserID,Name,FullName,Password,QuotaBytes,"
+                             "Admin,Enabled FROM user ORDER BY UserID",
+                             load_user);
+
+    if (!err)
+        err = load_rows(store, "SELECT Alias,UserID FROM alias", load_alias);
+    return err ? err : load_domains(store);
+}
+
+/* ---- Listings and figures ----------------------------------------------- */
+
+enum err store_list_mailboxes(
+    struct store *store,
+    enum err (*each)(void *context, const struct store_mailbox_info *info),
+    void *context)
+{
+    static const char sql[] =
+        "SELECT UserID,user.Name,mailbox.Name,count(UID),total(Bytes)"
+        " FROM user JOIN mailbox USING(UserID) LEFT JOIN entry"
+        " USING(MailboxID) GROUP BY MailboxID ORDER BY 2,3";
+    struct store_mailbox_info info;
+    sqlite3_stmt *statement;
+    enum err err;
+    int code = sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL);
+
+    err = store_error(store, code);
+    while (!err && (code = sqlite3_step(statement)) == SQLITE_ROW) {
+        info.user_id = sqlite3_column_int64(statement, 0);
+        copy_text(statement, 1, info.user, sizeof info.user);
+        copy_text(statement, 2, info.mailbox, sizeof info.mailbox);
+        info.messages = (uint64_t)sqlite3_column_int64(statement, 3);
+        info.bytes = (uint64_t)sqlite3_column_int64(statement, 4);
+        err = each(context, &info);
+    }
+    if (!err)
+        err = store_error(store, code);
+    sqlite3_finalize(statement);
+    return err;
+}
+
+enum err store_list_messages(
+    struct store *store, int64_t user_id,
+    enum err (*each)(void *context, const struct store_message_info *info),
+    void *context)
+{
+    static const char sql[] =
+        "SELECT entry.MailID,UID,message.Bytes,ReceivedMs,Sender,Subject,Name"
+        " FROM mailbox JOIN entry USING(MailboxID) JOIN message USING(MailID)"
+        " WHERE UserID=?1 ORDER BY Name,UID";
+    struct store_message_info info;
+    sqlite3_stmt *statement;
+    enum err err;
+    int code = sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL);
+
+    err = store_error(store, code);
+    if (!err)
+        sqlite3_bind_int64(statement, 1, user_id);
+    while (!err && (code = sqlite3_step(statement)) == SQLITE_ROW) {
+        info.message_id = sqlite3_column_int64(statement, 0);
+        info.uid = (uint32_t)sqlite3_column_int64(statement, 1);
+        info.bytes = (uint64_t)sqlite3_column_int64(statement, 2);
+        info.received_ms = sqlite3_column_int64(statement, 3);
+        copy_text(statement, 4, info.sender, sizeof info.sender);
+        copy_text(statement, 5, info.subject, sizeof info.subject);
+        copy_text(statement, 6, info.mailbox, sizeof info.mailbox);
+        err = each(context, &info);
+    }
+    if (!err)
+        err = store_error(store, code);
+    sqlite3_finalize(statement);
+    return err;
+}
+
+enum err store_figures(struct store *store, struct store_figures *figures)
+{
+    int64_t messages, users, mailboxes, pages, unused;
+    enum err err =
+        store_number(store, "SELECT count(*) FROM message", &messages);
+
+    if (!err)
+        err = store_number(store, "SELECT count(*) FROM user", &users);
+    if (!err)
+        err = store_number(store, "SELECT count(*) FROM mailbox", &mailboxes);
+    if (!err)
+        err = store_number(store, "PRAGMA page_count", &pages);
+    if (!err)
+        err = store_number(store, "PRAGMA freelist_count", &unused);
+    if (err)
+        return err;
+    figures->messages = (uint64_t)messages;
+    figures->users = (uint64_t)users;
+    figures->mailboxes = (uint64_t)mailboxes;
+    figures->database_bytes = store->volume->database.bytes;
+    figures->used_bytes = (uint64_t)(pages - unused) * VOLUME_PAGE_BYTES;
+    return OK;
+}

@@ -1,0 +1,404 @@
+/* Messages in, and out of the mailboxes again: what the writer does.
+ *
+ * A delivery is one row of message, its body, and per recipient a counter and a
+ * row of entry. Deliveries stop before the reserve of pages is touched, so that
+ * deletions, which may need a page or two before they free many, still work. */
+#include "mailstore/store_internal.h"
+#include "mailstore/schema.h"
+#include "core/bytes.h"
+#include <stdio.h>
+#include <string.h>
+
+/* How far ahead of use message ids are set aside in the store. */
+#define ID_STEP 65536
+/* Pages that a delivery may take beside its body's. */
+#define PAGES_EXTRA 8
+
+int64_t store_reserve_id(struct store *store)
+{
+    return store->next_id++;
+}
+
+/* Every id that gets into the store lies below the limit that is committed with
+ * it or before it, so that no later opening gives it again. */
+static enum err cover_id(struct store *store, int64_t id)
+{
+    char text[24];
+    enum err err;
+
+    if (id < store->id_limit)
+        return OK;
+    snprintf(text, sizeof text, "%lld", (long long)id + ID_STEP);
+    err = store_setting_put(store, "mail_id_limit", text);
+    if (!err)
+        store->id_limit = id + ID_STEP;
+    return err;
+}
+
+static enum err read_pragma(struct store *store, enum statement which,
+                            uint64_t *number)
+{
+    sqlite3_stmt *statement = store_statement(store, which);
+    int code = statement ? sqlite3_step(statement) : sqlite3_errcode(store->db);
+
+    if (code == SQLITE_ROW)
+        *number = (uint64_t)sqlite3_column_int64(statement, 0);
+    if (statement)
+        sqlite3_reset(statement);
+    return store_error(store, code);
+}
+
+static enum err pages_left(struct store *store, uint64_t *pages)
+{
+    uint64_t used = 0, unused = 0;
+    enum err err = read_pragma(store, SQL_PAGE_COUNT, &used);
+
+    *pages = 0;
+    if (!err)
+        err = read_pragma(store, SQL_FREE_COUNT, &unused);
+    if (err)
+        return err;
+    used = used - unused + store->pages_reserve;
+    if (used < store->pages_max)
+        *pages = store->pages_max - used;
+    return OK;
+}
+
+uint64_t store_room(struct store *store)
+{
+    uint64_t pages;
+
+    if (pages_left(store, &pages) || pages <= PAGES_EXTRA)
+        return 0;
+    return (pages - PAGES_EXTRA) * (VOLUME_PAGE_BYTES - 64);
+}
+
+static enum err check_room(struct store *store, uint64_t bytes)
+{
+    uint64_t pages;
+    enum err err = pages_left(store, &pages);
+
+    if (err)
+        return err;
+    return bytes / (VOLUME_PAGE_BYTES - 64) + PAGES_EXTRA < pages ? OK
+                                                                  : ERR_FULL;
+}
+
+static enum err put_body(struct store *store, int64_t id, uint32_t index,
+                         const void *bytes, size_t len)
+{
+    sqlite3_stmt *statement = store_statement(store, SQL_BODY_PUT);
+    enum err err;
+
+    if (statement) {
+        sqlite3_bind_int64(statement, 1, id << SCHEMA_CHUNK_BITS | index);
+        sqlite3_bind_blob64(statement, 2, len ? bytes : "", len, SQLITE_STATIC);
+    }
+    err = store_run(store, statement);
+    if (statement)
+        sqlite3_clear_bindings(statement);
+    return err;
+}
+
+static enum err run_with_id(struct store *store, enum statement which,
+                            int64_t id)
+{
+    sqlite3_stmt *statement = store_statement(store, which);
+
+    if (statement)
+        sqlite3_bind_int64(statement, 1, id);
+    return store_run(store, statement);
+}
+
+/* ---- Parts of a message on its way in ----------------------------------- */
+
+struct chunk {
+    int64_t id;
+    uint32_t index;
+    const void *bytes;
+    size_t len;
+};
+
+static enum err put_chunk(struct store *store, void *context)
+{
+    const struct chunk *chunk = context;
+    enum err err = check_room(store, chunk->len);
+
+    if (!err)
+        err = cover_id(store, chunk->id);
+    if (!err && chunk->index == 0)
+        err = run_with_id(store, SQL_PART_PUT, chunk->id);
+    if (!err)
+        err =
+            put_body(store, chunk->id, chunk->index, chunk->bytes, chunk->len);
+    return err;
+}
+
+enum err store_put_chunk(struct store *store, int64_t message_id,
+                         uint32_t index, const void *bytes, size_t len)
+{
+    struct chunk chunk = {message_id, index, bytes, len};
+
+    if (index >> SCHEMA_CHUNK_BITS || len > STORE_CHUNK_BYTES ||
+        message_id <= 0)
+        return ERR_TOO_BIG;
+    return store_atomically(store, put_chunk, &chunk);
+}
+
+static enum err discard_chunks(struct store *store, void *context)
+{
+    const int64_t *id = context;
+    enum err err = run_with_id(store, SQL_BODY_DISCARD, *id);
+
+    return err ? err : run_with_id(store, SQL_PART_DROP, *id);
+}
+
+enum err store_discard_chunks(struct store *store, int64_t message_id)
+{
+    return store_atomically(store, discard_chunks, &message_id);
+}
+
+enum err store_remove_parts(struct store *store)
+{
+    for (;;) {
+        int64_t id;
+        enum err err = store_number(store, "SELECT min(MailID) FROM part", &id);
+
+        if (err || id == 0)
+            return err;
+        err = store_discard_chunks(store, id);
+        if (err)
+            return err;
+    }
+}
+
+/* ---- Delivery ----------------------------------------------------------- */
+
+/* The subject is in the first bytes: of the first part if there is one. */
+static void find_subject(struct store *store,
+                         const struct store_delivery *delivery, char *subject,
+                         size_t bytes)
+{
+    sqlite3_blob *blob = NULL;
+    void *head;
+    int len;
+
+    subject[0] = '\0';
+    if (delivery->chunks == 0) {
+        subject_find(delivery->tail, delivery->tail_bytes, subject, bytes);
+        return;
+    }
+    if (sqlite3_blob_open(store->db, "main", "body", "Bytes",
+                          delivery->message_id << SCHEMA_CHUNK_BITS, 0,
+                          &blob) == SQLITE_OK) {
+        len = sqlite3_blob_bytes(blob);
+        head = sqlite3_malloc(len);
+        if (head && sqlite3_blob_read(blob, head, len, 0) == SQLITE_OK)
+            subject_find(head, (size_t)len, subject, bytes);
+        sqlite3_free(head);
+    }
+    sqlite3_blob_close(blob);
+}
+
+/* The ends of the parts, for schema.c's message.Layout; the caller frees it.
+ * The tail's row is in place already. */
+static enum err find_layout(struct store *store, int64_t id, uint32_t parts,
+                            uint64_t bytes, uint8_t **layout)
+{
+    sqlite3_stmt *statement = store_statement(store, SQL_BODY_SIZES);
+    uint64_t end = 0;
+    uint32_t seen = 0;
+    enum err err;
+    int code = SQLITE_ROW;
+
+    *layout = sqlite3_malloc64(parts * sizeof(uint32_t));
+    if (!*layout || !statement)
+        return ERR_MEMORY;
+    sqlite3_bind_int64(statement, 1, id);
+    while (seen <= parts && (code = sqlite3_step(statement)) == SQLITE_ROW) {
+        end += (uint64_t)sqlite3_column_int64(statement, 0);
+        if (seen < parts)
+            put_le32(*layout + seen * sizeof(uint32_t), (uint32_t)end);
+        seen++;
+    }
+    sqlite3_reset(statement);
+    err = store_error(store, code);
+    /* What the caller says of the parts must be what is there. */
+    if (!err && (seen != parts || end != bytes))
+        err = ERR_INVALID;
+    return err;
+}
+
+static enum err put_message(struct store *store,
+                            const struct store_delivery *delivery,
+                            uint64_t bytes, uint32_t parts)
+{
+    sqlite3_stmt *statement;
+    uint8_t *layout = NULL;
+    char subject[256];
+    enum err err = OK;
+
+    if (delivery->chunk_bytes != (uint64_t)delivery->chunks * STORE_CHUNK_BYTES)
+        err = find_layout(store, delivery->message_id, parts, bytes, &layout);
+    if (err) {
+        sqlite3_free(layout);
+        return err;
+    }
+    find_subject(store, delivery, subject, sizeof subject);
+    statement = store_statement(store, SQL_MESSAGE_PUT);
+    if (statement) {
+        sqlite3_bind_int64(statement, 1, delivery->message_id);
+        sqlite3_bind_text(statement, 2, delivery->sender, -1, SQLITE_STATIC);
+        sqlite3_bind_text(statement, 3, subject, -1, SQLITE_STATIC);
+        sqlite3_bind_int64(statement, 4, delivery->received_ms);
+        sqlite3_bind_int64(statement, 5, (sqlite3_int64)bytes);
+        sqlite3_bind_int64(statement, 6, parts);
+        sqlite3_bind_blob64(statement, 7, layout, parts * sizeof(uint32_t),
+                            SQLITE_STATIC);
+    }
+    err = store_run(store, statement);
+    sqlite3_free(layout);
+    return err;
+}
+
+static enum err put_entry(struct store *store, int64_t user_id, int64_t mail_id,
+                          uint64_t bytes)
+{
+    sqlite3_stmt *next = store_statement(store, SQL_UID_NEXT);
+    sqlite3_stmt *put = store_statement(store, SQL_ENTRY_PUT);
+    enum err err;
+    int code;
+
+    if (!next || !put)
+        return store_error(store, sqlite3_errcode(store->db));
+    sqlite3_bind_int64(next, 1, user_id);
+    code = sqlite3_step(next);
+    err = code == SQLITE_DONE ? ERR_NOT_FOUND : store_error(store, code);
+    if (err) {
+        sqlite3_reset(next);
+        return err;
+    }
+    sqlite3_bind_int64(put, 1, sqlite3_column_int64(next, 0));
+    sqlite3_bind_int64(put, 2, sqlite3_column_int64(next, 1));
+    sqlite3_bind_int64(put, 3, mail_id);
+    sqlite3_bind_int64(put, 4, (sqlite3_int64)bytes);
+    err = store_run(store, next);
+    return err ? err : store_run(store, put);
+}
+
+static enum err deliver(struct store *store, void *context)
+{
+    struct store_delivery *delivery = context;
+    uint64_t bytes = delivery->chunk_bytes + delivery->tail_bytes;
+    uint32_t parts = delivery->chunks;
+    int64_t id;
+    enum err err = check_room(store, delivery->tail_bytes);
+
+    if (err)
+        return err;
+    if (delivery->message_id == 0)
+        delivery->message_id = store_reserve_id(store);
+    id = delivery->message_id;
+    err = cover_id(store, id);
+    if (!err && (delivery->tail_bytes || parts == 0))
+        err =
+            put_body(store, id, parts++, delivery->tail, delivery->tail_bytes);
+    if (!err)
+        err = put_message(store, delivery, bytes, parts);
+    if (!err && delivery->chunks)
+        err = run_with_id(store, SQL_PART_DROP, id);
+    for (unsigned i = 0; !err && i < delivery->user_count; i++)
+        err = put_entry(store, delivery->users[i], id, bytes);
+    return err;
+}
+
+enum err store_deliver(struct store *store, struct store_delivery *delivery)
+{
+    if (delivery->user_count == 0 ||
+        delivery->user_count > STORE_RECIPIENTS_MAX ||
+        delivery->tail_bytes > STORE_CHUNK_BYTES ||
+        delivery->chunks >= 1u << SCHEMA_CHUNK_BITS)
+        return ERR_INVALID;
+    return store_atomically(store, deliver, delivery);
+}
+
+/* ---- Deletion ----------------------------------------------------------- */
+
+struct deletion {
+    int64_t mailbox_id;
+    const uint32_t *uids;
+    size_t count;
+};
+
+static enum err bind_entry(struct store *store, enum statement which,
+                           int64_t mailbox_id, uint32_t uid,
+                           sqlite3_stmt **statement)
+{
+    *statement = store_statement(store, which);
+    if (!*statement)
+        return store_error(store, sqlite3_errcode(store->db));
+    sqlite3_bind_int64(*statement, 1, mailbox_id);
+    sqlite3_bind_int64(*statement, 2, uid);
+    return OK;
+}
+
+/* Removes what no mailbox holds any more. */
+static enum err release_message(struct store *store, int64_t id)
+{
+    sqlite3_stmt *statement = store_statement(store, SQL_ENTRY_HELD);
+    enum err err;
+    int code;
+
+    if (!statement)
+        return store_error(store, sqlite3_errcode(store->db));
+    sqlite3_bind_int64(statement, 1, id);
+    code = sqlite3_step(statement);
+    sqlite3_reset(statement);
+    err = store_error(store, code);
+    if (err || code == SQLITE_ROW)
+        return err;
+    err = run_with_id(store, SQL_BODY_DISCARD, id);
+    return err ? err : run_with_id(store, SQL_MESSAGE_DROP, id);
+}
+
+static enum err delete_one(struct store *store, int64_t mailbox_id,
+                           uint32_t uid)
+{
+    sqlite3_stmt *statement;
+    int64_t id = 0;
+    int code;
+    enum err err =
+        bind_entry(store, SQL_ENTRY_MAIL, mailbox_id, uid, &statement);
+
+    if (err)
+        return err;
+    code = sqlite3_step(statement);
+    if (code == SQLITE_ROW)
+        id = sqlite3_column_int64(statement, 0);
+    sqlite3_reset(statement);
+    err = store_error(store, code);
+    if (err || code == SQLITE_DONE)
+        return err;
+    err = bind_entry(store, SQL_ENTRY_DROP, mailbox_id, uid, &statement);
+    if (!err)
+        err = store_run(store, statement);
+    return err ? err : release_message(store, id);
+}
+
+static enum err delete_all(struct store *store, void *context)
+{
+    const struct deletion *deletion = context;
+    enum err err = OK;
+
+    for (size_t i = 0; !err && i < deletion->count; i++)
+        err = delete_one(store, deletion->mailbox_id, deletion->uids[i]);
+    return err;
+}
+
+enum err store_delete(struct store *store, int64_t mailbox_id,
+                      const uint32_t *uids, size_t count)
+{
+    struct deletion deletion = {mailbox_id, uids, count};
+
+    return store_atomically(store, delete_all, &deletion);
+}

@@ -1,0 +1,96 @@
+/* A connection, for the files of this folder. */
+#ifndef MAILSTORE_STORE_INTERNAL_H
+#define MAILSTORE_STORE_INTERNAL_H
+
+#include "mailstore/store.h"
+#include "mailstore/volume.h"
+#include <sqlite3.h>
+
+/* Statements that are prepared once per connection, when first used. */
+enum statement {
+    SQL_BEGIN,
+    SQL_COMMIT,
+    SQL_ROLLBACK,
+    SQL_PAGE_COUNT,
+    SQL_FREE_COUNT,
+    SQL_SETTING_GET,
+    SQL_SETTING_PUT,
+    SQL_USER_ADD,
+    SQL_ALIAS_ADD,
+    SQL_MAILBOX_ADD,
+    SQL_BODY_PUT,
+    SQL_BODY_DISCARD,
+    SQL_PART_PUT,
+    SQL_PART_DROP,
+    SQL_MESSAGE_PUT,
+    SQL_UID_NEXT,
+    SQL_ENTRY_PUT,
+    SQL_INBOX_FIND,
+    SQL_ENTRY_LIST,
+    SQL_BODY_FIND,
+    SQL_BODY_GET,
+    SQL_BODY_SIZES,
+    SQL_ENTRY_MAIL,
+    SQL_ENTRY_DROP,
+    SQL_ENTRY_HELD,
+    SQL_MESSAGE_DROP,
+    STATEMENTS
+};
+
+struct store {
+    sqlite3 *db;
+    struct volume *volume;
+    bool writer;
+    bool in_transaction;
+    sqlite3_stmt *statements[STATEMENTS];
+    int64_t next_id;  /* writer: the next message id to give */
+    int64_t id_limit; /* writer: as the setting mail_id_limit says */
+    uint32_t pages_max, pages_reserve;
+    uint8_t *part; /* the part of a body that was read last */
+    size_t part_bytes;
+    int64_t part_id; /* its BodyID, 0: none */
+    char message[128];
+};
+
+/* store_error - an SQLite result as ours; keeps its text for store_message().
+ * SQLITE_OK, _ROW and _DONE are OK. */
+enum err store_error(struct store *store, int code) MUST_CHECK;
+
+/* store_statement - the prepared statement, reset, or NULL: then store_error()
+ * of sqlite3_errcode(). */
+sqlite3_stmt *store_statement(struct store *store, enum statement which);
+
+/* store_run - steps a statement that has no rows, to its end, and resets it. */
+enum err store_run(struct store *store, sqlite3_stmt *statement) MUST_CHECK;
+
+/* store_number - the first column of the first row of SQL without parameters.
+ */
+enum err store_number(struct store *store, const char *sql,
+                      int64_t *number) MUST_CHECK;
+
+/* store_exec - SQL without result. */
+enum err store_exec(struct store *store, const char *sql) MUST_CHECK;
+
+/* store_step - what `work` does, in a transaction of its own unless one is
+ * open. */
+enum err store_atomically(struct store *store,
+                          enum err (*work)(struct store *store, void *context),
+                          void *context) MUST_CHECK;
+
+/* store_remove_parts - what is left of messages that never became complete. */
+enum err store_remove_parts(struct store *store) MUST_CHECK;
+
+/* store_restore_size - makes mail.db as long again as it was made, after a
+ * workstation's sqlite3 cut it off. */
+enum err store_restore_size(struct store *store) MUST_CHECK;
+
+/* store_setting_number - a setting as a number, `otherwise` where there is
+ * none. */
+enum err store_setting_number(struct store *store, const char *key,
+                              int64_t otherwise, int64_t *number) MUST_CHECK;
+
+/* subject_find - the Subject of a message's header, decoded (RFC 2047) as far
+ * as it is UTF-8 or ASCII, in one line, at most bytes - 1 long. */
+void subject_find(const void *message, size_t len, char *subject, size_t bytes);
+
+#endif

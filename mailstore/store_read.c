@@ -1,0 +1,241 @@
+/* Messages out: a maildrop's list, and the bytes of a message.
+ *
+ * Each call sees the store as it is at that moment and keeps no snapshot, so
+ * that no reader keeps the WAL from being moved. What makes a sequence of reads
+ * cheap is the part of the body that was read last, kept in memory. */
+#include "mailstore/store_internal.h"
+#include "mailstore/schema.h"
+#include "core/bytes.h"
+#include <string.h>
+
+static enum err find_inbox(struct store *store, int64_t user_id,
+                           struct store_maildrop *maildrop)
+{
+    sqlite3_stmt *statement = store_statement(store, SQL_INBOX_FIND);
+    enum err err;
+    int code;
+
+    if (!statement)
+        return store_error(store, sqlite3_errcode(store->db));
+    sqlite3_bind_int64(statement, 1, user_id);
+    code = sqlite3_step(statement);
+    err = code == SQLITE_DONE ? ERR_NOT_FOUND : store_error(store, code);
+    if (!err) {
+        maildrop->mailbox_id = sqlite3_column_int64(statement, 0);
+        maildrop->uid_validity = (uint32_t)sqlite3_column_int64(statement, 1);
+    }
+    sqlite3_reset(statement);
+    return err;
+}
+
+/* Room for one more; grows by half. */
+static enum err make_room(struct store_maildrop *maildrop, uint32_t *room)
+{
+    uint32_t more = *room + *room / 2 + 16;
+    void *grown;
+
+    if (maildrop->count < *room)
+        return OK;
+    grown =
+        sqlite3_realloc64(maildrop->entries, more * sizeof *maildrop->entries);
+    if (!grown)
+        return ERR_MEMORY;
+    maildrop->entries = grown;
+    *room = more;
+    return OK;
+}
+
+static enum err list_entries(struct store *store,
+                             struct store_maildrop *maildrop)
+{
+    sqlite3_stmt *statement = store_statement(store, SQL_ENTRY_LIST);
+    uint32_t room = 0;
+    enum err err = OK;
+    int code = SQLITE_ROW;
+
+    if (!statement)
+        return store_error(store, sqlite3_errcode(store->db));
+    sqlite3_bind_int64(statement, 1, maildrop->mailbox_id);
+    while (!err && (code = sqlite3_step(statement)) == SQLITE_ROW) {
+        struct store_entry *entry;
+
+        err = make_room(maildrop, &room);
+        if (err)
+            break;
+        entry = &maildrop->entries[maildrop->count++];
+        entry->uid = (uint32_t)sqlite3_column_int64(statement, 0);
+        entry->message_id = sqlite3_column_int64(statement, 1);
+        entry->bytes = (uint32_t)sqlite3_column_int64(statement, 2);
+        maildrop->bytes += entry->bytes;
+    }
+    if (!err)
+        err = store_error(store, code);
+    sqlite3_reset(statement);
+    return err;
+}
+
+enum err store_maildrop_load(struct store *store, int64_t user_id,
+                             struct store_maildrop *maildrop)
+{
+    enum err err;
+
+    memset(maildrop, 0, sizeof *maildrop);
+    err = find_inbox(store, user_id, maildrop);
+    if (!err)
+        err = list_entries(store, maildrop);
+    if (err)
+        store_maildrop_free(maildrop);
+    return err;
+}
+
+void store_maildrop_free(struct store_maildrop *maildrop)
+{
+    sqlite3_free(maildrop->entries);
+    memset(maildrop, 0, sizeof *maildrop);
+}
+
+/* ---- Bytes of a message ------------------------------------------------- */
+
+struct layout {
+    uint64_t bytes;
+    uint32_t parts;
+    /* Part and place in it of an offset. */
+    uint32_t part;
+    uint64_t part_start;
+};
+
+/* The ends of the parts, where they are not all full ones. */
+static enum err find_part(const uint8_t *ends, size_t len, uint64_t offset,
+                          struct layout *layout)
+{
+    uint32_t low = 0, high = layout->parts;
+
+    if (len == 0) {
+        layout->part = (uint32_t)(offset / STORE_CHUNK_BYTES);
+        layout->part_start = (uint64_t)layout->part * STORE_CHUNK_BYTES;
+        return layout->part < layout->parts ? OK : ERR_CORRUPT;
+    }
+    if (len != layout->parts * sizeof(uint32_t))
+        return ERR_CORRUPT;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+
+        if (get_le32(ends + middle * sizeof(uint32_t)) <= offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    layout->part = low;
+    if (low)
+        layout->part_start = get_le32(ends + (low - 1) * sizeof(uint32_t));
+    return low < layout->parts ? OK : ERR_CORRUPT;
+}
+
+static enum err find_message(struct store *store, int64_t id, uint64_t offset,
+                             struct layout *layout)
+{
+    sqlite3_stmt *statement = store_statement(store, SQL_BODY_FIND);
+    enum err err;
+    int code;
+
+    if (!statement)
+        return store_error(store, sqlite3_errcode(store->db));
+    sqlite3_bind_int64(statement, 1, id);
+    code = sqlite3_step(statement);
+    err = code == SQLITE_DONE ? ERR_NOT_FOUND : store_error(store, code);
+    if (!err) {
+        layout->bytes = (uint64_t)sqlite3_column_int64(statement, 0);
+        layout->parts = (uint32_t)sqlite3_column_int64(statement, 1);
+        if (offset < layout->bytes)
+            err = find_part(sqlite3_column_blob(statement, 2),
+                            (size_t)sqlite3_column_bytes(statement, 2), offset,
+                            layout);
+    }
+    sqlite3_reset(statement);
+    return err;
+}
+
+/* Brings a part into the connection's buffer. A part never changes and its
+ * number is never given again, so that what is there already is right. */
+static enum err load_part(struct store *store, int64_t body_id)
+{
+    sqlite3_stmt *statement;
+    enum err err;
+    int code;
+
+    if (store->part_id == body_id)
+        return OK;
+    if (!store->part)
+        store->part = sqlite3_malloc(STORE_CHUNK_BYTES);
+    if (!store->part)
+        return ERR_MEMORY;
+    store->part_id = 0;
+    statement = store_statement(store, SQL_BODY_GET);
+    if (!statement)
+        return store_error(store, sqlite3_errcode(store->db));
+    sqlite3_bind_int64(statement, 1, body_id);
+    code = sqlite3_step(statement);
+    err = code == SQLITE_DONE ? ERR_CORRUPT : store_error(store, code);
+    if (!err) {
+        const void *bytes = sqlite3_column_blob(statement, 0);
+
+        store->part_bytes = (size_t)sqlite3_column_bytes(statement, 0);
+        if (store->part_bytes > STORE_CHUNK_BYTES)
+            err = ERR_CORRUPT;
+        else if (store->part_bytes && !bytes)
+            err = store_error(store, sqlite3_errcode(store->db));
+        else if (store->part_bytes)
+            memcpy(store->part, bytes, store->part_bytes);
+    }
+    sqlite3_reset(statement);
+    if (!err)
+        store->part_id = body_id;
+    return err;
+}
+
+static enum err read_parts(struct store *store, int64_t id,
+                           struct layout *layout, uint64_t offset,
+                           uint8_t *buffer, size_t bytes)
+{
+    uint64_t skip = offset - layout->part_start;
+
+    while (bytes) {
+        size_t left;
+        enum err err;
+
+        if (layout->part >= layout->parts)
+            return ERR_CORRUPT;
+        err = load_part(store, id << SCHEMA_CHUNK_BITS | layout->part);
+        if (err)
+            return err;
+        if (skip >= store->part_bytes)
+            return ERR_CORRUPT;
+        left = store->part_bytes - (size_t)skip;
+        if (left > bytes)
+            left = bytes;
+        memcpy(buffer, store->part + skip, left);
+        buffer += left;
+        bytes -= left;
+        skip = 0;
+        layout->part++;
+    }
+    return OK;
+}
+
+int store_message_read(struct store *store, int64_t message_id, uint64_t offset,
+                       void *buffer, size_t bytes)
+{
+    struct layout layout = {0};
+    enum err err = find_message(store, message_id, offset, &layout);
+
+    if (err)
+        return err;
+    if (offset >= layout.bytes)
+        return 0;
+    if (bytes > layout.bytes - offset)
+        bytes = (size_t)(layout.bytes - offset);
+    if (bytes > INT32_MAX)
+        bytes = INT32_MAX;
+    err = read_parts(store, message_id, &layout, offset, buffer, bytes);
+    return err ? (int)err : (int)bytes;
+}

@@ -1,0 +1,307 @@
+/* mkusb --inspect --export: every message as a file of its own.
+ *
+ *   eml      DIR/user/mailbox/00000042.eml, byte for byte as stored
+ *   maildir  DIR/user/{cur,new,tmp} for the Inbox, DIR/user/.mailbox/... for
+ *            others (Maildir++), line ends LF as mail programs want them there
+ *
+ * File times are those of arrival. Names come from the store, so that they are
+ * made harmless: '/' and other characters that could lead elsewhere are
+ * written as %XX. The folder has to be new or empty: nothing is overwritten. */
+#include "mkusb/read_stick.h"
+#include "mkusb/say.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define NAME_BYTES (3 * 65 + 1)
+
+struct exporting {
+    struct store *store;
+    const char *folder;
+    bool maildir;
+    char user[NAME_BYTES]; /* of the mailbox at hand */
+    uint64_t done, total;
+};
+
+/* One mailbox as the listing gave it. */
+struct owner {
+    int64_t id;
+    char name[USER_NAME_BYTES];
+};
+struct owners {
+    struct owner *list;
+    size_t count, room;
+    int64_t only;
+    uint64_t messages;
+};
+
+/* ---- Files
+ * ------------------------------------------------------------------- */
+
+static void harmless_name(const char *name, char to[NAME_BYTES])
+{
+    size_t at = 0;
+
+    for (const char *from = name; *from != '\0' && at + 4 < NAME_BYTES;
+         from++) {
+        unsigned char c = (unsigned char)*from;
+
+        if (c < 0x20 || c == 0x7F || c == '/' || c == '%' || c == '\\' ||
+            (c == '.' && from == name))
+            at += (size_t)snprintf(to + at, 4, "%%%02X", c);
+        else
+            to[at++] = (char)c;
+    }
+    to[at] = '\0';
+}
+
+static enum err make_folder(const char *path)
+{
+    if (mkdir(path, 0700) == 0 || errno == EEXIST)
+        return OK;
+    return say_refused("folder %s cannot be made: %s", path, strerror(errno));
+}
+
+__attribute__((format(printf, 1, 2))) static char *
+print_path(const char *format, ...)
+{
+    char *path = NULL;
+    va_list list;
+    int made;
+
+    va_start(list, format);
+    made = vasprintf(&path, format, list);
+    va_end(list);
+    return made < 0 ? NULL : path;
+}
+
+/* Makes "base/part"; base is freed. NULL after an error that was said. */
+static char *enter_folder(char *base, const char *part)
+{
+    char *path = base == NULL ? NULL : print_path("%s/%s", base, part);
+
+    free(base);
+    if (path == NULL) {
+        say_refused("out of memory");
+        return NULL;
+    }
+    if (make_folder(path) == OK)
+        return path;
+    free(path);
+    return NULL;
+}
+
+static enum err check_empty(const char *folder)
+{
+    DIR *entries;
+    const struct dirent *entry;
+    bool empty = true;
+    enum err err = make_folder(folder);
+
+    if (err != OK)
+        return err;
+    entries = opendir(folder);
+    if (entries == NULL)
+        return say_refused("%s: %s", folder, strerror(errno));
+    while ((entry = readdir(entries)) != NULL)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            empty = false;
+    closedir(entries);
+    return empty ? OK
+                 : say_refused("folder %s is not empty: export into a new one",
+                               folder);
+}
+
+/* ---- One message
+ * ----------------------------------------------------------------- */
+
+/* Writes without the CR of each CRLF; *held: a CR at the end of the last part,
+ * not written yet. */
+static bool write_lf(FILE *file, const char *bytes, size_t len, bool *held)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (*held && bytes[i] != '\n')
+            putc('\r', file);
+        *held = bytes[i] == '\r';
+        if (!*held)
+            putc(bytes[i], file);
+    }
+    return ferror(file) == 0;
+}
+
+static enum err copy_body(const struct exporting *exporting, int64_t message_id,
+                          FILE *file, const char *path)
+{
+    static char bytes[STORE_CHUNK_BYTES];
+    uint64_t offset = 0;
+    bool held = false, good = true;
+    int got = 1;
+
+    while (good && got > 0) {
+        got = store_message_read(exporting->store, message_id, offset, bytes,
+                                 sizeof(bytes));
+        if (got < 0)
+            return say_refused("message %" PRId64 " cannot be read: %s",
+                               message_id, err_text(got));
+        offset += (uint64_t)got;
+        if (exporting->maildir)
+            good = write_lf(file, bytes, (size_t)got, &held);
+        else
+            good = fwrite(bytes, 1, (size_t)got, file) == (size_t)got;
+    }
+    if (held)
+        putc('\r', file);
+    if (good && fflush(file) == 0)
+        return OK;
+    return say_refused("%s cannot be written: %s", path, strerror(errno));
+}
+
+static enum err write_message(const struct exporting *exporting,
+                              const struct store_message_info *info,
+                              const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
+    struct timespec times[2];
+    enum err err;
+
+    if (file == NULL)
+        return say_refused("%s cannot be made: %s", path, strerror(errno));
+    err = copy_body(exporting, info->message_id, file, path);
+    times[0].tv_sec = times[1].tv_sec = (time_t)(info->received_ms / 1000);
+    times[0].tv_nsec = times[1].tv_nsec = 0;
+    if (err == OK && futimens(fileno(file), times) != 0)
+        err = say_refused("%s: %s", path, strerror(errno));
+    if (fclose(file) != 0 && err == OK)
+        err = say_refused("%s cannot be written: %s", path, strerror(errno));
+    return err;
+}
+
+/* The folder that a message's file goes into, made; NULL after an error. */
+static char *message_folder(const struct exporting *exporting,
+                            const char *mailbox)
+{
+    char *path = strdup(exporting->folder);
+    char name[NAME_BYTES], dotted[NAME_BYTES + 1];
+
+    harmless_name(mailbox, name);
+    path = enter_folder(path, exporting->user);
+    if (path == NULL)
+        return NULL;
+    if (!exporting->maildir)
+        return enter_folder(path, name);
+    if (strcasecmp(mailbox, "inbox") != 0) {
+        snprintf(dotted, sizeof(dotted), ".%s", name);
+        path = enter_folder(path, dotted);
+    }
+    for (const char *part = "new\0tmp\0cur\0"; path != NULL && *part != '\0';
+         part += strlen(part) + 1) {
+        char *copy = strdup(path);
+        char *made = enter_folder(copy, part);
+
+        if (made == NULL) {
+            free(path);
+            return NULL;
+        }
+        free(made);
+    }
+    return path == NULL ? NULL : enter_folder(path, "cur");
+}
+
+static enum err export_message(void *context,
+                               const struct store_message_info *info)
+{
+    struct exporting *exporting = context;
+    char *folder = message_folder(exporting, info->mailbox);
+    char *path;
+    enum err err;
+
+    if (folder == NULL)
+        return ERR_REFUSED;
+    if (exporting->maildir)
+        path = print_path("%s/%" PRId64 ".M%" PRIu32 "P%" PRId64 ".barepost:2,",
+                          folder, info->received_ms / 1000, info->uid,
+                          info->message_id);
+    else
+        path = print_path("%s/%08" PRIu32 ".eml", folder, info->uid);
+    free(folder);
+    if (path == NULL)
+        return say_refused("out of memory");
+    err = write_message(exporting, info, path);
+    free(path);
+    say_count(++exporting->done, exporting->total);
+    return err;
+}
+
+/* ---- All of them
+ * ------------------------------------------------------------------- */
+
+static enum err note_owner(void *context, const struct store_mailbox_info *info)
+{
+    struct owners *owners = context;
+
+    if (owners->only != 0 && info->user_id != owners->only)
+        return OK;
+    owners->messages += info->messages;
+    for (size_t i = owners->count; i > 0; i--)
+        if (owners->list[i - 1].id == info->user_id)
+            return OK;
+    if (owners->count == owners->room) {
+        size_t room = owners->room == 0 ? 64 : owners->room * 2;
+        struct owner *list = reallocarray(owners->list, room, sizeof(*list));
+
+        if (list == NULL)
+            return ERR_MEMORY;
+        owners->list = list;
+        owners->room = room;
+    }
+    owners->list[owners->count].id = info->user_id;
+    snprintf(owners->list[owners->count++].name, USER_NAME_BYTES, "%s",
+             info->user);
+    return OK;
+}
+
+static enum err export_owner(struct exporting *exporting,
+                             const struct owner *owner)
+{
+    enum err err;
+
+    harmless_name(owner->name, exporting->user);
+    err = store_list_messages(exporting->store, owner->id, export_message,
+                              exporting);
+    if (err == OK || err == ERR_REFUSED)
+        return err;
+    return say_refused("the mail of %s cannot be read: %s (%s)", owner->name,
+                       err_text(err), store_message(exporting->store));
+}
+
+enum err export_messages(struct store *store, const char *folder, bool maildir,
+                         int64_t user_id)
+{
+    struct exporting exporting = {
+        .store = store, .folder = folder, .maildir = maildir};
+    struct owners owners = {.only = user_id};
+    enum err err = check_empty(folder);
+
+    if (err != OK)
+        return err;
+    err = store_list_mailboxes(store, note_owner, &owners);
+    if (err != OK)
+        err = say_refused("the mailboxes cannot be listed: %s", err_text(err));
+    exporting.total = owners.messages;
+    say_step("Exporting");
+    for (size_t i = 0; err == OK && i < owners.count; i++)
+        err = export_owner(&exporting, &owners.list[i]);
+    free(owners.list);
+    if (err == OK)
+        say_line("%" PRIu64 " message%s written into %s", exporting.done,
+                 exporting.done == 1 ? "" : "s", folder);
+    return err;
+}

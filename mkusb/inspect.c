@@ -1,0 +1,128 @@
+/* mkusb --inspect: mailboxes and messages as lines on stdout. What a sender
+ * chose (addresses, subjects) is shown without its control characters, so that
+ * a mail cannot drive the terminal. */
+#include "mkusb/read_stick.h"
+#include "mkusb/say.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+struct inspection {
+    const char *user; /* NULL: all */
+    int64_t user_id;
+    unsigned lines;
+};
+
+/* Control characters, also the C1 ones of UTF-8 (C2 80 .. C2 9F). */
+static void print_plain(const char *text)
+{
+    for (const unsigned char *at = (const unsigned char *)text; *at != 0;
+         at++) {
+        bool c1 = at[0] == 0xC2 && at[1] >= 0x80 && at[1] <= 0x9F;
+
+        if (*at < 0x20 || *at == 0x7F || c1)
+            putchar('?');
+        else
+            putchar(*at);
+        at += c1;
+    }
+}
+
+static enum err print_mailbox(void *context,
+                              const struct store_mailbox_info *info)
+{
+    struct inspection *inspection = context;
+
+    if (inspection->user != NULL &&
+        strcasecmp(inspection->user, info->user) != 0)
+        return OK;
+    inspection->user_id = info->user_id;
+    if (inspection->lines++ == 0)
+        printf("%-24s %-16s %10s %14s\n", "USER", "MAILBOX", "MESSAGES",
+               "BYTES");
+    printf("%-24s %-16s %10" PRIu64 " %14" PRIu64 "\n", info->user,
+           info->mailbox, info->messages, info->bytes);
+    return OK;
+}
+
+static enum err print_message(void *context,
+                              const struct store_message_info *info)
+{
+    struct inspection *inspection = context;
+    time_t seconds = (time_t)(info->received_ms / 1000);
+    char date[32] = "?";
+    struct tm tm;
+
+    if (inspection->lines++ == 0)
+        printf("\n%-16s %10s  %-20s %12s  %s\n", "MAILBOX", "UID", "DATE (UTC)",
+               "BYTES", "SENDER  SUBJECT");
+    if (gmtime_r(&seconds, &tm) != NULL)
+        strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S", &tm);
+    printf("%-16s %10" PRIu32 "  %-20s %12" PRIu64 "  <", info->mailbox,
+           info->uid, date, info->bytes);
+    print_plain(info->sender);
+    fputs(">  ", stdout);
+    print_plain(info->subject);
+    putchar('\n');
+    return OK;
+}
+
+static void print_head(struct store *store)
+{
+    static const char *const key[] = {"hostname", "domains", "address",
+                                      "store_id"};
+    struct store_figures figures;
+    char value[SETTINGS_VALUE_BYTES];
+    char used[SAY_SIZE_BYTES], all[SAY_SIZE_BYTES];
+
+    for (size_t i = 0; i < sizeof(key) / sizeof(key[0]); i++)
+        if (store_setting_get(store, key[i], value, sizeof(value)) == OK) {
+            printf("%s: ", key[i]);
+            print_plain(value);
+            putchar('\n');
+        }
+    if (store_figures(store, &figures) == OK)
+        printf("store: %" PRIu64 " users, %" PRIu64 " messages, %s of %s "
+               "used\n\n",
+               figures.users, figures.messages,
+               say_size(figures.used_bytes, used),
+               say_size(figures.database_bytes, all));
+}
+
+static enum err print_store(struct store *store, struct inspection *inspection)
+{
+    enum err err;
+
+    print_head(store);
+    err = store_list_mailboxes(store, print_mailbox, inspection);
+    if (err == OK && inspection->user != NULL && inspection->lines == 0)
+        return say_refused("there is no user \"%s\" in this store",
+                           inspection->user);
+    inspection->lines = 0;
+    if (err == OK && inspection->user != NULL)
+        err = store_list_messages(store, inspection->user_id, print_message,
+                                  inspection);
+    return err == OK ? OK
+                     : say_refused("the store cannot be read: %s (%s)",
+                                   err_text(err), store_message(store));
+}
+
+enum err inspect_stick(const struct options *options)
+{
+    struct inspection inspection = {.user = options->user};
+    static struct read_stick stick;
+    enum err err = read_stick_open(&stick, options->target);
+
+    if (err == OK)
+        err = read_stick_open_store(&stick);
+    if (err == OK)
+        err = print_store(stick.store, &inspection);
+    if (err == OK && options->export_folder != NULL)
+        err = export_messages(stick.store, options->export_folder,
+                              options->maildir,
+                              inspection.user != NULL ? inspection.user_id : 0);
+    read_stick_close(&stick);
+    return err;
+}

@@ -1,0 +1,275 @@
+/* Settings from the command line, each checked before anything is written.
+ *
+ * A key that the server does not know is refused: a misspelt setting that is
+ * silently without effect would be found out only on the booted machine.
+ */
+#include "mkusb/settings.h"
+#include "mkusb/say.h"
+#include "userdb/user.h"
+#include <arpa/inet.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_HOSTNAME "barepost"
+
+/* ---- Syntax of values ------------------------------------------------------
+ */
+
+static bool parse_address(const char *text, size_t len, uint32_t *address)
+{
+    char copy[INET_ADDRSTRLEN];
+    struct in_addr in;
+
+    if (len == 0 || len >= sizeof(copy))
+        return false;
+    memcpy(copy, text, len);
+    copy[len] = '\0';
+    if (inet_pton(AF_INET, copy, &in) != 1)
+        return false;
+    *address = ntohl(in.s_addr);
+    return true;
+}
+
+/* An address that one host can have. */
+static bool is_host_address(uint32_t address)
+{
+    unsigned first = address >> 24;
+
+    return first != 0 && first != 127 && first < 224;
+}
+
+static bool parse_network(const char *text, uint32_t *address, uint32_t *mask)
+{
+    const char *slash = strchr(text, '/');
+    unsigned bits = 0;
+    size_t digits;
+
+    if (slash == NULL || !parse_address(text, (size_t)(slash - text), address))
+        return false;
+    digits = strspn(slash + 1, "0123456789");
+    if (digits == 0 || digits > 2 || slash[1 + digits] != '\0')
+        return false;
+    for (size_t i = 1; i <= digits; i++)
+        bits = bits * 10 + (unsigned)(slash[i] - '0');
+    if (bits < 1 || bits > 31)
+        return false;
+    *mask = UINT32_MAX << (32 - bits);
+    return true;
+}
+
+static enum err check_address(const char *value)
+{
+    uint32_t address, mask;
+
+    if (strcmp(value, "dhcp") == 0)
+        return OK;
+    if (!parse_network(value, &address, &mask))
+        return say_refused("address \"%s\": give \"dhcp\", or address and "
+                           "prefix like 192.168.1.10/24",
+                           value);
+    if (!is_host_address(address))
+        return say_refused("address \"%s\" cannot belong to a machine", value);
+    if (mask != UINT32_MAX << 1 &&
+        ((address & ~mask) == 0 || (address & ~mask) == ~mask))
+        return say_refused("address \"%s\" is the network's own or its "
+                           "broadcast address, not a machine's",
+                           value);
+    return OK;
+}
+
+static enum err check_plain_address(const char *key, const char *value)
+{
+    uint32_t address;
+
+    if (parse_address(value, strlen(value), &address) &&
+        is_host_address(address))
+        return OK;
+    return say_refused("%s \"%s\": give an IPv4 address like 192.168.1.1", key,
+                       value);
+}
+
+static enum err check_name(const char *key, const char *value)
+{
+    if (user_domain_valid(value, strlen(value)))
+        return OK;
+    return say_refused("%s \"%s\": only letters, digits, hyphens (not at an "
+                       "end) and dots between the parts are allowed",
+                       key, value);
+}
+
+/* Each of the words; there is at least one. */
+static enum err check_words(const char *key, const char *value,
+                            enum err (*check)(const char *, const char *))
+{
+    char word[SETTINGS_VALUE_BYTES];
+    enum err err = value[0] == '\0' ? check(key, value) : OK;
+
+    while (err == OK && *value != '\0') {
+        size_t len = strcspn(value, " ");
+
+        memcpy(word, value, len);
+        word[len] = '\0';
+        err = check(key, word);
+        value += len + (value[len] == ' ');
+    }
+    return err;
+}
+
+static enum err check_address_of(const char *key, const char *value)
+{
+    (void)key;
+    return check_address(value);
+}
+
+static enum err check_domains(const char *key, const char *value)
+{
+    (void)key;
+    return check_words("domain", value, check_name);
+}
+
+static enum err check_plain_addresses(const char *key, const char *value)
+{
+    return check_words(key, value, check_plain_address);
+}
+
+/* The keys of mailstore/store.h that are a user's to choose. */
+static const struct {
+    const char *key;
+    enum err (*check)(const char *key, const char *value);
+} known[] = {
+    {"hostname", check_name},       {"domains", check_domains},
+    {"address", check_address_of},  {"gateway", check_plain_address},
+    {"dns", check_plain_addresses},
+};
+
+static enum err check_value(const char *key, const char *value)
+{
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+        if (strcmp(known[i].key, key) == 0)
+            return known[i].check(key, value);
+    return say_refused("there is no setting \"%s\"; there are hostname, "
+                       "domains, address, gateway and dns",
+                       key);
+}
+
+/* ---- The list
+ * ---------------------------------------------------------------- */
+
+static struct setting *find(const struct settings *settings, const char *key)
+{
+    for (unsigned i = 0; i < settings->count; i++)
+        if (strcmp(settings->list[i].key, key) == 0) {
+            uintptr_t at = (uintptr_t)&settings->list[i];
+
+            return (struct setting *)at;
+        }
+    return NULL;
+}
+
+const char *settings_get(const struct settings *settings, const char *key)
+{
+    const struct setting *setting = find(settings, key);
+
+    return setting == NULL ? NULL : setting->value;
+}
+
+/* Control characters would break the lines of menu and log. */
+static bool is_printable(const char *value)
+{
+    for (; *value != '\0'; value++)
+        if ((unsigned char)*value < 0x20 || *value == 0x7F)
+            return false;
+    return true;
+}
+
+enum err settings_put(struct settings *settings, const char *key,
+                      const char *value)
+{
+    struct setting *setting = find(settings, key);
+    enum err err;
+
+    if (strlen(value) >= SETTINGS_VALUE_BYTES || !is_printable(value))
+        return say_refused("the value of %s is too long or holds control "
+                           "characters",
+                           key);
+    err = check_value(key, value);
+    if (err != OK)
+        return err;
+    if (setting == NULL && settings->count == SETTINGS_MAX)
+        return say_refused("more than %d settings", SETTINGS_MAX);
+    if (setting == NULL)
+        setting = &settings->list[settings->count++];
+    snprintf(setting->key, sizeof(setting->key), "%s", key);
+    snprintf(setting->value, sizeof(setting->value), "%s", value);
+    return OK;
+}
+
+enum err settings_append(struct settings *settings, const char *key,
+                         const char *word)
+{
+    const char *before = settings_get(settings, key);
+    char value[SETTINGS_VALUE_BYTES];
+    int len;
+
+    if (strchr(word, ' ') != NULL)
+        return say_refused("\"%s\": give one at a time, without spaces", word);
+    if (before == NULL)
+        return settings_put(settings, key, word);
+    len = snprintf(value, sizeof(value), "%s %s", before, word);
+    if (len < 0 || (size_t)len >= sizeof(value))
+        return say_refused("too many values for %s", key);
+    return settings_put(settings, key, value);
+}
+
+/* ---- What was not given
+ * ------------------------------------------------------- */
+
+/* "mail.example.org" serves example.org; "example.org" itself; a bare name its
+ * .local domain (RFC 6762). */
+static enum err default_domain(struct settings *settings)
+{
+    const char *hostname = settings_get(settings, "hostname");
+    const char *dot = strchr(hostname, '.');
+    char domain[SETTINGS_VALUE_BYTES + 8];
+
+    if (dot == NULL)
+        snprintf(domain, sizeof(domain), "%s.local", hostname);
+    else
+        snprintf(domain, sizeof(domain), "%s",
+                 strchr(dot + 1, '.') == NULL ? hostname : dot + 1);
+    return settings_put(settings, "domains", domain);
+}
+
+static enum err check_gateway(const struct settings *settings)
+{
+    const char *network = settings_get(settings, "address");
+    const char *text = settings_get(settings, "gateway");
+    uint32_t address, mask, gateway;
+
+    if (text == NULL || !parse_address(text, strlen(text), &gateway))
+        return OK;
+    if (!parse_network(network, &address, &mask))
+        return say_refused("a gateway belongs to a fixed address: give "
+                           "--address ADDR/PREFIX as well");
+    if ((gateway & mask) != (address & mask) || gateway == address)
+        return say_refused("gateway %s is not another machine in the network "
+                           "of %s",
+                           text, network);
+    return OK;
+}
+
+enum err settings_complete(struct settings *settings)
+{
+    enum err err = OK;
+
+    if (settings_get(settings, "hostname") == NULL)
+        err = settings_put(settings, "hostname", DEFAULT_HOSTNAME);
+    if (err == OK && settings_get(settings, "domains") == NULL)
+        err = default_domain(settings);
+    if (err == OK && settings_get(settings, "address") == NULL)
+        err = settings_put(settings, "address", "dhcp");
+    return err == OK ? check_gateway(settings) : err;
+}

@@ -1,0 +1,141 @@
+/* mkusb --update: boot loader, menu and AO anew, the store as it is.
+ *
+ * All of the stick but the two files of the store is copied into an image in
+ * memory, renewed there, and what differs is written back.
+ * stick_image_write() is told where the store lies and leaves that out. */
+#include "mailstore/fat32.h"
+#include "mailstore/store.h"
+#include "mkusb/boot_files.h"
+#include "mkusb/make_stick.h"
+#include "mkusb/say.h"
+#include "mkusb/stick_image.h"
+#include "mkusb/target.h"
+#include "mkusb/target_file.h"
+#include <string.h>
+
+struct updating {
+    struct boot_files boot;
+    struct target target;
+    struct target_file file;
+    struct media_file media;
+    struct fat32 fat;
+    struct stick_range keep[2];
+    unsigned keeps;
+    struct stick_image image;
+};
+
+static enum err open_stick(struct updating *updating,
+                           const struct options *options)
+{
+    char message[TARGET_MESSAGE_BYTES];
+    struct target *target = &updating->target;
+    enum err err = target_examine(options->target, target, message);
+
+    if (err == OK && target->kind == TARGET_NEW_FILE)
+        return say_refused("there is no %s", target->path);
+    if (err == OK && target->kind == TARGET_DEVICE)
+        err = target_check_device(&target_roots_system, target, options->fixed,
+                                  message);
+    if (err != OK)
+        return say_refused("%s", message);
+    if (target->kind == TARGET_DEVICE)
+        return target_file_open_device(&updating->file, target);
+    return target_file_open_update(&updating->file, target);
+}
+
+static enum err keep_file(struct updating *updating, const char *name,
+                          bool required)
+{
+    struct fat32_file file;
+    struct stick_range *range = &updating->keep[updating->keeps];
+    enum err err = fat32_find(&updating->fat, name, &file);
+
+    if (err == ERR_NOT_FOUND && !required)
+        return OK;
+    if (err == ERR_NOT_FOUND)
+        return say_refused("%s is not a Barepost stick: there is no %s on it",
+                           updating->target.path, name);
+    if (err == ERR_CORRUPT)
+        return say_refused("%s on %s is not in one piece: boot the stick "
+                           "once, the server puts it together",
+                           name, updating->target.path);
+    if (err != OK)
+        return say_refused("%s cannot be read: %s", updating->target.path,
+                           err_text(err));
+    range->start = file.sector * MEDIA_SECTOR_BYTES;
+    range->end = range->start + file.sectors * MEDIA_SECTOR_BYTES;
+    updating->keeps++;
+    return OK;
+}
+
+static enum err find_store(struct updating *updating)
+{
+    enum err err;
+
+    media_file_init(&updating->media, updating->file.fd, updating->file.bytes,
+                    false);
+    err = fat32_mount(&updating->fat, &updating->media.media);
+    if (err != OK)
+        return say_refused("%s is not a Barepost stick: no FAT32 file system "
+                           "(%s)",
+                           updating->target.path, err_text(err));
+    err = keep_file(updating, STORE_FILE, true);
+    if (err == OK)
+        err = keep_file(updating, STORE_WAL_FILE, false);
+    if (updating->keeps == 2 &&
+        updating->keep[0].start > updating->keep[1].start) {
+        struct stick_range first = updating->keep[1];
+
+        updating->keep[1] = updating->keep[0];
+        updating->keep[0] = first;
+    }
+    return err;
+}
+
+static enum err renew(struct updating *updating)
+{
+    struct stick_image *image = &updating->image;
+    enum err err;
+
+    say_step("Reading");
+    err = stick_image_load(image, &updating->fat, updating->keep,
+                           updating->keeps);
+    say_step("Copying boot files");
+    if (err == OK)
+        err = file_write_at(image->fd, updating->boot.boot_code,
+                            sizeof(updating->boot.boot_code), 0) == OK
+                  ? OK
+                  : say_refused("image: cannot be written");
+    if (err == OK)
+        err = boot_files_write(&updating->boot, image->path,
+                               updating->fat.partition_sector);
+    say_step("Writing");
+    if (err == OK)
+        err = stick_image_write(image, updating->file.fd, &updating->fat, false,
+                                updating->keep, updating->keeps);
+    return err == OK ? target_file_commit(&updating->file) : err;
+}
+
+enum err update_stick(const struct options *options, const char *ao)
+{
+    static struct updating updating;
+    enum err err;
+
+    memset(&updating, 0, sizeof(updating));
+    updating.file.fd = updating.image.fd = -1;
+    err = boot_files_find(&updating.boot, ao);
+    if (err == OK)
+        err = open_stick(&updating, options);
+    if (err == OK)
+        err = find_store(&updating);
+    if (err == OK)
+        err = stick_image_make(&updating.image, updating.file.bytes);
+    if (err == OK)
+        err = renew(&updating);
+    if (err == OK)
+        say_line("%s is up to date; its mail was not touched",
+                 updating.target.path);
+    stick_image_free(&updating.image);
+    target_file_close(&updating.file);
+    return err;
+}

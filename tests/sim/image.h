@@ -1,0 +1,35 @@
+/* Stick images with a store, made by mailstore's own code on a medium that is
+ * formatted here. */
+#ifndef SIM_IMAGE_H
+#define SIM_IMAGE_H
+
+#include "tests/sim/stick.h"
+
+/* 272 MiB: the smallest FAT32 with clusters of 4 KiB, as mkusb makes them. Only
+ * what is written takes memory. */
+#define SIM_IMAGE_SECTORS 557056u
+
+struct sim_image_options {
+    bool dhcp; /* else SIM_AO_IP, static */
+    bool no_store;
+    uint64_t database_bytes;
+    const char *version; /* written over the store's own; NULL: left */
+};
+
+/* A template and the copy that runs work on. */
+struct sim_image {
+    struct sim_medium *original, *medium;
+};
+
+/* sim_image_make - in the parent, once. */
+void sim_image_make(struct sim_image *image,
+                    const struct sim_image_options *options);
+
+/* sim_image_restore - as it was made. */
+void sim_image_restore(struct sim_image *image);
+
+/* sim_image_check - opens the store in a process of its own, on a private view
+ * of the medium, and runs store_check(). Returns whether it passed. */
+bool sim_image_check(const struct sim_image *image);
+
+#endif

@@ -1,0 +1,133 @@
+"""The AO's text menu: by the serial console and by the PC's keyboard, seen on
+the serial console and on the display. Screens are kept in build/screens."""
+import os
+import zlib
+
+from conftest import SCREENS, choose_load
+from stick import HOSTNAME
+
+MENU = r"^ Barepost  \S+  Menu"  # the title
+CLOSED = r"Mail is not being served yet"
+TEXT_MEMORY, TEXT_BYTES = 0xB8000, 80 * 25 * 2
+
+
+def display_text(machine, folder):
+    """What stands in the text memory of the display adapter."""
+    path = os.path.join(folder, "text")
+    machine.qmp("pmemsave", val=TEXT_MEMORY, size=TEXT_BYTES, filename=path)
+    with open(path, "rb") as file:
+        characters = file.read()[::2].decode("cp437")
+    return "\n".join(characters[at:at + 80].rstrip()
+                     for at in range(0, len(characters), 80))
+
+
+def keep_screen(machine, name):
+    path = os.path.join(SCREENS, name + ".png")
+    machine.screenshot(path)
+    with open(path, "rb") as file:
+        content = file.read()
+    packed, at = b"", 8
+    while at < len(content):
+        length = int.from_bytes(content[at:at + 4], "big")
+        if content[at + 4:at + 8] == b"IDAT":
+            packed += content[at + 8:at + 8 + length]
+        at += 12 + length
+    pixels = zlib.decompress(packed)
+    assert len(set(pixels)) > 1, "nothing is shown on the display"
+
+
+def loaded(boot, image):
+    """A machine that stands in the AO menu, its store open."""
+    server = boot(image)
+    choose_load(server.machine)
+    server.machine.expect_screen(MENU)
+    server.machine.expect_screen(HOSTNAME)
+    return server.machine
+
+
+def test_load_stops_in_the_menu(copy_stick, boot, tmp_path):
+    machine = loaded(boot, copy_stick)
+    machine.expect_screen(CLOSED)
+    keep_screen(machine, "menu")
+    shown = display_text(machine, str(tmp_path))
+    for text in ("Run: serve mail", "Network", "Users", "Power off", HOSTNAME):
+        assert text in shown
+    machine.send("1")
+    machine.expect_screen("serving mail")
+    machine.expect_screen(r"Address\s+10\.0\.2\.15")
+    assert machine.wait_banner(25)[1].startswith("220 ")
+    keep_screen(machine, "running")
+
+
+def test_boot_menu_on_the_display(copy_stick, boot, tmp_path):
+    machine = boot(copy_stick).machine
+    machine.expect_screen("Load")
+    keep_screen(machine, "boot-menu")
+    shown = display_text(machine, str(tmp_path))
+    assert "Run" in shown and "Load" in shown
+
+
+def test_every_page_by_serial_keys(copy_stick, boot):
+    machine = loaded(boot, copy_stick)
+    for key, seen in (("2", r"Gateway"), ("3", r"Mail domains"),
+                      ("4", r"anna\s+Anna Example"),
+                      ("5", r"Messages stored"), ("6", r"TCB"),
+                      ("7", r"main: start")):
+        machine.send(key)
+        machine.expect_screen(seen)
+        machine.send("\x1b")
+        machine.expect_screen(MENU)
+
+
+def test_by_the_keyboard(copy_stick, boot):
+    """PS/2: arrows, Enter, Esc."""
+    machine = loaded(boot, copy_stick)
+    machine.keys("down", "down", "down", "ret")
+    machine.expect_screen(r"anna\s+Anna Example")
+    machine.keys("esc")
+    machine.expect_screen(MENU)
+    machine.keys("home", "ret")
+    machine.expect_screen("serving mail")
+    machine.keys("m")
+    machine.expect_screen(r"Mail is being served")
+
+
+def test_changed_name_survives_a_power_cut(copy_stick, boot):
+    machine = loaded(boot, copy_stick)
+    machine.send("3")
+    machine.expect_screen("Host name")
+    machine.send(b"\x7f" * len(HOSTNAME))
+    machine.send("post.barepost.example\r\r")
+    machine.expect_screen("Saved")
+    machine.power_cut()
+    banner = boot(copy_stick).run().banner
+    assert banner.startswith("220 post.barepost.example")
+
+
+def test_wrong_setting_is_refused(copy_stick, boot):
+    machine = loaded(boot, copy_stick)
+    machine.send("2")
+    machine.expect_screen("Gateway")
+    machine.send(b"\x7f" * 20 + b"300.1.2.3/24\r\r\r")
+    machine.expect_screen(r"Address is not right")
+    machine.send("\x1b")
+    machine.expect_screen(MENU)
+
+
+def test_power_off_asks_twice(copy_stick, boot):
+    machine = loaded(boot, copy_stick)
+    machine.send("9")
+    machine.expect_screen("Enter again")
+    machine.send("x")
+    machine.send("9")
+    machine.expect_screen("Enter again")
+    machine.send("\r")
+    assert machine.wait_end() == "guest-shutdown"
+
+
+def test_restart(copy_stick, boot):
+    machine = loaded(boot, copy_stick)
+    machine.send("8")
+    machine.expect_screen("Enter again")
+    machine.send("\r")
+    assert machine.wait_end() == "guest-reset"

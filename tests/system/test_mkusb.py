@@ -1,0 +1,840 @@
+"""mkusb on image files and on the devices that this machine has: what it
+refuses, what it writes, what it reads back.
+
+Results are looked at with what a workstation has: sfdisk, fsck.fat, mtools,
+sqlite3. The store is filled by sqlite3 with the schema of mailstore/schema.c.
+"""
+import hashlib
+import mailbox
+import os
+import re
+import shutil
+import sqlite3
+import stat
+import struct
+import subprocess
+
+import pytest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
+MKUSB = os.path.join(ROOT, "build", "mkusb")
+MIB = 1 << 20
+PARTITION = "@@1M"
+ENVIRONMENT = dict(os.environ, MTOOLSRC="/dev/null", LC_ALL="C",
+                   PATH=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+CSV = """username,password,name,quota_mb,admin,aliases
+alice,alice's secret,Alice Archer,100,yes,postmaster info
+bob,"b,o""b",Bob,,no,
+"""
+# Of the password "ready", salt "saltsaltsaltsalt", made by the argon2 program.
+READY_HASH = ("$argon2id$v=19$m=64,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$"
+              "u2z5LZzIIeR6sBVNuNHuNpvPwJeiz2h8mCiSIEx0u6s")
+
+
+class Done:
+    def __init__(self, done):
+        self.status = done.returncode
+        self.out = done.stdout.decode("utf-8", "replace")
+        self.err = done.stderr.decode("utf-8", "replace")
+
+    def ok(self):
+        assert self.status == 0, self.err + self.out
+        return self
+
+    def refused(self, *parts, status=1):
+        """The sentence must hold all the parts."""
+        assert self.status == status, f"{self.status}: {self.out}{self.err}"
+        for part in parts:
+            assert part in self.err, self.err
+        return self
+
+
+def mkusb(*arguments, typed=b"", env=None, user=None):
+    return Done(subprocess.run(
+        [MKUSB, *map(str, arguments)], input=typed, env=env or ENVIRONMENT,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=300,
+        user=user))
+
+
+def tool(*command, check=True, **options):
+    done = Done(subprocess.run(
+        list(map(str, command)), stdin=subprocess.DEVNULL, env=ENVIRONMENT,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=300, **options))
+    if check:
+        done.ok()
+    return done
+
+
+@pytest.fixture(scope="session")
+def ao(tmp_path_factory):
+    """Something that has the header of an AO; what it would do is tested by
+    booting elsewhere."""
+    path = tmp_path_factory.mktemp("ao") / "ao"
+    magic, flags = 0x1BADB002, 0x00010003
+    header = struct.pack("<III", magic, flags, -(magic + flags) & 0xFFFFFFFF)
+    path.write_bytes(b"\x7fELF" + bytes(60) + header + os.urandom(300000))
+    return path
+
+
+@pytest.fixture
+def users(tmp_path):
+    path = tmp_path / "users.csv"
+    path.write_text(CSV)
+    return path
+
+
+@pytest.fixture(scope="session")
+def master(tmp_path_factory, ao):
+    """A fresh stick of 64 MiB, not to be written."""
+    folder = tmp_path_factory.mktemp("master")
+    (folder / "users.csv").write_text(CSV)
+    image = folder / "master.img"
+    mkusb("--users", folder / "users.csv", "--ao", ao, "--size", "64M",
+          "--domain", "example.org", image).ok()
+    return image
+
+
+@pytest.fixture
+def image(master, tmp_path):
+    path = tmp_path / "stick.img"
+    tool("cp", "--sparse=always", master, path)
+    return path
+
+
+def copy_out(image, folder, *names):
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        tool("mcopy", "-n", "-o", "-i", f"{image}{PARTITION}", f"::/{name}",
+             folder / name)
+    return folder / names[0]
+
+
+def store_of(image, folder):
+    return copy_out(image, folder, "mail.db", "mail.db-wal")
+
+
+def file_offset(image, name):
+    """Where a file's bytes begin; it must be in one piece."""
+    shown = tool("mshowfat", "-i", f"{image}{PARTITION}", f"::/{name}").out
+    extents = re.findall(r"<(\d+)(?:-\d+)?>", shown)
+    assert len(extents) == 1, shown
+    with open(image, "rb") as file:
+        file.seek(MIB)
+        boot = file.read(512)
+    first = struct.unpack_from("<H", boot, 14)[0] + 2 * struct.unpack_from(
+        "<I", boot, 36)[0]
+    return MIB + (first + (int(extents[0]) - 2) * boot[13]) * 512
+
+
+def put_at(image, offset, data):
+    with open(image, "r+b") as file:
+        file.seek(offset)
+        file.write(data)
+
+
+def digest(path):
+    sum_ = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            sum_.update(block)
+    return sum_.hexdigest()
+
+
+def query(database, sql):
+    return tool("sqlite3", "-batch", database, sql).out.splitlines()
+
+
+# ---- The command line -------------------------------------------------------
+
+def test_help_and_version():
+    text = mkusb("--help").ok().out
+    for option in ("--users", "--size", "--hostname", "--domain", "--address",
+                   "--gateway", "--dns", "--set", "--list", "--inspect",
+                   "--user", "--export", "--format", "--update", "--check",
+                   "--yes", "--ao"):
+        assert option in text
+    assert re.match(r"mkusb \d", mkusb("--version").ok().out)
+
+
+@pytest.mark.parametrize("arguments, part", [
+    ([], "--users"),
+    (["--wrong"], "--wrong"),
+    (["x.img"], "--users"),
+    (["--users", "u.csv"], "target"),
+    (["--users", "u.csv", "a", "b"], "more than one"),
+    (["--list", "a"], "--list"),
+    (["--check", "--update", "a"], "only one"),
+    (["--check", "--size", "1G", "a"], "--size"),
+    (["--update", "--user", "alice", "a"], "--user"),
+    (["--inspect", "--ao", "x", "a"], "--ao"),
+    (["--inspect", "--format", "maildir", "a"], "--export"),
+    (["--users"], "users"),
+])
+def test_usage_errors(arguments, part):
+    mkusb(*arguments).refused(part, status=2)
+
+
+@pytest.mark.parametrize("option, value", [
+    ("--size", "many"), ("--size", "0"), ("--size", "5X"), ("--size", "-1"),
+    ("--size", "99999999999999999999"), ("--size", "16777216T"),
+    ("--hostname", "bad_name"), ("--hostname", "-a"), ("--hostname", "a..b"),
+    ("--hostname", "x" * 64), ("--domain", "exa mple"), ("--domain", ""),
+    ("--address", "1.2.3.4"), ("--address", "1.2.3.256/24"),
+    ("--address", "1.2.3.0/24"), ("--address", "dhc"),
+    ("--gateway", "x"), ("--gateway", "10.0.0.1"), ("--dns", "::1"),
+    ("--set", "novalue"), ("--set", "=x"), ("--set", "colour=red"),
+    ("--set", "store_id=0123456789abcdef"), ("--set", "hostname=a_b"),
+])
+def test_bad_values(users, tmp_path, ao, option, value):
+    target = tmp_path / "x.img"
+    done = mkusb("--users", users, "--ao", ao, option, value, target)
+    done.refused("mkusb: ")
+    word = value.split("=")[-1] if option == "--set" else value
+    assert word in done.err or option.strip("-") in done.err
+    assert not target.exists()
+
+
+def test_gateway_outside_network(users, tmp_path, ao):
+    mkusb("--users", users, "--ao", ao, "--address", "10.0.0.5/24",
+          "--gateway", "10.0.1.1", tmp_path / "x.img").refused("10.0.1.1")
+
+
+# ---- users.csv ----------------------------------------------------------------
+
+HEADER = b"username,password,name,quota_mb,admin,aliases\n"
+
+
+@pytest.mark.parametrize("content, line, part", [
+    (b"", 1, "username"),
+    (b"user;password\na;b\n", 1, "user;password"),
+    (b"username,name\na,b\n", 1, "password"),
+    (b"username,password,username\na,b,c\n", 1, "twice"),
+    (b"username,password,colour\na,b,red\n", 1, "colour"),
+    (HEADER + b"alice,a,,,,\nbob\n", 3, "fields"),
+    (HEADER + b"alice,a,,,,,,\n", 2, "fields"),
+    (HEADER + b'alice,"a,,,,\n', 2, "quoted"),
+    (HEADER + b'alice,a"b,,,,\n', 2, "quote"),
+    (HEADER + b'alice,"a"b,,,,\n', 2, "quote"),
+    (HEADER + b"alice,a,,lots,,\n", 2, "quota_mb"),
+    (HEADER + b"alice,a,,-1,,\n", 2, "quota_mb"),
+    (HEADER + b"alice,a,,99999999999999,,\n", 2, "quota_mb"),
+    (HEADER + b"alice,a,,,perhaps,\n", 2, "admin"),
+    (HEADER + b"alice,,,,,\n", 2, "password"),
+    (HEADER + b",a,,,,\n", 2, "username"),
+    (HEADER + b"al ice,a,,,,\n", 2, "al ice"),
+    (HEADER + b"a" * 65 + b",a,,,,\n", 2, "username"),
+    (HEADER + b"alice,a,,,,\n\nAlice,b,,,,\n", 4, "Alice"),
+    (HEADER + b"alice,a,,,,info\nbob,b,,,,INFO\n", 3, "INFO"),
+    (HEADER + b"alice,a,,,,bob\nbob,b,,,,\n", 3, "bob"),
+    (HEADER + b"alice,a,,,,in..fo\n", 2, "in..fo"),
+    (HEADER + b"alice,a,,,,a@b@c\n", 2, "a@b@c"),
+    (HEADER + b"alice,a,\xff\xfe,,,\n", 2, "UTF-8"),
+    (HEADER + b"alice,\xff,,,,\n", 2, "UTF-8"),
+    (HEADER + b"alice,a\0b,,,,\n", 2, "NUL"),
+    (HEADER + b"alice,$argon2id$broken,,,,\n", 2, "hash"),
+    (HEADER + b"alice," + b"p" * 5000 + b",,,,\n", 2, "long"),
+])
+def test_bad_users(tmp_path, ao, content, line, part):
+    users, target = tmp_path / "users.csv", tmp_path / "x.img"
+    users.write_bytes(content)
+    mkusb("--users", users, "--ao", ao, target).refused(
+        f"users.csv: line {line}: ", part)
+    assert not target.exists()
+
+
+def test_no_users(tmp_path, ao):
+    users, target = tmp_path / "users.csv", tmp_path / "x.img"
+    users.write_bytes(HEADER)
+    mkusb("--users", users, "--ao", ao, target).refused("users.csv", "no user")
+    mkusb("--users", tmp_path / "none.csv", "--ao", ao, target).refused(
+        "none.csv", "No such file")
+    mkusb("--users", tmp_path, "--ao", ao, target).refused("not a file")
+    assert not target.exists()
+
+
+# ---- The target -----------------------------------------------------------------
+
+def test_targets_that_are_none(users, tmp_path, ao):
+    def make(target):
+        return mkusb("--users", users, "--ao", ao, "--yes", target)
+    make("/dev/null").refused("/dev/null", "character device")
+    make("/dev/zero").refused("/dev/zero", "character device")
+    make(tmp_path).refused("folder")
+    make("/dev/no-such-stick").refused("plugged in", "--list")
+    make(tmp_path / "none" / "x.img").refused("no folder")
+    make("").refused("empty")
+    os.mkfifo(tmp_path / "pipe")
+    make(tmp_path / "pipe").refused("pipe")
+
+
+def first_disk():
+    """A disk of this machine that something is mounted from."""
+    with open("/proc/self/mountinfo") as lines:
+        for line in lines:
+            fields = line.split()
+            source = fields[fields.index("-") + 2]
+            if fields[4] == "/" and source.startswith("/dev/") and \
+                    os.path.exists(source):
+                return source
+    pytest.skip("the root folder is on no block device here")
+
+
+@pytest.mark.parametrize("mode", ["--users", "--update"])
+def test_system_disk(users, ao, mode):
+    disk = first_disk()
+    if not stat.S_ISBLK(os.stat(disk).st_mode):
+        pytest.skip(f"{disk} is no block device")
+    arguments = ["--users", users] if mode == "--users" else ["--update"]
+    mkusb(*arguments, "--ao", ao, "--yes", disk).refused("running system")
+
+
+def test_device_not_usb(users, ao):
+    """An idle loop device is a block device that hangs on no USB."""
+    for number in range(8):
+        device = f"/dev/loop{number}"
+        if os.path.exists(device) and os.path.exists(
+                f"/sys/block/loop{number}"):
+            break
+    else:
+        pytest.skip("there is no loop device")
+    mkusb("--users", users, "--ao", ao, "--yes", device).refused(
+        device, "not a USB stick")
+
+
+@pytest.fixture
+def loop(master, tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("setting up a loop device needs root")
+    path = tmp_path / "loop.img"
+    tool("cp", "--sparse=always", master, path)
+    done = tool("losetup", "--find", "--show", "--offset", MIB, path,
+                check=False)
+    if done.status != 0:
+        pytest.skip("no loop device can be set up: " + done.err.strip())
+    device = done.out.strip()
+    yield device
+    tool("umount", device, check=False)
+    tool("losetup", "--detach", device, check=False)
+
+
+def test_mounted_device(loop, users, ao, tmp_path):
+    point = tmp_path / "mount point"
+    point.mkdir()
+    done = tool("mount", "-o", "ro", loop, point, check=False)
+    if done.status != 0:
+        pytest.skip("this kernel does not mount FAT: " + done.err.strip())
+    mkusb("--users", users, "--ao", ao, "--yes", loop).refused(
+        "mounted at", str(point))
+    mkusb("--update", "--ao", ao, loop).refused("mounted at")
+    # Looking does no harm.
+    mkusb("--inspect", loop).ok()
+
+
+def test_sizes_that_are_too_small(users, tmp_path, ao):
+    for size in ("1", "1M", "30M", "33M"):
+        done = mkusb("--users", users, "--ao", ao, "--size", size,
+                     tmp_path / "x.img")
+        done.refused("too small", "at least")
+    least = re.search(r"at least ([\d.]+) MiB", done.err)
+    assert least and float(least[1]) <= 64
+    assert not (tmp_path / "x.img").exists()
+    size = str(int(float(least[1]))) + "M"
+    mkusb("--users", users, "--ao", ao, "--size", size,
+          tmp_path / "x.img").ok()
+    mkusb("--check", tmp_path / "x.img").ok()
+
+
+def test_read_only_folder(users, ao, tmp_path):
+    if os.geteuid() == 0:
+        pytest.skip("root may write everywhere")
+    folder = tmp_path / "closed"
+    folder.mkdir(mode=0o500)
+    mkusb("--users", users, "--ao", ao, folder / "x.img").refused(
+        "cannot be made")
+
+
+def test_content_is_overwritten_only_when_wanted(users, ao, image):
+    before = digest(image)
+    mkusb("--users", users, "--ao", ao, image).refused("--yes")
+    mkusb("--users", users, "--ao", ao, image, typed=b"y\n").refused("--yes")
+    assert digest(image) == before
+    done = mkusb("--users", users, "--ao", ao, image, typed=b"yes\n").ok()
+    assert "will be lost" in done.err
+    assert digest(image) != before
+    before = digest(image)
+    mkusb("--users", users, "--ao", ao, "--yes", image).ok()
+    assert digest(image) != before
+    assert os.path.getsize(image) == 64 * MIB
+
+
+def test_a_failure_leaves_the_old_image(users, ao, image, tmp_path):
+    before = digest(image)
+    users.write_bytes(HEADER + b"alice\n")
+    mkusb("--users", users, "--ao", ao, "--yes", image).refused("line 2")
+    mkusb("--users", users, "--ao", image, "--yes", image).refused()
+    assert digest(image) == before
+    assert sorted(os.listdir(tmp_path)) == ["stick.img", "users.csv"]
+
+
+def test_an_empty_file_gives_its_size(users, ao, tmp_path):
+    target = tmp_path / "x.img"
+    with open(target, "wb") as file:
+        file.truncate(100 * MIB)
+    mkusb("--users", users, "--ao", ao, target).ok()
+    assert os.path.getsize(target) == 100 * MIB
+    mkusb("--check", target).ok()
+
+
+# ---- Programs and files that mkusb needs ----------------------------------------
+
+def test_missing_tool(users, ao, tmp_path):
+    """A PATH with everything but mformat, and one with nothing."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    env = dict(ENVIRONMENT, PATH=str(folder))
+    if os.path.exists("/usr/sbin/mtools"):
+        pytest.skip("mtools is in /usr/sbin here")
+    mkusb("--users", users, "--ao", ao, tmp_path / "x.img",
+          env=env).refused("mformat", "package mtools")
+    for name in ("mformat", "mmd", "mcopy", "mdir", "mattrib", "mmove"):
+        os.symlink(shutil.which(name), folder / name)
+    mkusb("--users", users, "--ao", ao, tmp_path / "x.img",
+          env=env).refused("syslinux", "package syslinux")
+
+
+def test_failing_tool(users, ao, tmp_path):
+    """What a tool complains about is shown, and no image is left."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "mmd").write_text("#!/bin/sh\necho the disk is purple >&2\n"
+                                "exit 3\n")
+    (folder / "mmd").chmod(0o755)
+    env = dict(ENVIRONMENT, PATH=f"{folder}:{ENVIRONMENT['PATH']}")
+    mkusb("--users", users, "--ao", ao, tmp_path / "x.img",
+          env=env).refused("mmd", "status 3", "the disk is purple")
+    assert not (tmp_path / "x.img").exists()
+
+
+def test_bad_ao(users, tmp_path):
+    target = tmp_path / "x.img"
+    mkusb("--users", users, "--ao", tmp_path / "none", target).refused(
+        "none", "--ao")
+    mkusb("--users", users, "--ao", users, target).refused("not an AO")
+    mkusb("--users", users, "--ao", tmp_path, target).refused("not an AO")
+    assert not target.exists()
+
+
+# ---- What is written ---------------------------------------------------------------
+
+def check_file_system(image, folder):
+    """By other programs than those that wrote it."""
+    table = tool("sfdisk", "--json", image).out
+    assert '"label":"dos"' in table.replace(" ", "").replace("\n", "")
+    assert '"bootable":true' in table.replace(" ", "")
+    assert re.search(r'"type":\s*"c"', table)
+    assert re.search(r'"start":\s*2048', table)
+    part = folder / "part.img"
+    tool("dd", f"if={image}", f"of={part}", "bs=1M", "skip=1", "conv=sparse",
+         "status=none")
+    done = tool("fsck.fat", "-n", part)
+    part.unlink()
+    assert "differ" not in done.out, done.out
+    with open(image, "rb") as file:
+        file.seek(MIB)
+        boot = file.read(512)
+        file.seek(MIB + 6 * 512)
+        assert file.read(512) == boot
+    data = struct.unpack_from("<H", boot, 14)[0] + 2 * struct.unpack_from(
+        "<I", boot, 36)[0]
+    assert data % 8 == 0
+    listed = tool("mdir", "-i", f"{image}{PARTITION}", "-/", "-a", "-b",
+                  "::/").out.split()
+    for name in ("/boot/syslinux/ldlinux.sys", "/boot/syslinux/ldlinux.c32",
+                 "/boot/syslinux/menu.c32", "/boot/syslinux/mboot.c32",
+                 "/boot/syslinux/libutil.c32", "/boot/syslinux/libcom32.c32",
+                 "/boot/syslinux/syslinux.cfg", "/ao/ao", "/README.TXT",
+                 "/mail.db", "/mail.db-wal"):
+        assert f"::{name}" in listed, listed
+
+
+def test_stick_of_64_mib(master, ao, tmp_path):
+    check_file_system(master, tmp_path)
+    menu = tool("mtype", "-i", f"{master}{PARTITION}",
+                "::/boot/syslinux/syslinux.cfg").out
+    assert menu.startswith("SERIAL 0 115200\n")
+    assert "TIMEOUT 50\n" in menu and "APPEND /ao/ao mode=run\n" in menu
+    database = store_of(master, tmp_path / "store")
+    assert query(database, "PRAGMA integrity_check") == ["ok"]
+    assert query(database, "PRAGMA journal_mode") == ["wal"]
+    assert query(database, "SELECT Name,FullName,QuotaBytes,Admin FROM user "
+                           "ORDER BY UserID") == [
+        f"alice|Alice Archer|{100 * MIB}|1", "bob|Bob|0|0"]
+    assert query(database, "SELECT Alias,Name FROM alias JOIN user "
+                           "USING(UserID) ORDER BY Alias") == [
+        "info|alice", "postmaster|alice"]
+    settings = dict(line.split("|") for line in query(
+        database, "SELECT Key,Value FROM setting"))
+    assert settings["hostname"] == "barepost"
+    assert settings["domains"] == "example.org"
+    assert settings["address"] == "dhcp"
+    assert re.fullmatch(r"[0-9a-f]{16}", settings["store_id"])
+    assert query(database, "SELECT count(*) FROM mail") == ["0"]
+
+
+def test_ao_and_text_are_on_it(master, ao, tmp_path):
+    tool("mcopy", "-i", f"{master}{PARTITION}", "::/ao/ao", tmp_path / "ao")
+    assert digest(tmp_path / "ao") == digest(ao)
+    text = tool("mtype", "-i", f"{master}{PARTITION}", "::/README.TXT").out
+    assert "mail.db" in text and "mkusb --inspect" in text
+
+
+def test_passwords(tmp_path, ao):
+    """Plain ones are hashed with salts of their own; ready ones are kept."""
+    users, target = tmp_path / "users.csv", tmp_path / "x.img"
+    users.write_text("username,password\na,same\nb,same\n"
+                     f'c,"{READY_HASH}"\n')
+    mkusb("--users", users, "--ao", ao, "--size", "64M", target).ok()
+    rows = query(store_of(target, tmp_path / "store"),
+                 "SELECT Password FROM user ORDER BY UserID")
+    form = r"\$argon2id\$v=19\$m=19456,t=2,p=1\$[A-Za-z0-9+/]{22}\$[\w+/]{43}"
+    assert re.fullmatch(form, rows[0]) and re.fullmatch(form, rows[1])
+    assert rows[0] != rows[1]
+    assert rows[2] == READY_HASH
+    with open(target, "rb") as file:
+        assert b"same" not in file.read()
+
+
+def test_settings(users, ao, tmp_path):
+    target = tmp_path / "x.img"
+    mkusb("--users", users, "--ao", ao, "--size", "64M", "--hostname",
+          "mail.example.org", "--address", "192.168.7.2/24", "--gateway",
+          "192.168.7.1", "--dns", "192.168.7.1", "--dns", "9.9.9.9",
+          "--domain", "example.org", "--domain", "example.net",
+          "--set", "hostname=mx.example.org", target).ok()
+    settings = dict(line.split("|") for line in query(
+        store_of(target, tmp_path / "store"), "SELECT Key,Value FROM setting"))
+    assert settings["hostname"] == "mx.example.org"
+    assert settings["domains"] == "example.org example.net"
+    assert settings["address"] == "192.168.7.2/24"
+    assert settings["gateway"] == "192.168.7.1"
+    assert settings["dns"] == "192.168.7.1 9.9.9.9"
+
+
+@pytest.mark.parametrize("size, mail_mib", [
+    ("256M", 150), ("1G", 700), ("8G", 4000), ("64G", 4000)])
+def test_larger_sticks(users, ao, tmp_path, size, mail_mib):
+    """Sparse: their data area is not written."""
+    target = tmp_path / "x.img"
+    mkusb("--users", users, "--ao", ao, "--size", size, target).ok()
+    assert os.stat(target).st_blocks * 512 < 100 * MIB
+    if size in ("256M", "1G"):
+        check_file_system(target, tmp_path)
+    listed = tool("mdir", "-i", f"{target}{PARTITION}", "::/").out
+    sizes = [int(re.search(r"(\d+) \d{4}-\d\d-\d\d", line)[1])
+             for line in listed.splitlines() if "mail" in line.lower()
+             and re.search(r"(\d+) \d{4}-\d\d-\d\d", line)]
+    assert mail_mib * MIB <= max(sizes) < 1 << 32
+    if size != "256M":  # its clusters are smaller than a page
+        assert file_offset(target, "mail.db") % 4096 == 0
+    mkusb("--check", target).ok()
+
+
+def test_two_sticks_differ(users, ao, tmp_path):
+    """Disk signature, volume serial and store id are random."""
+    seen = set()
+    for name in ("a", "b"):
+        target = tmp_path / name
+        mkusb("--users", users, "--ao", ao, "--size", "64M", target).ok()
+        with open(target, "rb") as file:
+            head = file.read(MIB + 512)
+        seen |= {head[440:444], head[MIB + 67:MIB + 71]}
+        seen |= set(query(store_of(target, tmp_path / (name + "s")),
+                          "SELECT Value FROM setting WHERE Key='store_id'"))
+    assert len(seen) == 6
+
+
+def test_no_root_needed(ao, tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("this already is no root")
+    folder = tmp_path / "nobody"
+    folder.mkdir()
+    (folder / "users.csv").write_text(CSV)
+    shutil.copy(ao, folder / "ao")
+    for path in [folder, *folder.iterdir()]:
+        os.chown(path, 65534, 65534)
+    for parent in list(folder.parents)[:-1]:
+        if not parent.stat().st_mode & 0o001:
+            try:
+                os.chmod(parent, parent.stat().st_mode | 0o011)
+            except OSError:
+                pytest.skip(f"{parent} cannot be opened to others")
+    if tool("test", "-x", MKUSB, check=False, user=65534).status != 0:
+        pytest.skip("the build folder is closed to others")
+    mkusb("--users", folder / "users.csv", "--ao", folder / "ao", "--size",
+          "64M", folder / "x.img", user=65534).ok()
+    mkusb("--inspect", folder / "x.img", user=65534).ok()
+
+
+# ---- Reading ----------------------------------------------------------------------
+
+MESSAGES = [
+    ("carol@example.net", "Hello", b"Subject: Hello\r\n\r\nfirst\r\n"),
+    ("", "", b"\r\nno header, and bytes \x00\x80\xff\r\r\n.\r\n"),
+    ("dave@example.net", "Big", b"Subject: Big\r\n\r\n" +
+     b"".join(b"line %07d\r\n" % n for n in range(20000))),
+    ("eve@example.net", "\x1b[31mred \u00fc", b"Subject: red\r\n\r\nx\r\n"),
+]
+
+
+def add_message(connection, mail_id, owner, mailbox_name, sender, subject, body):
+    box = connection.execute(
+        "SELECT MailboxID,UIDNext FROM mailbox JOIN user USING(UserID) "
+        "WHERE user.Name=? AND mailbox.Name=?", (owner, mailbox_name)).fetchone()
+    parts = [body[at:at + 65536] for at in range(0, len(body), 65536)]
+    connection.execute("INSERT INTO message VALUES(?,?,?,?,?,?,NULL)",
+                       (mail_id, sender, subject, 1700000000000 + mail_id,
+                        len(body), len(parts)))
+    for index, part in enumerate(parts):
+        connection.execute("INSERT INTO body VALUES(?,?)",
+                           (mail_id << 12 | index, part))
+    connection.execute("INSERT INTO entry VALUES(?,?,?,?,0)",
+                       (box[0], box[1], mail_id, len(body)))
+    connection.execute("UPDATE mailbox SET UIDNext=UIDNext+1 "
+                       "WHERE MailboxID=?", (box[0],))
+
+
+def fill(database):
+    """Opens the store and adds the messages; the connection stays open, so
+    that they are still in the WAL."""
+    connection = sqlite3.connect(database, isolation_level=None)
+    connection.execute("PRAGMA wal_autocheckpoint=0")
+    connection.execute("BEGIN")
+    connection.execute("UPDATE setting SET Value='1000' "
+                       "WHERE Key='mail_id_limit'")
+    connection.execute(
+        "INSERT INTO mailbox(UserID,Name,UIDValidity) SELECT UserID,"
+        "'Sent/2026',1 FROM user WHERE Name='alice'")
+    for number, (sender, subject, body) in enumerate(MESSAGES, 1):
+        add_message(connection, number, "alice", "Inbox", sender, subject, body)
+    add_message(connection, 9, "alice", "Sent/2026", "a@x", "sent", b"s\r\n")
+    add_message(connection, 10, "bob", "Inbox", "b@x", "for bob", b"b\r\n")
+    connection.execute("COMMIT")
+    return connection
+
+
+def put_back(image, folder):
+    for name in ("mail.db", "mail.db-wal"):
+        with open(folder / name, "rb") as file:
+            put_at(image, file_offset(image, name), file.read())
+
+
+@pytest.fixture(params=["in the WAL", "in mail.db"])
+def filled(image, tmp_path, request):
+    """A stick with mail that was cut off before, or after, a checkpoint."""
+    folder = tmp_path / "filling"
+    connection = fill(store_of(image, folder))
+    if request.param == "in mail.db":
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        size = os.path.getsize(folder / "mail.db-wal")
+        with open(folder / "mail.db-wal", "r+b") as wal:
+            wal.truncate(max(size, MIB))
+    else:
+        assert os.path.getsize(folder / "mail.db-wal") > len(MESSAGES[2][2])
+    put_back(image, folder)
+    connection.close()
+    return image
+
+
+def test_inspect(filled):
+    before = digest(filled)
+    text = mkusb("--inspect", filled).ok().out
+    assert re.search(r"^alice +Inbox +4 ", text, re.M)
+    assert re.search(r"^alice +Sent/2026 +1 ", text, re.M)
+    assert re.search(r"^bob +Inbox +1 ", text, re.M)
+    assert "domains: example.org" in text
+    text = mkusb("--inspect", "--user", "ALICE", filled).ok().out
+    assert re.search(r"Inbox +1 +2023-11-14 22:13:20 +\d+ +"
+                     r"<carol@example.net> +Hello$", text, re.M)
+    assert "<>" in text and "for bob" not in text
+    assert "\x1b" not in text and "?[31mred \u00fc" in text
+    mkusb("--inspect", "--user", "mallory", filled).refused("mallory")
+    assert digest(filled) == before
+
+
+def test_export(filled, tmp_path):
+    before = digest(filled)
+    folder = tmp_path / "eml"
+    mkusb("--inspect", "--export", folder, filled).ok()
+    for uid, (_, _, body) in enumerate(MESSAGES, 1):
+        path = folder / "alice" / "Inbox" / f"{uid:08}.eml"
+        assert path.read_bytes() == body
+        assert int(path.stat().st_mtime) == 1700000000
+    assert (folder / "alice" / "Sent%2F2026" / "00000001.eml").exists()
+    assert (folder / "bob" / "Inbox" / "00000001.eml").read_bytes() == b"b\r\n"
+    assert sum(len(files) for _, _, files in os.walk(folder)) == 6
+    mkusb("--inspect", "--export", folder, filled).refused("not empty")
+    only = tmp_path / "bob only"
+    only.mkdir()
+    mkusb("--inspect", "--user", "bob", "--export", only, filled).ok()
+    assert os.listdir(only) == ["bob"]
+    mkusb("--inspect", "--export", tmp_path / "no" / "x", filled).refused(
+        "cannot be made")
+    assert digest(filled) == before
+
+
+def test_export_maildir(filled, tmp_path):
+    folder = tmp_path / "maildirs"
+    mkusb("--inspect", "--export", folder, "--format", "maildir", filled).ok()
+    inbox = mailbox.Maildir(folder / "alice", create=False)
+    bodies = sorted(inbox.get_bytes(key) for key in inbox.keys())
+    assert bodies == sorted(body.replace(b"\r\n", b"\n")
+                            for _, _, body in MESSAGES)
+    assert len(inbox.get_folder("Sent%2F2026")) == 1
+    assert len(mailbox.Maildir(folder / "bob", create=False)) == 1
+
+
+def test_update_keeps_mail(filled, users, tmp_path):
+    offsets = {name: file_offset(filled, name)
+               for name in ("mail.db", "mail.db-wal")}
+    store_of(filled, tmp_path / "before")
+    new = tmp_path / "new ao"
+    header = struct.pack("<III", 0x1BADB002, 0, -0x1BADB002 & 0xFFFFFFFF)
+    new.write_bytes(header + os.urandom(900000))
+    tool("mdel", "-i", f"{filled}{PARTITION}", "::/README.TXT")
+    put_at(filled, 0, bytes(440))
+    mkusb("--check", filled).refused("--update")
+    mkusb("--update", "--ao", new, filled).ok()
+    check_file_system(filled, tmp_path)
+    tool("mcopy", "-i", f"{filled}{PARTITION}", "::/ao/ao", tmp_path / "got")
+    assert digest(tmp_path / "got") == digest(new)
+    store_of(filled, tmp_path / "after")
+    for name, offset in offsets.items():
+        assert file_offset(filled, name) == offset
+        assert digest(tmp_path / "before" / name) == digest(
+            tmp_path / "after" / name)
+    mkusb("--check", filled).ok()
+    assert re.search(r"^alice +Inbox +4 ", mkusb("--inspect", filled).ok().out,
+                     re.M)
+
+
+def test_update_of_what_is_no_stick(tmp_path, ao):
+    target = tmp_path / "x.img"
+    mkusb("--update", "--ao", ao, target).refused("there is no")
+    with open(target, "wb") as file:
+        file.truncate(64 * MIB)
+    mkusb("--update", "--ao", ao, target).refused("not a Barepost stick")
+    assert os.stat(target).st_blocks == 0
+
+
+# ---- Damage -------------------------------------------------------------------------
+
+def test_check_of_a_good_stick(filled):
+    before = digest(filled)
+    text = mkusb("--check", filled).ok().out
+    assert "in order" in text and "5 messages" not in text
+    assert "6 messages" in text
+    assert digest(filled) == before
+
+
+@pytest.mark.parametrize("mode", ["--check", "--inspect"])
+def test_no_stick(tmp_path, mode):
+    path = tmp_path / "x.img"
+    mkusb(mode, path).refused("there is no")
+    path.write_bytes(b"")
+    mkusb(mode, path).refused(str(path))
+    path.write_bytes(os.urandom(1 << 20))
+    mkusb(mode, path).refused(str(path))
+    mkusb(mode, "/dev/null").refused("character device")
+
+
+@pytest.mark.parametrize("mode", ["--check", "--inspect"])
+def test_stick_without_store(image, mode):
+    tool("mdel", "-i", f"{image}{PARTITION}", "::/mail.db")
+    mkusb(mode, image).refused("mail.db")
+
+
+def test_missing_wal_is_no_damage(image):
+    tool("mdel", "-i", f"{image}{PARTITION}", "::/mail.db-wal")
+    before = digest(image)
+    assert "not there" in mkusb("--check", image).ok().out
+    mkusb("--inspect", image).ok()
+    assert digest(image) == before
+
+
+def test_store_of_another_version(image, tmp_path):
+    folder = tmp_path / "filling"
+    database = store_of(image, folder)
+    query(database, "PRAGMA user_version=99; PRAGMA wal_checkpoint(TRUNCATE)")
+    put_at(image, file_offset(image, "mail.db"), database.read_bytes())
+    put_at(image, file_offset(image, "mail.db-wal"), bytes(MIB))
+    mkusb("--inspect", image).refused("another version")
+    mkusb("--check", image).refused("another version")
+
+
+def test_damaged_database(image, tmp_path):
+    """Pages overwritten with noise behind the first."""
+    offset = file_offset(image, "mail.db")
+    put_at(image, file_offset(image, "mail.db-wal"), bytes(MIB))
+    put_at(image, offset + 2 * 4096, os.urandom(20 * 4096))
+    mkusb("--check", image).refused("damaged")
+
+
+def test_message_without_body(image, tmp_path):
+    folder = tmp_path / "filling"
+    connection = fill(store_of(image, folder))
+    connection.execute("DELETE FROM body WHERE BodyID=?", (3 << 12 | 1,))
+    put_back(image, folder)
+    connection.close()
+    mkusb("--check", image).refused("damaged", "message 3")
+
+
+def fat_of(image):
+    with open(image, "rb") as file:
+        file.seek(MIB)
+        boot = file.read(512)
+    reserved = struct.unpack_from("<H", boot, 14)[0]
+    length = struct.unpack_from("<I", boot, 36)[0]
+    return MIB + reserved * 512, length * 512
+
+
+def first_cluster(image, name):
+    shown = tool("mshowfat", "-i", f"{image}{PARTITION}", f"::/{name}").out
+    return int(re.search(r"<(\d+)", shown)[1])
+
+
+@pytest.mark.parametrize("kind, part", [
+    ("copies", "copies"), ("outside", "leads out"), ("crossed", "two files"),
+    ("pieces", "one piece")])
+def test_damaged_fat(image, kind, part):
+    start, length = fat_of(image)
+    cluster = first_cluster(image, "mail.db")
+    ao = first_cluster(image, "ao/ao")
+
+    def entry(number, value, copies=(0, 1)):
+        for copy in copies:
+            put_at(image, start + copy * length + 4 * number,
+                   struct.pack("<I", value))
+    if kind == "copies":
+        entry(cluster + 5, 0, copies=(1,))
+    elif kind == "outside":
+        entry(ao + 3, 0x0ABCDEF0)
+    elif kind == "crossed":
+        entry(ao + 3, cluster + 9)
+    else:  # one cluster of mail.db is left out of its chain
+        entry(cluster + 3, cluster + 5)
+        entry(cluster + 4, 0)
+    mkusb("--check", image).refused("damaged", part)
+
+
+def test_image_that_was_cut_short(image):
+    os.truncate(image, 40 * MIB)
+    done = mkusb("--check", image)
+    done.refused(str(image))
+
+
+# ---- USB -------------------------------------------------------------------------------
+
+def test_list():
+    done = mkusb("--list").ok()
+    assert "No USB storage" in done.out or "VENDOR" in done.out
