@@ -1331,6 +1331,32 @@ static void test_syn_flood(void)
     end();
 }
 
+/* Four thousand at once, in the memory of a small machine. */
+static void test_many(void)
+{
+    static struct peer peers[4000];
+    unsigned answered = 0;
+    struct seen s;
+
+    begin_with(4096, 4000);
+    session.answer = "250 ok\r\n";
+    for (uint16_t i = 0; i < 4000; i++)
+        peers[i] = connected((uint16_t)(10000 + i));
+    CHECK(session.accepted == 4000 && figures().connections == 4000);
+    wire_forget();
+    for (unsigned i = 0; i < 4000; i++) {
+        peer_text(&peers[i], "x");
+        s = peer_take(&peers[i]);
+        answered += s.len == 8 && s.port == peers[i].port;
+        peer_send(&peers[i], ACK, NULL, 0);
+    }
+    CHECK(answered == 4000);
+    for (unsigned i = 0; i < 4000; i++)
+        peer_send(&peers[i], RST, NULL, 0);
+    CHECK(figures().connections == 0 && session.closed == 4000);
+    end();
+}
+
 /* Single bytes, in and out of order, must not pin the pool. */
 static void test_tiny_segments(void)
 {
@@ -1739,6 +1765,7 @@ int main(int count, char **arguments)
     test_active_open();
     test_simultaneous_open();
     test_syn_flood();
+    test_many();
     test_tiny_segments();
     test_path_mtu();
     test_initial_sequence();
