@@ -183,7 +183,8 @@ static bool is_duplicate(const struct tcb *tcb,
 {
     return segment->ack == tcb->send_unacked && !segment->bytes &&
            !(segment->flags & (TCP_SYN | TCP_FIN)) &&
-           window == tcb->send_window && tcb->send_highest != tcb->send_unacked;
+           window == tcb->send_window && window &&
+           tcb->send_highest != tcb->send_unacked;
 }
 
 /* RFC 9293 3.10.7.4, fifth: WL1 and WL2 keep old segments from it. A segment
