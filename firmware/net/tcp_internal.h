@@ -67,6 +67,17 @@ static inline uint32_t now_ms32(void)
     return (uint32_t)timer_now_ms();
 }
 
+/* buffer->flags of what is being sent: the number of payload bytes, and what
+ * became of them since the last rewinding. */
+#define TCP_BUFFER_BYTES  0x07FF
+#define TCP_BUFFER_SACKED 0x8000 /* the peer has them (RFC 2018) */
+#define TCP_BUFFER_RESENT 0x4000 /* in this recovery */
+
+static inline uint16_t tcp_buffer_bytes(const struct iobuf *buffer)
+{
+    return buffer->flags & TCP_BUFFER_BYTES;
+}
+
 /* What names a connection. No padding: it is hashed and compared as bytes. */
 struct tcp_key {
     struct net_address remote, local;
@@ -199,6 +210,8 @@ struct tcp_segment {
     bool scaling, sack;
     uint8_t scale;
     uint16_t mss; /* 0: no option */
+    uint8_t sack_blocks;
+    const uint8_t *sack_edges; /* pairs of numbers, inside the buffer */
 };
 
 /* ---- tcp_table.c: what is found by a key ---- */
@@ -283,6 +296,11 @@ size_t tcp_send_append(struct tcb *tcb, const uint8_t *data, size_t len);
 void tcp_output(struct tcb *tcb);
 /* The oldest unacknowledged buffer once more. Returns false when no memory. */
 bool tcp_send_first_again(struct tcb *tcb);
+/* The first buffer that was not sent again yet while later ones have arrived.
+ * Returns false when there is none, or no memory. */
+bool tcp_send_hole_again(struct tcb *tcb);
+/* Forgets TCP_BUFFER_ marks. */
+void tcp_clear_marks(struct tcb *tcb, uint16_t marks);
 /* At least a byte although the window is closed. */
 void tcp_send_probe(struct tcb *tcb);
 void tcp_rewind(struct tcb *tcb);

@@ -35,9 +35,12 @@ static void parse_option(struct tcp_segment *segment, const uint8_t *option)
     }
     if (option[0] == OPTION_SACK_PERMITTED && length == 2)
         segment->sack = true;
+    if (option[0] == OPTION_SACK && length > 2 && length % 8 == 2) {
+        segment->sack_blocks = (uint8_t)(length / 8);
+        segment->sack_edges = option + 2;
+    }
 }
 
-/* Options matter on SYN only; elsewhere they are not even looked at. */
 static void parse_options(struct tcp_segment *segment, const uint8_t *option,
                           size_t bytes)
 {
@@ -84,7 +87,8 @@ bool tcp_parse(struct iobuf *buffer, const struct net_address *source,
     segment->sack = false;
     segment->scale = 0;
     segment->mss = 0;
-    if (segment->flags & TCP_SYN)
+    segment->sack_blocks = 0;
+    if (header_bytes > TCP_HEADER)
         parse_options(segment, p + TCP_HEADER, header_bytes - TCP_HEADER);
     iobuf_pull(buffer, header_bytes);
     segment->bytes = (uint32_t)(bytes - header_bytes);

@@ -144,6 +144,70 @@ static void test_fast_retransmit(void)
     end();
 }
 
+static void duplicate_with_sack(struct peer *p, uint32_t ack, uint32_t start,
+                                uint32_t end_)
+{
+    p->options[0] = 1;
+    p->options[1] = 1;
+    p->options[2] = 5;
+    p->options[3] = 10;
+    put_be32(p->options + 4, start);
+    put_be32(p->options + 8, end_);
+    p->option_bytes = 12;
+    peer_raw(p, p->seq, ack, ACK, NULL, 0);
+    p->option_bytes = 0;
+}
+
+/* Three lost of ten: with SACK all come again within one round trip, and
+ * nothing that has arrived. */
+static void test_selective_retransmit(void)
+{
+    static uint8_t data[14600];
+    static const unsigned arrived[] = {2, 3, 5, 7, 8, 9};
+    struct peer p = peer_new(40046, PORT, 1);
+    uint32_t start, resent[3];
+    unsigned count = 0;
+    struct seen s;
+
+    begin();
+    peer_set_options(&p, 1460, -1, true);
+    peer_connect(&p);
+    start = p.ack;
+    stream_write(session.stream, data, sizeof(data));
+    net_flush();
+    CHECK(seen_count() == 10);
+    /* Nonsense is ignored: outside of what is in flight, turned round. */
+    duplicate_with_sack(&p, start + 1460, start - 5000, start - 3000);
+    duplicate_with_sack(&p, start + 1460, start + 9000, start + 90000);
+    duplicate_with_sack(&p, start + 1460, start + 9000, start + 8000);
+    CHECK(seen_count() == 0);
+    for (unsigned i = 0; i < 6; i++) {
+        uint32_t at = start + arrived[i] * 1460;
+
+        duplicate_with_sack(&p, start + 1460, at, at + 1460);
+        while ((s = seen_next()).any && count < 3)
+            resent[count++] = (s.seq - start) / 1460;
+    }
+    CHECK(count == 3 && resent[0] == 1 && resent[1] == 4 && resent[2] == 6);
+    CHECK(figures().retransmitted == 3);
+    peer_raw(&p, p.seq, start + 4 * 1460, ACK, NULL, 0);
+    CHECK(!seen_next().any); /* the second hole is on its way already */
+    peer_raw(&p, p.seq, start + 14600, ACK, NULL, 0);
+    pass_time(3000);
+    CHECK(!seen_next().any);
+    /* What was SACKed and thrown away comes again after a timeout. */
+    stream_write(session.stream, data, 2920);
+    net_flush();
+    CHECK(seen_count() == 2);
+    start += 14600;
+    duplicate_with_sack(&p, start, start + 1460, start + 2920);
+    pass_time(350);
+    wire_forget();
+    peer_raw(&p, p.seq, start + 1460, ACK, NULL, 0);
+    CHECK(seen_next().seq == start + 1460);
+    end();
+}
+
 /* After a timeout everything is sent again from the first hole on, but what the
  * peer turns out to have. */
 static void test_go_back(void)
@@ -863,6 +927,7 @@ int main(void)
     test_zero_window();
     test_retransmission();
     test_fast_retransmit();
+    test_selective_retransmit();
     test_go_back();
     test_card_holds();
     test_window_scaling();
