@@ -318,7 +318,7 @@ static enum err make_unique(struct fat32 *fat, uint8_t *name)
         base++;
     memset(name + base, ' ', 8 - base);
     name[base] = '~';
-    for (char digit = '1'; digit <= '9'; digit++) {
+    for (int digit = '1'; digit <= '9'; digit++) {
         enum err err;
 
         name[base + 1] = (uint8_t)digit;

@@ -31,7 +31,7 @@ enum err store_setting_get(struct store *store, const char *key, char *value,
 enum err store_setting_number(struct store *store, const char *key,
                               int64_t otherwise, int64_t *number)
 {
-    char text[24];
+    char text[24] = "";
     enum err err = store_setting_get(store, key, text, sizeof text);
     int64_t value = 0;
 
@@ -211,7 +211,7 @@ static enum err load_rows(struct store *store, const char *sql,
 
 static enum err load_domains(struct store *store)
 {
-    char domains[768];
+    char domains[768] = "";
     enum err err = store_setting_get(store, "domains", domains, sizeof domains);
     char *at = domains;
 

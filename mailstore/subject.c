@@ -88,7 +88,7 @@ static void put_quoted(struct out *out, const char *text, size_t len)
             put(out, ' ');
         } else if (text[i] == '=' && i + 2 < len &&
                    hex_digit(text[i + 1]) >= 0 && hex_digit(text[i + 2]) >= 0) {
-            put(out, (uint8_t)(hex_digit(text[i + 1]) << 4 |
+            put(out, (uint8_t)(hex_digit(text[i + 1]) * 16 +
                                hex_digit(text[i + 2])));
             i += 2;
         } else {
@@ -209,11 +209,12 @@ static size_t sequence(const uint8_t *text, size_t len)
 
 void subject_find(const void *message, size_t len, char *subject, size_t bytes)
 {
-    char raw[RAW_BYTES];
+    char raw[RAW_BYTES] = "";
     struct out out = {subject, 0, bytes - 1};
+    size_t raw_len = find_raw(message, len, raw);
     size_t kept = 0;
 
-    decode(&out, raw, find_raw(message, len, raw));
+    decode(&out, raw, raw_len);
     for (size_t i = 0; i < out.len;) {
         size_t step = sequence((const uint8_t *)subject + i, out.len - i);
 

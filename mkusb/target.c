@@ -6,6 +6,7 @@
  * that the caller names. Opening the device exclusively (stick_target.c)
  * settles what may have changed since. */
 #include "mkusb/target.h"
+#include "core/check.h"
 #include "mkusb/sysfs.h"
 #include <dirent.h>
 #include <errno.h>
@@ -184,7 +185,7 @@ static enum err find_disk(const struct target_roots *roots,
 static enum err check_whole(const struct target *target,
                             const struct disk *disk, char *message)
 {
-    char *parent;
+    char *parent, *slash;
     enum err err;
 
     if (!sysfs_exists(disk->folder, "partition"))
@@ -192,9 +193,12 @@ static enum err check_whole(const struct target *target,
     parent = strdup(disk->folder);
     if (parent == NULL)
         return refused(message, "out of memory");
-    *strrchr(parent, '/') = '\0';
+    slash = strrchr(parent, '/');
+    ASSERT(slash != NULL);
+    *slash = '\0';
+    slash = strrchr(parent, '/');
     err = refused(message, "%s is a partition: name the whole stick, /dev/%s",
-                  target->path, strrchr(parent, '/') + 1);
+                  target->path, slash == NULL ? parent : slash + 1);
     free(parent);
     return err;
 }

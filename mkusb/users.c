@@ -155,7 +155,8 @@ enum err users_load(const char *path, struct user_list *list)
         err = say_refused("%s: there is no user in it", path);
     directory_init(NULL, 0);
     free(directory);
-    explicit_bzero(text, len);
+    if (text != NULL)
+        explicit_bzero(text, len);
     free(text);
     return err;
 }

@@ -216,8 +216,8 @@ static enum err read_names(struct csv_user *entry)
                     sizeof entry->user.full_name - 1);
     if (!text_valid(name))
         return fail("the name is not plain UTF-8 text");
-    strcpy(entry->user.name, username);
-    strcpy(entry->user.full_name, name);
+    memcpy(entry->user.name, username, strlen(username) + 1);
+    memcpy(entry->user.full_name, name, strlen(name) + 1);
     return OK;
 }
 
@@ -228,7 +228,7 @@ static enum err read_password(struct csv_user *entry)
     if (password[0] == '\0')
         return fail("the password is empty");
     if (password_hash_valid(password)) {
-        strcpy(entry->user.hash, password);
+        memcpy(entry->user.hash, password, strlen(password) + 1);
         return OK;
     }
     if (strncmp(password, "$argon2", 7) == 0)
@@ -239,7 +239,7 @@ static enum err read_password(struct csv_user *entry)
                     sizeof entry->password - 1);
     if (!text_valid(password))
         return fail("the password is not plain UTF-8 text");
-    strcpy(entry->password, password);
+    memcpy(entry->password, password, strlen(password) + 1);
     return OK;
 }
 

@@ -31,14 +31,14 @@ void st_keep_setting(const char *key, const char *value)
         return;
     for (unsigned i = 0; i < st_context.setting_count; i++, row++) {
         if (strcmp(row->key, key) == 0) {
-            strcpy(row->value, value);
+            (void)snprintf(row->value, sizeof row->value, "%s", value);
             return;
         }
     }
     if (st_context.setting_count == ST_SETTINGS)
         return;
-    strcpy(row->key, key);
-    strcpy(row->value, value);
+    (void)snprintf(row->key, sizeof row->key, "%s", key);
+    (void)snprintf(row->value, sizeof row->value, "%s", value);
     st_context.setting_count++;
 }
 
@@ -80,7 +80,7 @@ static enum err check_identity(const struct store_place *place)
         return err;
     if (st_context.store_id[0] && strcmp(id, st_context.store_id) != 0)
         return ERR_EXISTS;
-    strcpy(st_context.store_id, id);
+    (void)snprintf(st_context.store_id, sizeof st_context.store_id, "%s", id);
     return OK;
 }
 
@@ -151,8 +151,7 @@ static void say_failure(enum err err, const char *stick, bool read_only)
         st_say(waiting, "the stick was pulled out again");
         break;
     case ERR_VERSION:
-        st_say(ST_FAILED, "the store on %s is not for this Barepost: %s", stick,
-               store_open_message());
+        st_say(ST_FAILED, "%s (%s)", store_open_message(), stick);
         break;
     case ERR_CORRUPT:
         st_say(ST_FAILED, "the store on %s is damaged: see mkusb --check",
