@@ -9,6 +9,9 @@
  * and reads the battery clock. */
 void clock_init(void);
 
+/* clock_poll - measures the rate again, once, after the first second. */
+void clock_poll(void);
+
 /* clock_source - what the rate was taken from, for people. */
 const char *clock_source(void);
 uint64_t clock_hz(void);

@@ -2,6 +2,7 @@
  * pools they draw on exist; then each turn moves them on. */
 #include "core/log.h"
 #include "core/machine.h"
+#include "drivers/clock.h"
 #include "drivers/console/console.h"
 #include "drivers/interrupt.h"
 #include "drivers/machine_parts.h"
@@ -36,6 +37,7 @@ bool machine_poll(void)
         state.started = true;
         pci_module_init();
     }
+    clock_poll();
     any = pci_poll();
     judge_interrupts(any);
     any |= nic_poll();

@@ -31,8 +31,8 @@ uint64_t store_wal_bytes(uint64_t volume_bytes)
 
 static uint64_t wal_bytes_for(const struct fat32 *fat)
 {
-    return store_wal_bytes((uint64_t)fat->cluster_count *
-                           fat->cluster_sectors * MEDIA_SECTOR_BYTES);
+    return store_wal_bytes((uint64_t)fat->cluster_count * fat->cluster_sectors *
+                           MEDIA_SECTOR_BYTES);
 }
 
 static enum err find_wal(struct fat32 *fat, struct fat32_file *wal)

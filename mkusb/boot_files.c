@@ -242,6 +242,8 @@ static enum err copy_modules(const struct boot_files *files, const char *drive)
     return err;
 }
 
+static const char loader_file[] = "::" SYSLINUX_FOLDER "/ldlinux.sys";
+
 static enum err install_loader(const char *image, const char *drive,
                                uint64_t partition_sector)
 {
@@ -249,18 +251,17 @@ static enum err install_loader(const char *image, const char *drive,
     const char *const install[] = {"syslinux", "--install",   "--offset",
                                    offset,     "--directory", SYSLINUX_FOLDER,
                                    image,      NULL};
-    const char *const look[] = {
-        "mdir", "-i", drive, "-a", "-b", "::" SYSLINUX_FOLDER "/ldlinux.sys",
-        NULL};
+    const char *const look[] = {"mdir", "-i",        drive, "-a",
+                                "-b",   loader_file, NULL};
     enum err err;
 
     snprintf(offset, sizeof(offset), "%" PRIu64,
              partition_sector * LAYOUT_SECTOR_BYTES);
     err = run_tool(install, NULL, NULL, 0);
     if (err == OK && run_tool_quiet(look) != OK)
-        err = say_refused(
-            "syslinux did not install its loader (no " SYSLINUX_FOLDER
-            "/ldlinux.sys afterwards)");
+        err = say_refused("syslinux did not install its loader (there is no "
+                          "%s afterwards)",
+                          loader_file);
     return err;
 }
 
@@ -284,8 +285,8 @@ static enum err copy_boot_sector(const char *image, uint64_t partition_sector)
 enum err boot_files_write(const struct boot_files *files, const char *image,
                           uint64_t partition_sector)
 {
-    static const char *const folders[] = {"::/boot", "::" SYSLINUX_FOLDER,
-                                          "::/ao"};
+    static const char loader_folder[] = "::" SYSLINUX_FOLDER;
+    static const char *const folders[] = {"::/boot", loader_folder, "::/ao"};
     char drive[64];
     enum err err = OK;
 

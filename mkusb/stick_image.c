@@ -295,9 +295,9 @@ enum err stick_image_write(const struct stick_image *image, int target_fd,
     writing.total = extents.bytes;
     writing.mine = malloc(CHUNK_BYTES);
     writing.there = malloc(CHUNK_BYTES);
-    if (err == OK && (writing.mine == NULL || writing.there == NULL))
+    if (writing.mine == NULL || writing.there == NULL)
         err = say_refused("out of memory");
-    if (err == OK)
+    else if (err == OK)
         err = write_extents(&writing, &extents);
     free(writing.mine);
     free(writing.there);

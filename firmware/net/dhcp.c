@@ -460,15 +460,15 @@ static enum dhcp_state do_renew(void)
 {
     if (state.state == BOUND)
         new_exchange();
+    state.began_ms = timer_now_ms();
+    if (timer_now_ms() >= state.lease.ends_ms)
+        return do_restart();
     if (timer_now_ms() >= state.lease.rebind_ms) {
         state.state = REBINDING;
-        if (timer_now_ms() >= state.lease.ends_ms)
-            return do_restart();
         send_message(REQUEST);
         wait_half(state.lease.ends_ms);
         return REBINDING;
     }
-    state.began_ms = timer_now_ms();
     state.state = RENEWING;
     send_message(REQUEST);
     wait_half(state.lease.rebind_ms);

@@ -175,7 +175,10 @@ void ipv4_input(struct iobuf *frame, bool broadcast)
         goto drop;
     packet.source = get_be32(header + 12);
     packet.destination = get_be32(header + 16);
-    packet.broadcast = broadcast || ipv4_is_broadcast(packet.destination);
+    /* Without an address everything is for whoever listens: some DHCP servers
+     * write to the address that they are about to give. */
+    packet.broadcast =
+        broadcast || !state.address || ipv4_is_broadcast(packet.destination);
     packet.header = header;
     packet.header_bytes = (uint16_t)((header[0] & 15) * 4);
     if (!addresses_valid(&packet))

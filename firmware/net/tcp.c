@@ -8,7 +8,7 @@
  *
  * Done: RFC 9293 with 5961 (blind attacks), 6528 (initial sequence numbers),
  * 6298 (RTO; with a minimum of 200 ms), 5681, 6582, 6928, 3042 (congestion
- * control), 7323 window scaling, 2018 SACK as a receiver, 1191 with 5927
+ * control), 7323 window scaling, 2018 SACK, 1191 with 5927
  * (path MTU by checked ICMP), 6056 (ports).
  *
  * Invariants: a TCB is in the hash table exactly while its state is not CLOSED;
@@ -16,8 +16,8 @@
  * only inside a pass, so that a handler may close, abort or write whatever it
  * likes. Every change of state is one of tcp_next_state().
  *
- * Not supported: urgent data (taken as ordinary bytes), timestamps, SACK as a
- * sender, keep-alive (streams have idle timeouts), data on SYN (it is sent
+ * Not supported: urgent data (taken as ordinary bytes), timestamps,
+ * keep-alive (streams have idle timeouts), data on SYN (it is sent
  * again by the peer), TCP Fast Open, ECN. */
 #include "net/tcp.h"
 #include "core/bytes.h"

@@ -1,6 +1,7 @@
 /* What an acknowledgement means for sending: round trip time (RFC 6298),
- * congestion control (RFC 5681, 6582, 3465), the send window, and the release
- * of what has arrived. */
+ * congestion control (RFC 5681, 6582, 3465, SACK by 2018), the send window, and
+ * the release of what has arrived. */
+#include "core/bytes.h"
 #include "net/tcp_internal.h"
 
 #define DUPLICATES_LOST 3
@@ -86,7 +87,8 @@ static void release_acked(struct tcb *tcb)
         struct iobuf *first =
             LIST_ELEMENT(tcb->sending.next, struct iobuf, link);
 
-        if (seq_lt(tcb->send_unacked, first->sequence + first->flags))
+        if (seq_lt(tcb->send_unacked,
+                   first->sequence + tcp_buffer_bytes(first)))
             return;
         if (tcb->unsent == first)
             tcb->unsent =
@@ -115,7 +117,9 @@ static void duplicate(struct tcb *tcb)
     if (tcb->duplicate_acks < UINT8_MAX)
         tcb->duplicate_acks++;
     if (tcb->recovering) {
-        tcb->congestion_window += tcb->mss;
+        /* One has left the path: one may enter it, a lost one first. */
+        if (!tcp_send_hole_again(tcb))
+            tcb->congestion_window += tcb->mss;
         return;
     }
     if (tcb->duplicate_acks != DUPLICATES_LOST ||
@@ -124,6 +128,7 @@ static void duplicate(struct tcb *tcb)
     halve(tcb);
     tcb->recover = tcb->send_highest;
     tcb->recovering = true;
+    tcp_clear_marks(tcb, TCP_BUFFER_RESENT);
     tcb->congestion_window =
         tcb->slow_start_threshold + DUPLICATES_LOST * (uint32_t)tcb->mss;
     if (tcp_send_first_again(tcb))
@@ -137,11 +142,9 @@ static void recover(struct tcb *tcb, uint32_t acked)
     if (!seq_lt(tcb->send_unacked, tcb->recover)) {
         uint32_t flight = tcb->send_highest - tcb->send_unacked;
 
-        window = flight + tcb->mss;
+        window = (flight > tcb->mss ? flight : tcb->mss) + tcb->mss;
         if (window > tcb->slow_start_threshold)
             window = tcb->slow_start_threshold;
-        if (window < tcb->mss)
-            window = tcb->mss;
         tcb->congestion_window = window;
         tcb->recovering = false;
         return;
@@ -183,7 +186,8 @@ static bool is_duplicate(const struct tcb *tcb,
 {
     return segment->ack == tcb->send_unacked && !segment->bytes &&
            !(segment->flags & (TCP_SYN | TCP_FIN)) &&
-           window == tcb->send_window && tcb->send_highest != tcb->send_unacked;
+           window == tcb->send_window && window &&
+           tcb->send_highest != tcb->send_unacked;
 }
 
 /* RFC 9293 3.10.7.4, fifth: WL1 and WL2 keep old segments from it. A segment
@@ -225,6 +229,33 @@ void tcp_tell_writable(struct tcb *tcb)
         tcb->stream.handler->writable(&tcb->stream);
 }
 
+static void mark_block(struct tcb *tcb, uint32_t start, uint32_t end)
+{
+    for (struct list *node = tcb->sending.next; node != &tcb->sending;
+         node = node->next) {
+        struct iobuf *buffer = LIST_ELEMENT(node, struct iobuf, link);
+        uint32_t behind = buffer->sequence + tcp_buffer_bytes(buffer);
+
+        if (seq_lt(end, behind))
+            return;
+        if (seq_leq(start, buffer->sequence))
+            buffer->flags |= TCP_BUFFER_SACKED;
+    }
+}
+
+/* RFC 2018 5; blocks that lie outside of what is in flight are ignored. */
+static void take_sack(struct tcb *tcb, const struct tcp_segment *segment)
+{
+    for (unsigned i = 0; i < segment->sack_blocks; i++) {
+        uint32_t start = get_be32(segment->sack_edges + 8 * i);
+        uint32_t end = get_be32(segment->sack_edges + 8 * i + 4);
+
+        if (seq_lt(tcb->send_unacked, start) && seq_lt(start, end) &&
+            seq_leq(end, tcb->send_highest))
+            mark_block(tcb, start, end);
+    }
+}
+
 void tcp_take_ack(struct tcb *tcb, const struct tcp_segment *segment)
 {
     uint32_t window = (uint32_t)segment->window << tcb->send_scale;
@@ -232,6 +263,8 @@ void tcp_take_ack(struct tcb *tcb, const struct tcp_segment *segment)
 
     if (seq_lt(segment->ack, tcb->send_unacked))
         return;
+    if (segment->sack_blocks && tcb->sack)
+        take_sack(tcb, segment);
     if (newest) {
         advance(tcb, segment->ack);
     } else if (is_duplicate(tcb, segment, window)) {

@@ -38,6 +38,7 @@
 #define TCP_ORPHAN_MS        300000 /* closed by us, still not acknowledged */
 #define TCP_2MSL_MS          60000
 #define TCP_CHALLENGE_MS     100 /* between answers to bad segments */
+#define TCP_BUSY_RETRY_MS    10
 #define TCP_WRITABLE_POLL_MS 100
 
 enum tcp_flag {
@@ -64,6 +65,17 @@ static inline bool seq_leq(uint32_t a, uint32_t b)
 static inline uint32_t now_ms32(void)
 {
     return (uint32_t)timer_now_ms();
+}
+
+/* buffer->flags of what is being sent: the number of payload bytes, and what
+ * became of them since the last rewinding. */
+#define TCP_BUFFER_BYTES  0x07FF
+#define TCP_BUFFER_SACKED 0x8000 /* the peer has them (RFC 2018) */
+#define TCP_BUFFER_RESENT 0x4000 /* in this recovery */
+
+static inline uint16_t tcp_buffer_bytes(const struct iobuf *buffer)
+{
+    return buffer->flags & TCP_BUFFER_BYTES;
 }
 
 /* What names a connection. No padding: it is hashed and compared as bytes. */
@@ -198,6 +210,8 @@ struct tcp_segment {
     bool scaling, sack;
     uint8_t scale;
     uint16_t mss; /* 0: no option */
+    uint8_t sack_blocks;
+    const uint8_t *sack_edges; /* pairs of numbers, inside the buffer */
 };
 
 /* ---- tcp_table.c: what is found by a key ---- */
@@ -282,6 +296,11 @@ size_t tcp_send_append(struct tcb *tcb, const uint8_t *data, size_t len);
 void tcp_output(struct tcb *tcb);
 /* The oldest unacknowledged buffer once more. Returns false when no memory. */
 bool tcp_send_first_again(struct tcb *tcb);
+/* The first buffer that was not sent again yet while later ones have arrived.
+ * Returns false when there is none, or no memory. */
+bool tcp_send_hole_again(struct tcb *tcb);
+/* Forgets TCP_BUFFER_ marks. */
+void tcp_clear_marks(struct tcb *tcb, uint16_t marks);
 /* At least a byte although the window is closed. */
 void tcp_send_probe(struct tcb *tcb);
 void tcp_rewind(struct tcb *tcb);
@@ -298,11 +317,12 @@ size_t tcp_buffer_share(void);
 
 /* ---- tcp_segment.c: segments on the wire ---- */
 
-/* Pushes the header before the payload, sends; keeps no reference. */
-void tcp_transmit(struct tcb *tcb, struct iobuf *buffer, uint32_t sequence,
+/* Pushes the header before the payload, sends; keeps no reference. Returns
+ * false when the card's queue is full: nothing was sent. */
+bool tcp_transmit(struct tcb *tcb, struct iobuf *buffer, uint32_t sequence,
                   uint8_t flags);
-/* One without payload. */
-void tcp_send_control(struct tcb *tcb, uint32_t sequence, uint8_t flags);
+/* One without payload. Returns false also when no buffer is left. */
+bool tcp_send_control(struct tcb *tcb, uint32_t sequence, uint8_t flags);
 void tcp_send_syn_ack(struct tcp_half_open *half);
 void tcp_send_bare(const struct tcp_key *key, uint32_t sequence, uint32_t ack,
                    uint8_t flags, uint16_t window);

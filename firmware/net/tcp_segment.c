@@ -35,9 +35,12 @@ static void parse_option(struct tcp_segment *segment, const uint8_t *option)
     }
     if (option[0] == OPTION_SACK_PERMITTED && length == 2)
         segment->sack = true;
+    if (option[0] == OPTION_SACK && length > 2 && length % 8 == 2) {
+        segment->sack_blocks = (uint8_t)(length / 8);
+        segment->sack_edges = option + 2;
+    }
 }
 
-/* Options matter on SYN only; elsewhere they are not even looked at. */
 static void parse_options(struct tcp_segment *segment, const uint8_t *option,
                           size_t bytes)
 {
@@ -84,7 +87,8 @@ bool tcp_parse(struct iobuf *buffer, const struct net_address *source,
     segment->sack = false;
     segment->scale = 0;
     segment->mss = 0;
-    if (segment->flags & TCP_SYN)
+    segment->sack_blocks = 0;
+    if (header_bytes > TCP_HEADER)
         parse_options(segment, p + TCP_HEADER, header_bytes - TCP_HEADER);
     iobuf_pull(buffer, header_bytes);
     segment->bytes = (uint32_t)(bytes - header_bytes);
@@ -101,7 +105,7 @@ struct header {
 };
 
 /* The payload, options before it, is in the buffer; option_bytes of it. */
-static void push_and_send(struct iobuf *buffer, const struct header *header,
+static bool push_and_send(struct iobuf *buffer, const struct header *header,
                           size_t option_bytes)
 {
     uint8_t *p = iobuf_push(buffer, TCP_HEADER);
@@ -119,12 +123,14 @@ static void push_and_send(struct iobuf *buffer, const struct header *header,
     sum = net_checksum_add_u16(header->pseudo_sum, (uint16_t)bytes);
     net_checksum_store(p + 16,
                        net_checksum_finish(net_checksum_add(sum, p, bytes)));
+    /* Without a route, too, a segment is as good as lost: timers see to it. */
+    if (ip_output(buffer, &header->key->local, &header->key->remote, IP_TCP,
+                  true) == ERR_BUSY)
+        return false;
     tcp_counters()->segments_out++;
     if (header->flags & TCP_RST)
         tcp_counters()->resets_out++;
-    /* A segment that cannot leave is a lost one: TCP's timers see to it. */
-    (void)!ip_output(buffer, &header->key->local, &header->key->remote, IP_TCP,
-                     true);
+    return true;
 }
 
 static size_t put_syn_options(uint8_t *p, bool scaling, bool sack)
@@ -213,7 +219,7 @@ static uint16_t window_field(struct tcb *tcb, bool syn)
     return (uint16_t)window;
 }
 
-void tcp_transmit(struct tcb *tcb, struct iobuf *buffer, uint32_t sequence,
+bool tcp_transmit(struct tcb *tcb, struct iobuf *buffer, uint32_t sequence,
                   uint8_t flags)
 {
     bool syn = flags & TCP_SYN;
@@ -237,21 +243,25 @@ void tcp_transmit(struct tcb *tcb, struct iobuf *buffer, uint32_t sequence,
         iobuf_put(buffer, option_bytes);
     }
     header.window = window_field(tcb, syn);
+    if (!push_and_send(buffer, &header, option_bytes))
+        return false;
     tcb->ack_now = false;
     tcb->ack_pending = false;
     tcb->ack_sent = tcb->receive_next;
     tcb->sent_ms = now_ms32();
-    push_and_send(buffer, &header, option_bytes);
+    return true;
 }
 
-void tcp_send_control(struct tcb *tcb, uint32_t sequence, uint8_t flags)
+bool tcp_send_control(struct tcb *tcb, uint32_t sequence, uint8_t flags)
 {
     struct iobuf *buffer = iobuf_alloc();
+    bool sent;
 
     if (!buffer)
-        return;
-    tcp_transmit(tcb, buffer, sequence, flags);
+        return false;
+    sent = tcp_transmit(tcb, buffer, sequence, flags);
     iobuf_release(buffer);
+    return sent;
 }
 
 static void send_bare(const struct header *header, size_t option_bytes,

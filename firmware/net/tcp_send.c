@@ -3,9 +3,9 @@
  *
  * In `sending`, buffer->sequence is the number of the first payload byte, which
  * lies at block + IOBUF_HEADROOM, and buffer->flags the number of payload
- * bytes; data and tail belong to the frame that was made of it last. A buffer
- * that was partly acknowledged is sent again as a whole: the peer cuts off what
- * it has. A buffer longer than what may be sent now is split in two.
+ * bytes with marks; data and tail belong to the frame that was made of it last.
+ * A buffer that was partly acknowledged is sent again as a whole: the peer cuts
+ * off what it has. A buffer longer than what may be sent now is split in two.
  *
  * Nagle's algorithm is off: everything written within one pass goes out in full
  * segments, and a rest smaller than a segment does not wait. */
@@ -28,7 +28,7 @@ static inline uint8_t *payload_of(const struct iobuf *buffer)
 
 static inline uint32_t end_of(const struct iobuf *buffer)
 {
-    return buffer->sequence + buffer->flags;
+    return buffer->sequence + tcp_buffer_bytes(buffer);
 }
 
 /* Every connection may hold a fixed part of what is free: the fewer buffers are
@@ -103,8 +103,8 @@ size_t tcp_send_space(const struct tcb *tcb)
     if (buffers > free)
         buffers = free;
     room = buffers * tcb->mss;
-    if (last && last->flags < tcb->mss)
-        room += (size_t)(tcb->mss - last->flags);
+    if (last && tcp_buffer_bytes(last) < tcb->mss)
+        room += (size_t)(tcb->mss - tcp_buffer_bytes(last));
     return room < TCP_SEND_BYTES - queued ? room : TCP_SEND_BYTES - queued;
 }
 
@@ -134,17 +134,17 @@ size_t tcp_send_append(struct tcb *tcb, const uint8_t *data, size_t len)
         struct iobuf *last = last_unsent(tcb);
         size_t bytes = len - taken;
 
-        if (!last || last->flags >= tcb->mss) {
+        if (!last || tcp_buffer_bytes(last) >= tcb->mss) {
             last = new_buffer(tcb, tcb->sending.previous, tcb->send_end);
             if (!last)
                 break;
             if (!tcb->unsent)
                 tcb->unsent = last;
         }
-        if (bytes > (size_t)(tcb->mss - last->flags))
-            bytes = (size_t)(tcb->mss - last->flags);
-        memcpy(payload_of(last) + last->flags, data + taken, bytes);
-        last->flags = (uint16_t)(last->flags + bytes);
+        if (bytes > (size_t)(tcb->mss - tcp_buffer_bytes(last)))
+            bytes = (size_t)(tcb->mss - tcp_buffer_bytes(last));
+        memcpy(payload_of(last) + tcp_buffer_bytes(last), data + taken, bytes);
+        last->flags = (uint16_t)(tcp_buffer_bytes(last) + bytes);
         tcb->send_end += (uint32_t)bytes;
         taken += bytes;
     }
@@ -161,8 +161,9 @@ static bool split(struct tcb *tcb, struct iobuf *buffer, uint32_t bytes)
 
     if (!rest)
         return false;
-    rest->flags = (uint16_t)(buffer->flags - bytes);
-    memcpy(payload_of(rest), payload_of(buffer) + bytes, rest->flags);
+    rest->flags = (uint16_t)(tcp_buffer_bytes(buffer) - bytes);
+    memcpy(payload_of(rest), payload_of(buffer) + bytes,
+           tcp_buffer_bytes(rest));
     buffer->flags = (uint16_t)bytes;
     return true;
 }
@@ -182,18 +183,23 @@ static bool transmit_buffer(struct tcb *tcb, struct iobuf *buffer)
     uint8_t flags =
         (uint8_t)(TCP_ACK | (last ? TCP_PSH : 0) | (fin ? TCP_FIN : 0));
     struct iobuf *frame = buffer;
+    bool sent;
 
     if (buffer->references > 1) {
         frame = iobuf_alloc();
         if (!frame)
             return false;
-        memcpy(payload_of(frame), payload_of(buffer), buffer->flags);
+        memcpy(payload_of(frame), payload_of(buffer), tcp_buffer_bytes(buffer));
     }
     frame->data = payload_of(frame);
-    frame->tail = frame->data + buffer->flags;
-    tcp_transmit(tcb, frame, buffer->sequence, flags);
+    frame->tail = frame->data + tcp_buffer_bytes(buffer);
+    sent = tcp_transmit(tcb, frame, buffer->sequence, flags);
     if (frame != buffer)
         iobuf_release(frame);
+    if (!sent) {
+        tcb_touch(tcb); /* the card takes more in a moment */
+        return false;
+    }
     buffer->sent_ms = timer_now_ms();
     if (fin)
         tcb->fin_sent = true;
@@ -247,10 +253,10 @@ static uint32_t may_send(const struct tcb *tcb, const struct iobuf *buffer)
     edge = tcb->send_unacked + tcb->send_window;
     if (congestion < tcb->send_window) {
         edge = tcb->send_unacked + congestion;
-        return seq_leq(end_of(buffer), edge) ? buffer->flags : 0;
+        return seq_leq(end_of(buffer), edge) ? tcp_buffer_bytes(buffer) : 0;
     }
     if (seq_leq(end_of(buffer), edge))
-        return buffer->flags;
+        return tcp_buffer_bytes(buffer);
     if (seq_leq(edge, buffer->sequence))
         return 0;
     room = edge - buffer->sequence;
@@ -269,6 +275,14 @@ static void restart_after_idle(struct tcb *tcb)
         tcb->congestion_window = initial;
 }
 
+/* After a rewinding: what the peer has told to have need not go again. */
+static void skip_buffer(struct tcb *tcb, const struct iobuf *buffer)
+{
+    if (seq_lt(tcb->send_next, end_of(buffer)))
+        tcb->send_next = end_of(buffer);
+    tcb->unsent = next_of(tcb, buffer);
+}
+
 static void send_data(struct tcb *tcb)
 {
     restart_after_idle(tcb);
@@ -276,12 +290,17 @@ static void send_data(struct tcb *tcb)
         struct iobuf *buffer = tcb->unsent;
         uint32_t bytes;
 
-        if (buffer->flags > tcb->mss && !split(tcb, buffer, tcb->mss))
+        if (tcp_buffer_bytes(buffer) > tcb->mss &&
+            !split(tcb, buffer, tcb->mss))
             break;
+        if (buffer->flags & TCP_BUFFER_SACKED) {
+            skip_buffer(tcb, buffer);
+            continue;
+        }
         bytes = may_send(tcb, buffer);
         if (!bytes)
             break;
-        if (bytes < buffer->flags && !split(tcb, buffer, bytes))
+        if (bytes < tcp_buffer_bytes(buffer) && !split(tcb, buffer, bytes))
             break;
         if (!send_buffer(tcb, buffer))
             break;
@@ -323,6 +342,24 @@ static bool window_update_due(const struct tcb *tcb)
            !tcb->fin_received;
 }
 
+static void send_fin(struct tcb *tcb)
+{
+    tcb->fin_sent = tcp_send_control(tcb, tcb->send_end, TCP_FIN | TCP_ACK);
+    if (tcb->fin_sent)
+        sent_up_to(tcb, tcb->send_end + 1);
+    else
+        tcp_arm_retransmit(tcb, tcb->rto_ms);
+}
+
+static void send_ack(struct tcb *tcb)
+{
+    if (tcp_send_control(tcb, tcb->send_highest, TCP_ACK))
+        return;
+    tcb->ack_pending = true;
+    tcb->ack_due_ms = now_ms32() + TCP_BUSY_RETRY_MS;
+    tcp_arm_ack(tcb);
+}
+
 void tcp_output(struct tcb *tcb)
 {
     enum tcp_state state = (enum tcp_state)tcb->node.state;
@@ -331,36 +368,68 @@ void tcp_output(struct tcb *tcb)
         return;
     if (sends_data(state)) {
         send_data(tcb);
-        if (tcb->fin_queued && !tcb->fin_sent && !tcb->unsent) {
-            tcb->fin_sent = true;
-            tcp_send_control(tcb, tcb->send_end, TCP_FIN | TCP_ACK);
-            sent_up_to(tcb, tcb->send_end + 1);
-        }
+        if (tcb->fin_queued && !tcb->fin_sent && !tcb->unsent)
+            send_fin(tcb);
         watch_stopped(tcb);
     }
     if (state < TCP_ESTABLISHED)
         return;
     if (tcb->ack_now || window_update_due(tcb))
-        tcp_send_control(tcb, tcb->send_highest, TCP_ACK);
+        send_ack(tcb);
     else if (tcb->ack_pending)
         tcp_arm_ack(tcb);
+}
+
+static bool send_again(struct tcb *tcb, struct iobuf *buffer)
+{
+    if (tcp_buffer_bytes(buffer) > tcb->mss && !split(tcb, buffer, tcb->mss))
+        return false;
+    if (!transmit_buffer(tcb, buffer))
+        return false;
+    tcb->timing = false;
+    buffer->flags |= TCP_BUFFER_RESENT;
+    tcp_counters()->retransmitted++;
+    return true;
+}
+
+bool tcp_send_hole_again(struct tcb *tcb)
+{
+    struct iobuf *hole = NULL;
+
+    for (struct list *node = tcb->sending.next; node != &tcb->sending;
+         node = node->next) {
+        struct iobuf *buffer = LIST_ELEMENT(node, struct iobuf, link);
+
+        if (!seq_lt(buffer->sequence, tcb->send_highest))
+            return false;
+        if (!(buffer->flags & (TCP_BUFFER_SACKED | TCP_BUFFER_RESENT)) && !hole)
+            hole = buffer;
+        if (buffer->flags & TCP_BUFFER_SACKED && hole)
+            return send_again(tcb, hole);
+    }
+    return false;
 }
 
 bool tcp_send_first_again(struct tcb *tcb)
 {
     struct iobuf *first;
 
-    tcb->timing = false;
-    tcp_counters()->retransmitted++;
     if (list_empty(&tcb->sending)) {
-        if (tcb->fin_sent)
-            tcp_send_control(tcb, tcb->send_end, TCP_FIN | TCP_ACK);
-        return true;
+        tcb->timing = false;
+        return !tcb->fin_sent ||
+               tcp_send_control(tcb, tcb->send_end, TCP_FIN | TCP_ACK);
     }
     first = first_of(&tcb->sending);
-    if (first->flags > tcb->mss && !split(tcb, first, tcb->mss))
-        return false;
-    return transmit_buffer(tcb, first);
+    if (first->flags & TCP_BUFFER_RESENT)
+        return tcp_send_hole_again(tcb);
+    return send_again(tcb, first);
+}
+
+void tcp_clear_marks(struct tcb *tcb, uint16_t marks)
+{
+    for (struct list *node = tcb->sending.next; node != &tcb->sending;
+         node = node->next)
+        LIST_ELEMENT(node, struct iobuf, link)->flags &= (uint16_t)~marks;
 }
 
 /* RFC 9293 3.8.6.1. What may be sent is sent however little it is; else one
@@ -376,13 +445,14 @@ void tcp_send_probe(struct tcb *tcb)
     room = tcb->send_unacked + tcb->send_window - first->sequence;
     if (tcb->send_window && (int32_t)room > 1)
         bytes = room < tcb->mss ? room : tcb->mss;
-    if (first->flags > bytes && !split(tcb, first, bytes))
+    if (tcp_buffer_bytes(first) > bytes && !split(tcb, first, bytes))
         return;
     send_buffer(tcb, first);
 }
 
 void tcp_rewind(struct tcb *tcb)
 {
+    tcp_clear_marks(tcb, TCP_BUFFER_SACKED | TCP_BUFFER_RESENT);
     tcb->send_next = tcb->send_unacked;
     tcb->fin_sent = false;
     tcb->timing = false;

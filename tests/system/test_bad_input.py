@@ -197,7 +197,7 @@ def test_stick_without_a_store(tmp_path, boot):
     with open(image, "rb") as file:
         before = file.read()
     server = boot(image, kernel=stick.AO, append="mode=run")
-    server.machine.expect_screen(r"(?i)no store|no mail\.db|no stick with a")
+    server.machine.expect_screen(r"no Barepost store on the stick")
     server.machine.power_cut()
     with open(image, "rb") as file:
         assert file.read() == before
@@ -206,7 +206,7 @@ def test_stick_without_a_store(tmp_path, boot):
 def test_no_stick_at_all(boot):
     server = boot(None, kernel=stick.AO, append="mode=run")
     server.machine.expect_screen(r"Stick\s+none")
-    server.machine.expect_screen(r"(?i)no store|no stick")
+    server.machine.expect_screen(r"(?i)no stick with a Barepost store|looking for a stick")
 
 
 def test_store_of_another_version(copy_stick, tmp_path, boot):
@@ -230,7 +230,7 @@ def test_damaged_store(copy_stick, boot):
     server = boot(copy_stick)
     server.machine.expect_screen("Run")
     server.machine.send("\r")
-    server.machine.expect_screen(r"(?i)store.*(damaged|corrupt|not a )")
+    server.machine.expect_screen(r"(?i)store on .* is damaged|no Barepost store on")
 
 
 def test_full_store(tmp_path, boot):

@@ -132,11 +132,11 @@ def test_stick_pulled_and_put_back(copy_stick, boot):
     first = b"Subject: before\r\n\r\nbefore\r\n"
     assert mail.send_one(server.smtp, ANNA, first)[0] == 250
     server.machine.pull_stick()
-    server.machine.expect_screen(r"(?i)(pulled|removed|gone|no stick)")
+    server.machine.expect_screen(r"(?i)Store.*(pulled out|not there)")
     code = try_send(server.smtp, b"Subject: without\r\n\r\nwithout\r\n")
     assert 400 <= code < 500
     server.machine.plug_stick()
-    server.machine.expect_screen(r"(?i)(open|ready)", 60)
+    server.machine.expect_screen(r"Store +store [0-9a-f]{8} on", 60)
     wait_accepted(server, b"Subject: after\r\n\r\nafter\r\n")
     received = mail.fetch_all(server.pop3, "anna", "anna-demo")
     assert [mail.without_trace(one)[9:14] for one in received] == \

@@ -1,7 +1,8 @@
 /* The Intel driver against a model of its registers: rings, link, reset. The
  * model does what the manual says of each register, nothing of the driver's
  * own; DMA addresses are this program's pointers. */
-#include "drivers/nic/intel.c"
+/* The driver whole: what the model must see is static in it. */
+#include "drivers/nic/intel.c" /* NOLINT(bugprone-suspicious-include) */
 #include "core/memory.h"
 #include "tests/unit/check.h"
 #include <stdlib.h>
@@ -362,7 +363,10 @@ static void test_receive_and_wrap(void)
         CHECK(model_receive(bytes, length, length, 3, 0));
         CHECK(intel_poll(&device));
         frame = model.operations->receive(model.card);
-        CHECK(frame != NULL && iobuf_length(frame) == length);
+        CHECK(frame != NULL);
+        if (frame == NULL)
+            break;
+        CHECK(iobuf_length(frame) == length);
         CHECK(frame->data[0] == (uint8_t)i &&
               frame->data[length - 1] == (uint8_t)i);
         iobuf_release(frame);

@@ -812,6 +812,23 @@ static void test_dhcp_silence(void)
     CHECK(request_next().type == 0);
 }
 
+/* A server that does not heed the broadcast flag. */
+static void test_dhcp_unicast(void)
+{
+    struct request r;
+
+    begin_dhcp();
+    pass_time(1600);
+    r = request_next();
+    wire_forget();
+    reply(&r, 2, LEASE_IP, 600, LEASE_IP);
+    r = request_next();
+    CHECK(r.type == 3);
+    reply(&r, 5, LEASE_IP, 600, LEASE_IP);
+    pass_time(500);
+    CHECK(net_state_now() == NET_UP);
+}
+
 static void test_link(void)
 {
     struct request r;
@@ -867,6 +884,7 @@ int main(void)
     test_dhcp_nak();
     test_dhcp_conflict();
     test_dhcp_silence();
+    test_dhcp_unicast();
     test_link();
     return check_report();
 }
