@@ -10,6 +10,12 @@
 
 #define HEAP_BYTES (12u << 20)
 
+/* The same in each run. */
+void machine_entropy(void *buffer, size_t bytes)
+{
+    memset(buffer, 0x5c, bytes);
+}
+
 static int64_t now_ms(void)
 {
     return 1700000000000;
@@ -151,18 +157,347 @@ static void measure(unsigned batch, unsigned spread)
     ram_medium_free(&medium);
 }
 
+/* ---- In the hands of sqlite3 --------------------------------------------- */
+
+static char folder[] = "/tmp/test_store.XXXXXX";
+
+static int shell(const char *line)
+{
+    char command[900];
+
+    snprintf(command, sizeof command, "cd %s && %s", folder, line);
+    return system(command);
+}
+
+static void save_file(const char *name, uint64_t sector, uint64_t bytes)
+{
+    char path[100];
+    FILE *file;
+
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    file = fopen(path, "wb");
+    CHECK(file && fwrite(medium.content + sector * MEDIA_SECTOR_BYTES, 1, bytes,
+                         file) == bytes);
+    if (file)
+        fclose(file);
+}
+
+/* Both files as a workstation would see them now. */
+static void save_files(void)
+{
+    save_file("mail.db", place.database_sector, place.database_bytes);
+    save_file("mail.db-wal", place.wal_sector, place.wal_bytes);
+}
+
+/* mail.db back from the workstation, which has removed the WAL; what the file
+ * lost in length is whatever lies there. */
+static void take_back(void)
+{
+    char path[100];
+    FILE *file;
+
+    snprintf(path, sizeof path, "%s/mail.db", folder);
+    file = fopen(path, "rb");
+    memset(medium.content + place.wal_sector * MEDIA_SECTOR_BYTES, 0, 4096);
+    CHECK(file &&
+          fread(medium.content + place.database_sector * MEDIA_SECTOR_BYTES, 1,
+                place.database_bytes, file) > 0);
+    if (file)
+        fclose(file);
+}
+
+static void test_workstation(void)
+{
+    static const char mail[] = "Subject: from here\r\n\r\nwith text\r\n";
+    struct store *writer;
+    struct store_maildrop drop;
+    char finding[200] = "", buffer[100];
+
+    make_place(8 << 20, 4 << 20);
+    CHECK(store_create(&place) == OK);
+    writer = open_writer();
+    add_users(writer, 3);
+    for (unsigned i = 0; i < 50; i++)
+        CHECK(deliver(writer, mail, users, 2) == OK);
+    /* Everything still in the WAL, stale bytes behind it. */
+    save_files();
+    CHECK(shell("test \"$(sqlite3 mail.db 'pragma integrity_check')\" = ok") ==
+          0);
+    save_files();
+    CHECK(shell("test \"$(sqlite3 mail.db \"select count(*),max(MailID),"
+                "min(Receiver),max(Receiver),Subject,Sender,length(Message) "
+                "from mail\")\" = '100|50|user0|user1|from here|a@b.c|33'") ==
+          0);
+    /* The workstation writes, moves the WAL itself and packs the file. */
+    save_files();
+    CHECK(shell("sqlite3 mail.db \"pragma foreign_keys=on; delete from entry "
+                "where MailboxID=1 and UID=1; insert into setting "
+                "values('note','x'); vacuum;\"") == 0);
+    CHECK(shell("test $(stat -c %s mail.db) -lt 1000000 && "
+                "test ! -e mail.db-wal") == 0);
+    store_close(writer);
+    take_back();
+    writer = open_writer();
+    CHECK(store_check(writer, finding, sizeof finding) == OK);
+    CHECK(store_setting_get(writer, "note", buffer, sizeof buffer) == OK);
+    CHECK(store_maildrop_load(writer, users[0], &drop) == OK);
+    CHECK(drop.count == 49 && drop.entries[0].uid == 2);
+    store_maildrop_free(&drop);
+    CHECK(deliver(writer, mail, users, 1) == OK);
+    store_close(writer);
+    /* A rollback journal instead of a WAL: it is given its WAL again. */
+    save_files();
+    CHECK(shell("rm -f mail.db-wal; sqlite3 mail.db 'pragma journal_mode="
+                "delete' > /dev/null") == 0);
+    take_back();
+    writer = open_writer();
+    CHECK(deliver(writer, mail, users, 1) == OK);
+    CHECK(store_wal_pages(writer) > 0);
+    CHECK(store_check(writer, finding, sizeof finding) == OK);
+    store_close(writer);
+    CHECK(medium.outside == 0 && medium.unaligned == 0);
+    ram_medium_free(&medium);
+}
+
+static void test_versions(void)
+{
+    struct store *store;
+
+    make_place(8 << 20, 4 << 20);
+    CHECK(store_create(&place) == OK);
+    save_files();
+    CHECK(shell("rm -f mail.db-wal; sqlite3 mail.db 'pragma user_version=7'") ==
+          0);
+    take_back();
+    CHECK(store_open(&place, true, &store) == ERR_VERSION);
+    CHECK(strstr(store_open_message(), "version 7") != NULL);
+    CHECK(shell("rm -f mail.db*; sqlite3 mail.db 'create table t(a)'") == 0);
+    take_back();
+    CHECK(store_open(&place, true, &store) == ERR_NOT_FOUND);
+    memset(medium.content + place.database_sector * MEDIA_SECTOR_BYTES + 100,
+           0x5a, 4000);
+    CHECK(store_open(&place, true, &store) != OK);
+    ram_medium_free(&medium);
+}
+
+/* ---- Full, large, deleted ------------------------------------------------ */
+
+/* Fills the store to the last page that a delivery may take, and empties it. */
+static void test_full(void)
+{
+    static char text[50000];
+    static uint32_t uids[2000];
+    struct store_maildrop drop;
+    struct store *writer;
+    char finding[200] = "";
+    unsigned stored = 0;
+    enum err err = OK;
+
+    make_place(4 << 20, 2 << 20);
+    CHECK(store_create(&place) == OK);
+    writer = open_writer();
+    add_users(writer, 1);
+    memset(text, 'x', sizeof text - 1);
+    while (!err && stored < 2000) {
+        text[1000 + stored % 40 * 1000] = '\0';
+        err = deliver(writer, text, users, 1);
+        text[1000 + stored % 40 * 1000] = 'x';
+        stored += !err;
+    }
+    CHECK(err == ERR_FULL && stored > 100);
+    CHECK(store_check(writer, finding, sizeof finding) == OK);
+    CHECK(store_maildrop_load(writer, users[0], &drop) == OK);
+    CHECK(drop.count == stored);
+    for (uint32_t i = 0; i < drop.count; i++)
+        uids[i] = drop.entries[i].uid;
+    CHECK(store_delete(writer, drop.mailbox_id, uids, drop.count) == OK);
+    store_maildrop_free(&drop);
+    CHECK(store_room(writer) > 3u << 20);
+    CHECK(deliver(writer, "again", users, 1) == OK);
+    CHECK(store_check(writer, finding, sizeof finding) == OK);
+    CHECK(store_maildrop_load(writer, users[0], &drop) == OK);
+    CHECK(drop.count == 1 && drop.entries[0].uid == stored + 1);
+    store_maildrop_free(&drop);
+    store_close(writer);
+    CHECK(medium.outside == 0 && medium.unaligned == 0);
+    ram_medium_free(&medium);
+}
+
+/* A transaction that the WAL has no room for is refused and undone. */
+static void test_wal_full(void)
+{
+    static char chunk[STORE_CHUNK_BYTES];
+    struct store *writer;
+    char finding[200] = "";
+    uint32_t index = 0;
+    int64_t id;
+    enum err err = OK;
+
+    make_place(32 << 20, 1 << 20);
+    CHECK(store_create(&place) == OK);
+    writer = open_writer();
+    add_users(writer, 1);
+    CHECK(deliver(writer, "before", users, 1) == OK);
+    id = store_reserve_id(writer);
+    CHECK(store_begin(writer) == OK);
+    while (!err && index < 200)
+        err = store_put_chunk(writer, id, index++, chunk, sizeof chunk);
+    /* A large cache may hold back the failure until the commit. */
+    if (!err)
+        err = store_commit(writer);
+    CHECK(err == ERR_FULL);
+    store_rollback(writer);
+    CHECK(deliver(writer, "after", users, 1) == OK);
+    CHECK(store_check(writer, finding, sizeof finding) == OK);
+    store_close(writer);
+    CHECK(medium.outside == 0 && medium.unaligned == 0);
+    ram_medium_free(&medium);
+}
+
+/* Parts of an unfinished message go with the next opening; a finished one made
+ * of parts of any size comes back byte for byte. */
+static void test_chunks(void)
+{
+    static uint8_t sent[300000], got[300000];
+    static const size_t sizes[] = {65536, 1000, 65536, 1, 40000};
+    struct store_delivery delivery = {
+        .sender = "", .users = users, .user_count = 1};
+    struct store *writer;
+    char finding[200] = "";
+    size_t at = 0;
+    int64_t id;
+
+    make_place(8 << 20, 4 << 20);
+    CHECK(store_create(&place) == OK);
+    writer = open_writer();
+    add_users(writer, 1);
+    for (size_t i = 0; i < sizeof sent; i++)
+        sent[i] = (uint8_t)(i * 31 + i / 997);
+    id = store_reserve_id(writer);
+    CHECK(store_put_chunk(writer, id, 0, sent, 5000) == OK);
+    CHECK(store_check(writer, finding, sizeof finding) == OK);
+    store_close(writer);
+    writer = open_writer();
+    CHECK(store_message_read(writer, id, 0, got, 10) == ERR_NOT_FOUND);
+    delivery.message_id = store_reserve_id(writer);
+    CHECK(delivery.message_id > id);
+    for (uint32_t i = 0; i < 5; i++) {
+        CHECK(store_put_chunk(writer, delivery.message_id, i, sent + at,
+                              sizes[i]) == OK);
+        at += sizes[i];
+    }
+    delivery.chunks = 5;
+    delivery.chunk_bytes = at;
+    delivery.tail = sent + at;
+    delivery.tail_bytes = 60000;
+    CHECK(store_deliver(writer, &delivery) == OK);
+    at += 60000;
+    for (size_t from = 0; from < at; from += 33333) {
+        int count = store_message_read(writer, delivery.message_id, from, got,
+                                       sizeof got);
+
+        CHECK(count == (int)(at - from));
+        CHECK(memcmp(got, sent + from, at - from) == 0);
+    }
+    CHECK(store_message_read(writer, delivery.message_id, at, got, 1) == 0);
+    CHECK(store_check(writer, finding, sizeof finding) == OK);
+    delivery.message_id = store_reserve_id(writer);
+    CHECK(store_deliver(writer, &delivery) == ERR_INVALID);
+    CHECK(store_check(writer, finding, sizeof finding) == OK);
+    store_close(writer);
+    ram_medium_free(&medium);
+}
+
+/* store_check finds what is wrong: a test of the test. */
+static void test_check_finds(void)
+{
+    static const char *const damages[] = {
+        "delete from body where BodyID>>12=1",
+        "delete from message where MailID=1",
+        "update mailbox set UIDNext=1",
+        "delete from entry",
+        "update message set Bytes=7",
+    };
+    struct store *writer;
+    char finding[200], command[300];
+
+    for (size_t i = 0; i < sizeof damages / sizeof damages[0]; i++) {
+        make_place(8 << 20, 4 << 20);
+        CHECK(store_create(&place) == OK);
+        writer = open_writer();
+        add_users(writer, 1);
+        CHECK(deliver(writer, "x", users, 1) == OK);
+        store_close(writer);
+        save_files();
+        snprintf(command, sizeof command,
+                 "rm -f mail.db-wal; sqlite3 mail.db \"%s\"", damages[i]);
+        CHECK(shell(command) == 0);
+        take_back();
+        writer = open_writer();
+        finding[0] = '\0';
+        CHECK(store_check(writer, finding, sizeof finding) == ERR_CORRUPT);
+        CHECK(finding[0] != '\0');
+        store_close(writer);
+        ram_medium_free(&medium);
+    }
+}
+
+/* The medium fails: nothing that was committed is lost, and it goes on. */
+static void test_failing(void)
+{
+    struct store *writer, *reader;
+    struct store_maildrop drop;
+    char finding[200] = "";
+
+    make_place(8 << 20, 4 << 20);
+    CHECK(store_create(&place) == OK);
+    writer = open_writer();
+    add_users(writer, 1);
+    CHECK(deliver(writer, "one", users, 1) == OK);
+    medium.fail = ERR_IO;
+    CHECK(deliver(writer, "two", users, 1) == ERR_IO);
+    medium.fail = ERR_GONE;
+    CHECK(deliver(writer, "three", users, 1) == ERR_GONE);
+    medium.fail = OK;
+    CHECK(deliver(writer, "four", users, 1) == OK);
+    CHECK(store_open(&place, false, &reader) == OK);
+    CHECK(store_maildrop_load(reader, users[0], &drop) == OK);
+    CHECK(drop.count == 2);
+    store_maildrop_free(&drop);
+    CHECK(store_check(reader, finding, sizeof finding) == OK);
+    medium.fail = ERR_GONE;
+    store_close(writer);
+    store_close(reader);
+    medium.fail = OK;
+    writer = open_writer();
+    CHECK(store_check(writer, finding, sizeof finding) == OK);
+    store_close(writer);
+    ram_medium_free(&medium);
+}
+
 int main(void)
 {
     void *heap = malloc(HEAP_BYTES);
 
     random_module_init();
     CHECK(store_module_init(heap, HEAP_BYTES, now_ms) == OK);
+    if (!mkdtemp(folder))
+        return 1;
     test_round();
+    test_workstation();
+    test_versions();
+    test_full();
+    test_wal_full();
+    test_chunks();
+    test_check_finds();
+    test_failing();
     measure(1, 1);
     measure(10, 1);
     measure(100, 1);
     measure(1, 100);
     measure(10, 100);
     measure(100, 100);
+    (void)!shell("rm -rf \"$PWD\"");
+    free(heap);
     return check_report();
 }
