@@ -167,9 +167,8 @@ $(DEPS)/ao/musl/%.s.o: | $(ALL_DEPS)
 
 # ---- Host objects: sanitized (tests), plain (mkusb, native figures) ----------
 
-# Fakes come first: the linker takes them before the drivers' machine.
-HOST_SRC := $(UNIT_HELP_SRC) $(FIRMWARE_SRC) $(SHARED_SRC) $(DRIVER_SRC) \
-	$(MKUSB_TESTED_SRC)
+HOST_SRC := $(FIRMWARE_SRC) $(SHARED_SRC) $(DRIVER_SRC) $(MKUSB_TESTED_SRC) \
+	$(filter-out tests/unit/fake_machine.c,$(UNIT_HELP_SRC))
 HOST_OBJ := $(HOST_SRC:%.c=$B/host/%.o) $B/host/firmware/core/coroutine_switch.asm.o
 HOST_LIB_OBJ := $(DEPS)/host/sqlite/sqlite3.o $(ARGON2_SRC:%.c=$(DEPS)/host/argon2id/%.o) \
 	$(DEPS)/host/argon2id/fill.o
@@ -214,7 +213,7 @@ $(DEPS)/tool/argon2id/%.o: | $(ALL_DEPS)
 # fake machine, a fake store) is not taken.
 $B/host/barepost.a: $(HOST_OBJ) $(HOST_LIB_OBJ)
 	@rm -f $@
-	@ar rcs $@ $^
+	@ar qcs $@ $^
 
 $B/mkusb: $(TOOL_OBJ) $(TOOL_LIB_OBJ)
 	$(CC) -pie -o $@ $^ $(shell pkg-config --libs libusb-1.0) -lm
@@ -223,9 +222,12 @@ $B/mkusb: $(TOOL_OBJ) $(TOOL_LIB_OBJ)
 
 UNIT := $(UNIT_SRC:tests/unit/%.c=$B/unit/%)
 
-$B/unit/%: $B/host/tests/unit/%.o $B/host/barepost.a
+# The fake machine is weak and linked as it is: it comes before the drivers'
+# one, and after what a test defines itself.
+$B/unit/%: $B/host/tests/unit/%.o $B/host/tests/unit/fake_machine.o \
+		$B/host/barepost.a
 	@mkdir -p $(@D)
-	$(CC) -fsanitize=address,undefined -no-pie -o $@ $< $B/host/barepost.a -lm
+	$(CC) -fsanitize=address,undefined -no-pie -o $@ $^ -lm
 
 .PHONY: unit
 unit: $(UNIT)
@@ -251,7 +253,7 @@ $B/fast/%.asm.o: %.asm
 
 $B/fast/barepost.a: $(FAST_OBJ)
 	@rm -f $@
-	@ar rcs $@ $^
+	@ar qcs $@ $^
 
 $B/sim/%: $B/host/tests/sim/%.o $(SIM_PC_SRC:%.c=$B/host/%.o) $B/host/barepost.a
 	@mkdir -p $(@D)
