@@ -176,9 +176,9 @@ static uint64_t queue_length(const struct list *queue)
     return length;
 }
 
-static bool page_used(const uint8_t *page)
+static bool page_used(const uint64_t *page)
 {
-    for (size_t i = 0; i < STACK_PAGE; i++)
+    for (size_t i = 0; i < STACK_PAGE / sizeof *page; i++)
         if (page[i])
             return true;
     return false;
@@ -191,11 +191,11 @@ static size_t stack_used(void)
     size_t pages = STACK_BYTES / STACK_PAGE;
 
     for (unsigned i = 0; i < ST_WORKERS; i++) {
-        const uint8_t *stack = st_context.workers[i].coroutine.stack;
+        const uint64_t *stack = st_context.workers[i].coroutine.stack;
 
         while (st_context.stack_pages < pages &&
-               page_used(stack +
-                         (pages - st_context.stack_pages - 1) * STACK_PAGE))
+               page_used(stack + (pages - st_context.stack_pages - 1) *
+                                     (STACK_PAGE / sizeof *stack)))
             st_context.stack_pages++;
     }
     return st_context.stack_pages * STACK_PAGE;
