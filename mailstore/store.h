@@ -109,13 +109,41 @@ uint32_t store_wal_pages(struct store *store);
 
 /* ---- Messages in (writer) ---------------------------------------------- */
 
-/* One message to be delivered to local mailboxes. */
+/* What a sender wants to be told of a recipient (RFC 3461 4.1). */
+#define STORE_NOTIFY_NEVER   0x01
+#define STORE_NOTIFY_SUCCESS 0x02
+#define STORE_NOTIFY_FAILURE 0x04
+#define STORE_NOTIFY_DELAY   0x08
+#define STORE_NOTIFY_DEFAULT 0x00 /* nothing was said: failure and delay */
+
+/* One recipient elsewhere: the message goes into the outgoing queue for it. */
+struct store_remote {
+    const char *address; /* as in RCPT TO, without brackets */
+    const char *orcpt;   /* as given: "rfc822;" and xtext; "" when none */
+    uint8_t notify;      /* STORE_NOTIFY_* */
+};
+
+/* How much of the message a failure notice returns (RFC 3461 4.3). */
+enum store_return {
+    STORE_RETURN_DEFAULT,
+    STORE_RETURN_FULL,
+    STORE_RETURN_HEADERS
+};
+
+/* One message to be delivered to local mailboxes and to other servers. */
 struct store_delivery {
     int64_t message_id;   /* from store_reserve_id(), or 0 for a new one */
     const char *sender;   /* reverse-path, "" for the null one */
     int64_t received_ms;  /* Unix time */
     const int64_t *users; /* user ids of the recipients, no doubles */
     unsigned user_count;
+    const struct store_remote *remotes;
+    unsigned remote_count;
+    const char *envid; /* RFC 3461 4.4, as given; "" when none */
+    enum store_return returning;
+    bool smtputf8;        /* RFC 6531: needs a server that takes it */
+    bool eight_bit;       /* BODY=8BITMIME was declared */
+    int64_t submitter;    /* user who sent it; 0 for mail from outside */
     uint32_t chunks;      /* body rows already stored by
                              store_put_chunk() */
     uint64_t chunk_bytes; /* bytes in them */

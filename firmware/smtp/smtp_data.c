@@ -149,6 +149,12 @@ static void on_committed(void *context, enum err result, int64_t message_id)
 static void end_of_data(struct smtp_session *session)
 {
     struct st_inbound *inbound = session->inbound;
+    const struct st_envelope envelope = {
+        .sender = session->sender,
+        .users = smtp_recipients(session),
+        .user_count = session->user_count,
+        .envid = "",
+    };
 
     if (session->refusal != SMTP_OK) {
         conclude(session, ERR_REFUSED, 0, session->refusal);
@@ -156,8 +162,7 @@ static void end_of_data(struct smtp_session *session)
     }
     session->inbound = NULL;
     smtp_enter_state(session, SMTP_COMMIT);
-    st_inbound_commit(inbound, session->sender, smtp_recipients(session),
-                      session->user_count, on_committed, session);
+    st_inbound_commit(inbound, &envelope, on_committed, session);
 }
 
 size_t smtp_take_data(struct smtp_session *session, const uint8_t *data,

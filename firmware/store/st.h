@@ -66,10 +66,25 @@ size_t st_inbound_write(struct st_inbound *inbound, const void *data,
 /* st_inbound_size - bytes written so far. */
 uint64_t st_inbound_size(const struct st_inbound *inbound);
 
-/* st_inbound_commit - delivers to users. done(context, result, id): OK means
- * durable; id is the message id. The inbound is gone after this call. */
-void st_inbound_commit(struct st_inbound *inbound, const char *sender,
-                       const int64_t *users, unsigned user_count,
+/* Who a message is from and for. */
+struct st_envelope {
+    const char *sender; /* reverse-path without brackets, "" for the null one */
+    const int64_t *users; /* ids of local recipients */
+    unsigned user_count;
+    const struct store_remote *remotes;
+    unsigned remote_count;
+    const char *envid; /* "" when none */
+    enum store_return returning;
+    bool smtputf8;
+    bool eight_bit;
+    int64_t submitter; /* authenticated user; 0: none */
+};
+
+/* st_inbound_commit - delivers to the envelope's recipients, which is copied.
+ * done(context, result, id): OK means durable; id is the message id. The
+ * inbound is gone after this call. */
+void st_inbound_commit(struct st_inbound *inbound,
+                       const struct st_envelope *envelope,
                        void (*done)(void *context, enum err result,
                                     int64_t message_id),
                        void *context);

@@ -337,13 +337,13 @@ static void delivered(struct st_request *request)
         drop(inbound);
 }
 
-void st_inbound_commit(struct st_inbound *inbound, const char *sender,
-                       const int64_t *users, unsigned user_count,
+void st_inbound_commit(struct st_inbound *inbound,
+                       const struct st_envelope *envelope,
                        void (*done)(void *context, enum err result,
                                     int64_t message_id),
                        void *context)
 {
-    size_t len = strnlen(sender, sizeof inbound->sender);
+    size_t len = strnlen(envelope->sender, sizeof inbound->sender);
 
     inbound->committing = true;
     inbound->done = done;
@@ -353,13 +353,15 @@ void st_inbound_commit(struct st_inbound *inbound, const char *sender,
     if (inbound->waiting)
         state.waiting--;
     inbound->waiting = false;
-    if (user_count > STORE_RECIPIENTS_MAX || len == sizeof inbound->sender) {
+    if (envelope->user_count > STORE_RECIPIENTS_MAX ||
+        len == sizeof inbound->sender) {
         st_answer(&inbound->commit, ERR_INVALID);
         return;
     }
-    memcpy(inbound->sender, sender, len + 1);
-    memcpy(inbound->users, users, user_count * sizeof *users);
-    inbound->user_count = user_count;
+    memcpy(inbound->sender, envelope->sender, len + 1);
+    memcpy(inbound->users, envelope->users,
+           envelope->user_count * sizeof *envelope->users);
+    inbound->user_count = envelope->user_count;
     if (inbound->error)
         st_answer(&inbound->commit, inbound->error);
     else

@@ -38,7 +38,7 @@ MAY["menu"] = BELOW_PROTOCOLS | set(HELPERS) | set(PROTOCOLS) | {"menu"}
 MAY["main"] = MAY["menu"] | {"main"}
 
 # What a protocol may know of the network.
-STREAM_HEADERS = {"stream.h", "address.h", "tcp.h"}
+STREAM_HEADERS = {"stream.h", "address.h", "tcp.h", "dns.h"}
 # Headers of others, and who alone may use them.
 LIBRARIES = {"sqlite3.h": {"mailstore"}, "argon2.h": {"userdb"},
              "libusb-1.0/libusb.h": {"mkusb"}, "libusb.h": {"mkusb"}}

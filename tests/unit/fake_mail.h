@@ -438,8 +438,8 @@ void st_inbound_discard(struct st_inbound *inbound)
     fake_unlink(inbound);
 }
 
-void st_inbound_commit(struct st_inbound *inbound, const char *sender,
-                       const int64_t *users, unsigned user_count,
+void st_inbound_commit(struct st_inbound *inbound,
+                       const struct st_envelope *envelope,
                        void (*done)(void *context, enum err result,
                                     int64_t message_id),
                        void *context)
@@ -449,9 +449,10 @@ void st_inbound_commit(struct st_inbound *inbound, const char *sender,
     commit->message.bytes = inbound->bytes;
     commit->message.len = inbound->len;
     snprintf(commit->message.sender, sizeof(commit->message.sender), "%s",
-             sender);
-    memcpy(commit->message.users, users, user_count * sizeof(*users));
-    commit->message.user_count = user_count;
+             envelope->sender);
+    memcpy(commit->message.users, envelope->users,
+           envelope->user_count * sizeof(*envelope->users));
+    commit->message.user_count = envelope->user_count;
     commit->done = done;
     commit->context = context;
     commit->delay = fake_st.delay;

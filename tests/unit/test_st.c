@@ -242,7 +242,11 @@ static bool push(struct sent *sent)
 
 static void commit(struct sent *sent, int64_t user)
 {
-    st_inbound_commit(sent->inbound, "x@y.z", &user, 1, on_done, sent);
+    st_inbound_commit(
+        sent->inbound,
+        &(struct st_envelope){
+            .sender = "x@y.z", .users = &user, .user_count = 1, .envid = ""},
+        on_done, sent);
 }
 
 /* A small message from begin to commit, not yet answered. */
