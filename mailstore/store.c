@@ -358,7 +358,7 @@ static enum err check_version(struct store *store)
     int64_t application = 0, version = 0;
     enum err err;
 
-    if (store->volume->database_bytes == 0 && !store->volume->wal_live)
+    if (store->volume->empty)
         return ERR_NOT_FOUND;
     err = store_number(store, "PRAGMA application_id", &application);
     if (!err)
@@ -402,16 +402,18 @@ enum err store_open(const struct store_place *place, bool writer,
     if (err)
         return err;
     made->writer = writer;
+    /* A reader changes nothing, also when it is the last to close; nor does who
+     * finds that this is no store that it may open. */
+    sqlite3_db_config(made->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     err = check_version(made);
     if (!err)
         err = set_up(made);
-    /* A reader changes nothing, also when it is the last to close. */
-    if (!err && !writer)
-        sqlite3_db_config(made->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     if (!err)
         err = set_limits(made);
-    if (!err && writer)
+    if (!err && writer) {
+        sqlite3_db_config(made->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
         err = start_writer(made);
+    }
     if (err) {
         snprintf(state.open_message, sizeof state.open_message, "%s",
                  made->message);

@@ -76,6 +76,12 @@ static void attach_window(struct window *window, struct volume *volume,
     window_forget(window);
 }
 
+static bool is_wal_head(const uint8_t *block)
+{
+    /* sqlite.org/walformat.html section 2.1: either byte order of checksums. */
+    return (get_be32(block) & ~1u) == 0x377f0682;
+}
+
 /* What SQLite will see: sizes by content, not by directory entry. */
 static enum err look(struct volume *volume)
 {
@@ -96,8 +102,14 @@ static enum err look(struct volume *volume)
     }
     if (!err)
         err = window_read(&volume->wal, 0, block, BLOCK_BYTES, true);
-    if (!err)
+    if (!err) {
         volume->wal_live = get_be32(block) != 0;
+        volume->empty = volume->database_bytes == 0 && !is_wal_head(block);
+    }
+    /* A damaged head must not look like an empty database: SQLite would delete
+     * its WAL, and with it what can still be rescued. */
+    if (!err && !volume->empty && volume->database_bytes == 0)
+        volume->database_bytes = volume->database.bytes;
     sqlite3_free(block);
     return err;
 }
@@ -203,6 +215,7 @@ enum err volume_erase(struct volume *volume)
         err = window_write_out(&volume->database);
     window_forget(&volume->database);
     volume->database_bytes = 0;
+    volume->empty = false;
     return err ? err : volume_sync(volume);
 }
 

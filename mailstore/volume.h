@@ -24,7 +24,8 @@ struct volume {
     struct window database, wal;
     uint64_t database_bytes; /* as SQLite sees it */
     bool wal_live;           /* as SQLite sees it: the file exists */
-    bool wal_measured;       /* wal.high is true */
+    bool empty;        /* neither file has the head of a database or WAL */
+    bool wal_measured; /* wal.high is true */
 
     /* Locks on the database file (SQLite's five states). */
     unsigned shared;

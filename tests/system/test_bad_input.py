@@ -231,6 +231,8 @@ def test_damaged_store(copy_stick, boot):
     server.machine.expect_screen("Run")
     server.machine.send("\r")
     server.machine.expect_screen(r"(?i)store on .* is damaged|no Barepost store on")
+    # What a person may still want to rescue is left as it is.
+    assert server.machine.disk_figures()["wr_operations"] == 0
 
 
 def test_full_store(tmp_path, boot):
