@@ -1,8 +1,9 @@
 /* Log: one fact per line, "module: event key=value".
  *
- * Lines go into a ring in memory (the running screen and the fault screen show
- * its end) and to the serial console. Safe to call from MT, RT and ST; not from
- * interrupt handlers. Do not log per segment or per command at LOG_INFO. */
+ * Lines go into a ring in memory, whose end the running screen, the log page
+ * and the fault screen show, and with them the serial console. Safe to call
+ * from MT, RT and ST; not from interrupt handlers. Do not log per segment or
+ * per command at LOG_INFO. */
 #ifndef CORE_LOG_H
 #define CORE_LOG_H
 

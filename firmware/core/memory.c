@@ -3,6 +3,7 @@
 #include "core/check.h"
 #include "core/log.h"
 #include "core/machine.h"
+#include <string.h>
 
 #define MEMORY_ENTRIES 64
 
@@ -13,6 +14,22 @@ static struct {
     } entries[MEMORY_ENTRIES];
     unsigned count;
 } state;
+
+/* Adds to what the owner has taken already, or begins a new entry. */
+static void note(const char *owner, size_t bytes)
+{
+    for (unsigned i = 0; i < state.count; i++) {
+        if (strcmp(state.entries[i].owner, owner) == 0) {
+            state.entries[i].bytes += bytes;
+            return;
+        }
+    }
+    if (state.count < MEMORY_ENTRIES) {
+        state.entries[state.count].owner = owner;
+        state.entries[state.count].bytes = bytes;
+        state.count++;
+    }
+}
 
 void *memory_take(const char *owner, size_t bytes, size_t alignment)
 {
@@ -25,11 +42,7 @@ void *memory_take(const char *owner, size_t bytes, size_t alignment)
                 memory_left());
         return NULL;
     }
-    if (state.count < MEMORY_ENTRIES) {
-        state.entries[state.count].owner = owner;
-        state.entries[state.count].bytes = bytes;
-        state.count++;
-    }
+    note(owner, bytes);
     return memory;
 }
 

@@ -13,8 +13,9 @@ void *memory_take(const char *owner, size_t bytes, size_t alignment);
 /* memory_left - bytes that can still be taken. */
 size_t memory_left(void);
 
-/* memory_entry - the index-th taking in order, for the memory view.
- * Returns its owner's name, or NULL behind the last; *bytes is its size. */
+/* memory_entry - the index-th owner, in the order of their first takings, for
+ * the memory view. Returns its name, or NULL behind the last; *bytes is what it
+ * has taken in all. */
 const char *memory_entry(unsigned index, size_t *bytes);
 
 #endif

@@ -135,7 +135,7 @@ static void draw_log(unsigned row)
         const char *line = log_line(PAGE_LAST_ROW - row - i);
 
         if (line != NULL)
-            screen_text(row + i, 0, SCREEN_DIM, line);
+            screen_text(row + i, 0, SCREEN_NORMAL, line);
     }
 }
 

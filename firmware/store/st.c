@@ -6,6 +6,7 @@
 #include "core/memory.h"
 #include <string.h>
 
+#define STACK_PAGE 4096
 #ifdef __SANITIZE_ADDRESS__
 #define STACK_BYTES ((size_t)512 * 1024)
 #else
@@ -175,23 +176,29 @@ static uint64_t queue_length(const struct list *queue)
     return length;
 }
 
-/* How deep the deepest stack has been: they were zeros at first. */
+static bool page_used(const uint64_t *page)
+{
+    for (size_t i = 0; i < STACK_PAGE / sizeof *page; i++)
+        if (page[i])
+            return true;
+    return false;
+}
+
+/* How deep the deepest stack has been, in pages: they were zeros at first. A
+ * look goes on where the last one stopped, so that it costs little. */
 static size_t stack_used(void)
 {
-    size_t most = 0;
+    size_t pages = STACK_BYTES / STACK_PAGE;
 
     for (unsigned i = 0; i < ST_WORKERS; i++) {
-        const struct coroutine *coroutine = &st_context.workers[i].coroutine;
-        const uint64_t *word = coroutine->stack;
-        size_t words = coroutine->stack_bytes / sizeof *word;
-        size_t at = 0;
+        const uint64_t *stack = st_context.workers[i].coroutine.stack;
 
-        while (at < words && word[at] == 0)
-            at++;
-        if ((words - at) * sizeof *word > most)
-            most = (words - at) * sizeof *word;
+        while (st_context.stack_pages < pages &&
+               page_used(stack + (pages - st_context.stack_pages - 1) *
+                                     (STACK_PAGE / sizeof *stack)))
+            st_context.stack_pages++;
     }
-    return most;
+    return st_context.stack_pages * STACK_PAGE;
 }
 
 void st_figures(struct st_figures *figures)

@@ -29,7 +29,6 @@ struct st_inbound {
     struct chain filling, spilling;
     bool spill_busy, committing, discarded, waiting;
     enum err error;       /* the message cannot be stored any more */
-    enum err spill_error; /* of the chunk the writer had last */
     uint32_t chunks;      /* spilled or being spilled */
     uint64_t chunk_bytes; /* in them */
     uint64_t size;
@@ -148,7 +147,6 @@ static void put_chunk(struct st_request *request, struct store *store)
     request->result =
         store_put_chunk(store, inbound->message_id, inbound->chunks - 1,
                         one_piece(&inbound->spilling), inbound->spilling.bytes);
-    inbound->spill_error = request->result;
 }
 
 static void chunk_is_put(struct st_request *request)
@@ -313,9 +311,11 @@ static void deliver(struct st_request *request, struct store *store)
         .tail_bytes = inbound->filling.bytes,
     };
 
-    request->result = inbound->error         ? inbound->error
-                      : inbound->spill_error ? inbound->spill_error
-                                             : store_deliver(store, &delivery);
+    /* The commit of the last chunk may have failed just now, and MT does not
+     * know yet: the writer's own answer says so. */
+    request->result = inbound->error          ? inbound->error
+                      : inbound->spill.result ? inbound->spill.result
+                                              : store_deliver(store, &delivery);
 }
 
 static void delivered(struct st_request *request)

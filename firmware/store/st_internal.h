@@ -72,6 +72,7 @@ struct st_context {
 
     uint64_t room; /* of the store, as of the last commit */
     struct st_figures figures;
+    size_t stack_pages; /* of the deepest stack that was seen */
 
     uint8_t *directory_memory[2];
     size_t directory_bytes;

@@ -32,7 +32,6 @@ def prepare():
 
 def main():
     prepare()
-    os.environ.setdefault("BAREPOST_ACCEL", "auto")
     accelerator = qemu.accelerator()
     forward = "".join(f",hostfwd=tcp:127.0.0.1:{here}-:{there}"
                       for there, here in PORTS.items())
@@ -42,8 +41,7 @@ def main():
           f"{stick.DOMAIN}\n"
           "  Ctrl-A X ends the machine like a power cut; Ctrl-A H helps\n",
           flush=True)
-    command = [qemu.QEMU, "-accel", accelerator, "-cpu", "qemu64,+rdrand"
-               if accelerator == "tcg" else "host", "-m", "64M",
+    command = [qemu.QEMU, "-accel", accelerator, "-cpu", qemu.CPU[accelerator], "-m", "64M",
                "-display", "none", "-nodefaults", "-no-user-config",
                "-vga", "std", "-serial", "mon:stdio",
                "-device", "qemu-xhci,id=usb",

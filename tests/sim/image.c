@@ -241,6 +241,21 @@ void sim_image_restore(struct sim_image *image)
     sim_medium_restore(image->medium, image->original);
 }
 
+void sim_image_save(const struct sim_image *image)
+{
+    FILE *file;
+
+    if (sim_options.image == NULL)
+        return;
+    file = fopen(sim_options.image, "wb");
+    if (file == NULL ||
+        fwrite(image->medium->durable, MACHINE_SECTOR_BYTES,
+               image->medium->sectors, file) != image->medium->sectors)
+        perror(sim_options.image);
+    if (file != NULL)
+        fclose(file);
+}
+
 /* ---- Check ------------------------------------------------------------- */
 
 static void check_store(void *context)

@@ -123,10 +123,14 @@ static void prepare_images(void)
 
 static bool run(void)
 {
+    bool passed;
+
     state.image = &state.images[sim_options.seed % 2];
     sim_image_restore(state.image);
     sim_ledger_start();
-    return sim_boot(prepare, NULL) && sim_image_check(state.image);
+    passed = sim_boot(prepare, NULL) && sim_image_check(state.image);
+    sim_image_save(state.image);
+    return passed;
 }
 
 static int option(const char *name, const char *value)

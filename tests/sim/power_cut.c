@@ -172,22 +172,31 @@ static void report(void)
            (unsigned long long)hits->operations[MACHINE_DISK_FLUSH]);
 }
 
-static bool run(void)
+/* The boots of a run, and a check of the store after each. */
+static bool boot_often(uint64_t cuts)
 {
-    struct sim_random random;
-    uint64_t cuts = state.cuts;
-
-    sim_random_init(&random, sim_options.seed, "cuts", 0);
-    if (cuts == 0)
-        cuts = sim_random_range(&random, 2, CUTS_MOST);
-    sim_image_restore(&state.image);
-    sim_ledger_start();
     state.last = false;
     for (uint64_t i = 0; i < cuts; i++)
         if (!sim_boot(prepare, NULL) || !sim_image_check(&state.image))
             return false;
     state.last = true;
     return sim_boot(prepare, NULL) && sim_image_check(&state.image);
+}
+
+static bool run(void)
+{
+    struct sim_random random;
+    uint64_t cuts = state.cuts;
+    bool passed;
+
+    sim_random_init(&random, sim_options.seed, "cuts", 0);
+    if (cuts == 0)
+        cuts = sim_random_range(&random, 2, CUTS_MOST);
+    sim_image_restore(&state.image);
+    sim_ledger_start();
+    passed = boot_often(cuts);
+    sim_image_save(&state.image);
+    return passed;
 }
 
 static int option(const char *name, const char *value)

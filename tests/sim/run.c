@@ -228,13 +228,14 @@ bool sim_boot(void (*prepare)(void *context), void *context)
 static void usage(void)
 {
     printf("%s [--seed N] [--runs M] [--from S] [--verbose] [--twice] "
-           "[--pcap FILE]\n"
+           "[--pcap FILE] [--image FILE]\n"
            "  --seed N   only the run of this seed\n"
            "  --runs M   M runs, with the seeds S, S + 1, ... (default %llu)\n"
            "  --from S   the first seed (default 1)\n"
            "  --verbose  log and dialogues\n"
            "  --twice    every run two times: they must not differ\n"
-           "  --pcap F   writes the frames of the last boot to F\n%s",
+           "  --pcap F   writes the frames of the last boot to F\n"
+           "  --image F  writes the stick as it is after the run to F\n%s",
            state.program->name, (unsigned long long)state.runs,
            state.program->help);
 }
@@ -260,6 +261,8 @@ static bool take_option(int argc, char **argv, int *i)
         state.from = strtoull(value, NULL, 0);
     } else if (value != NULL && strcmp(name, "--pcap") == 0) {
         sim_options.pcap = value;
+    } else if (value != NULL && strcmp(name, "--image") == 0) {
+        sim_options.image = value;
     } else {
         took = state.program->option == NULL
                    ? 0

@@ -70,7 +70,8 @@ void sim_clock_sleep(uint64_t deadline_ns);
 struct sim_options {
     uint64_t seed;
     bool verbose;
-    const char *pcap; /* file to write frames to, or NULL */
+    const char *pcap;  /* file to write frames to, or NULL */
+    const char *image; /* file to write the stick to after the run, or NULL */
     const char *command_line;
     size_t memory_bytes;
     uint64_t limit_ns; /* virtual: a boot that lasts longer has failed */

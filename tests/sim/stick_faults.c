@@ -444,6 +444,8 @@ static void make_images(void)
 
 static bool run(void)
 {
+    bool passed;
+
     state.scenario = NULL;
     for (size_t i = 0; i < SCENARIOS; i++)
         if (state.wanted != NULL &&
@@ -458,7 +460,9 @@ static bool run(void)
     sim_image_restore(&state.old);
     state.image = is("full") ? &state.small : &state.good;
     sim_ledger_start();
-    if (sim_boot(prepare, NULL) && sim_image_check(state.image))
+    passed = sim_boot(prepare, NULL) && sim_image_check(state.image);
+    sim_image_save(state.image);
+    if (passed)
         return true;
     printf("scenario %s: ", state.scenario->name);
     return false;

@@ -3,6 +3,7 @@
 #include "core/iobuf.h"
 #include "core/task.h"
 #include "net/tcp.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,9 +13,12 @@ const struct sim_link sim_good_link = {
     .bits_per_second = 1000000000,
 };
 
+#define LOOK_NS (10 * SIM_SECOND)
+
 static struct {
     struct sim_world world;
-    struct sim_event idle_over;
+    struct sim_event look;
+    uint64_t idle_until_ns;
 } state;
 
 struct sim_world *sim_world_start(const struct sim_world_options *options)
@@ -35,33 +39,51 @@ struct sim_world *sim_world_start(const struct sim_world_options *options)
     return world;
 }
 
-static void idle_over(struct sim_event *event)
+/* What is not back in its pool; NULL: nothing. */
+static const char *missing(void)
 {
+    static char text[128];
     struct tcp_figures figures;
 
-    (void)event;
     tcp_figures(&figures);
-    if (figures.connections != 0)
-        sim_fail("%u connections are left", figures.connections);
+    if (figures.connections != 0) {
+        snprintf(text, sizeof(text), "%u connections", figures.connections);
+        return text;
+    }
     for (struct list *node = task_pools()->next; node != task_pools();
          node = node->next) {
         const struct task_pool *pool =
             LIST_ELEMENT(node, struct task_pool, link);
 
-        if (pool->free != pool->count)
-            sim_fail("%u tasks of %s are left", pool->count - pool->free,
-                     pool->name);
+        if (pool->free != pool->count) {
+            snprintf(text, sizeof(text), "%u tasks of %s",
+                     pool->count - pool->free, pool->name);
+            return text;
+        }
     }
-    if (iobuf_free() != iobuf_total())
-        sim_fail("%zu of %zu buffers are left", iobuf_total() - iobuf_free(),
-                 iobuf_total());
-    sim_finish();
+    if (iobuf_free() == iobuf_total())
+        return NULL;
+    snprintf(text, sizeof(text), "%zu of %zu buffers",
+             iobuf_total() - iobuf_free(), iobuf_total());
+    return text;
+}
+
+static void look_for_missing(struct sim_event *event)
+{
+    const char *what = missing();
+
+    if (what == NULL)
+        sim_finish();
+    if (sim_now() >= state.idle_until_ns)
+        sim_fail("%s are not back", what);
+    sim_event_start(event, LOOK_NS);
 }
 
 void sim_world_finish_idle(uint64_t idle_ns)
 {
-    sim_event_init(&state.idle_over, idle_over);
-    sim_event_start(&state.idle_over, idle_ns);
+    state.idle_until_ns = sim_now() + idle_ns;
+    sim_event_init(&state.look, look_for_missing);
+    sim_event_start(&state.look, LOOK_NS);
 }
 
 int sim_link_option(struct sim_link *link, const char *name, const char *value)

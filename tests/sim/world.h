@@ -24,8 +24,8 @@ extern const struct sim_link sim_good_link;
 /* sim_world_start - in the child, from prepare(). */
 struct sim_world *sim_world_start(const struct sim_world_options *options);
 
-/* sim_world_finish_idle - lets the AO go on for idle_ns, then checks that
- * every buffer, task and connection is back, and ends the boot. */
+/* sim_world_finish_idle - lets the AO go on until every buffer, task and
+ * connection is back, and ends the boot; after idle_ns they must be. */
 void sim_world_finish_idle(uint64_t idle_ns);
 
 /* sim_link_option - a program's option that changes a link: --loss, --reorder,

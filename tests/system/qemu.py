@@ -43,6 +43,9 @@ class Refused(Exception):
 # shows that firmware and guest really run.
 PROBE = bytes([0xB0, 0x10, 0xE6, 0xF4, 0xF4, 0xEB, 0xFD])
 
+# The processor that a guest gets: with KVM only the host's own can be had.
+CPU = {"tcg": "qemu64,+rdrand", "kvm": "host"}
+
 
 def boots_with(accelerator, limit_s=15):
     """Whether a guest really boots: a /dev/kvm that opens is not enough."""
@@ -50,8 +53,9 @@ def boots_with(accelerator, limit_s=15):
         path = os.path.join(folder, "probe.img")
         with open(path, "wb") as image:
             image.write(PROBE.ljust(510, b"\0") + b"\x55\xaa")
-        command = [QEMU, "-accel", accelerator, "-m", "16M", "-display",
-                   "none", "-nodefaults", "-device",
+        command = [QEMU, "-accel", accelerator,
+                   "-cpu", CPU.get(accelerator, "max"), "-m", "16M",
+                   "-display", "none", "-nodefaults", "-device",
                    "isa-debug-exit,iobase=0xf4,iosize=4",
                    "-drive", f"file={path},format=raw,if=ide"]
         try:
@@ -232,12 +236,13 @@ class Machine:
 
     def __init__(self, stick=None, kernel=None, append="", memory="64M",
                  network="user", forward=(25, 110), capture=None, extra=(),
-                 paused=False, controller="qemu-xhci", cpu="qemu64,+rdrand",
+                 paused=False, controller="qemu-xhci", cpu=None,
                  nic="e1000"):
         self.folder = tempfile.mkdtemp(prefix="barepost-")
         self.network = network
         self.ports = {}
-        command = [QEMU, "-accel", accelerator(), "-cpu", cpu, "-m", memory,
+        command = [QEMU, "-accel", accelerator(),
+                   "-cpu", cpu or CPU[accelerator()], "-m", memory,
                    "-display", "none", "-nodefaults", "-no-user-config",
                    "-vga", "std", "-no-reboot", "-S"]
         for name in ("serial", "qmp"):

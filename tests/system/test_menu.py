@@ -62,6 +62,7 @@ def test_load_stops_in_the_menu(copy_stick, boot, tmp_path):
 def test_boot_menu_on_the_display(copy_stick, boot, tmp_path):
     machine = boot(copy_stick).machine
     machine.expect_screen("Load")
+    machine.expect_screen(r"boot in \d second")
     keep_screen(machine, "boot-menu")
     shown = display_text(machine, str(tmp_path))
     assert "Run" in shown and "Load" in shown
