@@ -369,8 +369,8 @@ static enum err check_version(struct store *store)
         return ERR_NOT_FOUND;
     if (version != STORE_VERSION) {
         snprintf(store->message, sizeof store->message,
-                 "store of version %d, this Barepost reads version %d", (int)version,
-                 STORE_VERSION);
+                 "store of version %d, this Barepost reads version %d",
+                 (int)version, STORE_VERSION);
         return ERR_VERSION;
     }
     return OK;
