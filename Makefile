@@ -388,13 +388,20 @@ fuzz: $(FUZZ)
 
 # ---- make test, bench, run: in QEMU ----------------------------------------------
 
-.PHONY: test bench run
+.PHONY: test bench bench-profile run
 test: all unit $(if $(SIM_SRC),sim) $(DEPS)/postfix.done
 	@$(PYTHON) -m pytest -q -p no:cacheprovider -n 2 --dist loadfile \
 		$(PYTEST_OPTIONS) tests/system
 
 bench: all $(DEPS)/postfix.done
 	@$(PYTHON) tests/bench/bench.py $(BENCH_OPTIONS)
+
+$B/bench/%.so: tests/bench/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=c17 -O2 $(WARNINGS) -shared -fPIC -o $@ $<
+
+bench-profile: all $(DEPS)/postfix.done $B/bench/profile_plugin.so
+	@$(PYTHON) tests/bench/profile.py $(BENCH_OPTIONS)
 
 run: all
 	@$(PYTHON) tests/demo/run.py
