@@ -57,16 +57,19 @@ FREESTANDING = -std=c17 -g -O2 -ffreestanding -nostdinc \
 	-fno-strict-aliasing -fwrapv -fno-common -fno-delete-null-pointer-checks \
 	-ffunction-sections -fdata-sections -fno-omit-frame-pointer \
 	-fno-asynchronous-unwind-tables -fvisibility=hidden
+# There is no system, but memcpy() and its kin are those of C: the compiler may
+# do a few bytes itself instead of calling (-ffreestanding alone forbids that).
+BUILTINS := -fbuiltin
 HARDENING := -fstack-protector-strong -mstack-protector-guard=global \
 	-fcf-protection=none -fzero-call-used-regs=used-gpr \
 	-ftrivial-auto-var-init=zero -fstack-clash-protection
 UB_TRAPS := -fsanitize=undefined -fno-sanitize=object-size \
 	-fsanitize-undefined-trap-on-error
-AO_CFLAGS = $(FREESTANDING) $(HARDENING) $(UB_TRAPS) -mgeneral-regs-only \
+AO_CFLAGS = $(FREESTANDING) $(BUILTINS) $(HARDENING) $(UB_TRAPS) -mgeneral-regs-only \
 	$(WARNINGS) -Wframe-larger-than=1024 -Wlogical-op -Wduplicated-cond \
 	$(INCLUDES) -MMD -MP
 # Libraries of others: their warnings are theirs; SSE2 is allowed.
-AO_LIB_CFLAGS = $(FREESTANDING) $(HARDENING) -w
+AO_LIB_CFLAGS = $(FREESTANDING) $(BUILTINS) $(HARDENING) -w
 
 # Host code with sanitizers (unit tests, simulated PC), and without (mkusb).
 HOST_CFLAGS := $(COMMON) -D_GNU_SOURCE -O1 -fno-omit-frame-pointer \
