@@ -188,6 +188,7 @@ static enum err check_whole(const struct target *target,
     char *parent, *slash;
     enum err err;
 
+    ASSERT(disk->folder != NULL);
     if (!sysfs_exists(disk->folder, "partition"))
         return OK;
     parent = strdup(disk->folder);

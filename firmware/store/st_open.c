@@ -184,7 +184,8 @@ static void try_disk(unsigned disk, const struct machine_disk_info *info)
         return;
     }
     st_context.room = store_room(ST_WRITER->store);
-    st_say(ST_READY, "store %.8s on %s", st_context.store_id, stick);
+    st_say(ST_READY, "store %.8s on %s%s", st_context.store_id, stick,
+           info->read_only ? ", write-protected" : "");
 }
 
 static void say_waiting(void)

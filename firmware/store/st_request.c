@@ -257,15 +257,15 @@ bool st_password_wanted(const struct st_worker *worker)
 
 void st_password_main(void *argument)
 {
-    struct st_worker *worker = argument;
-
+    (void)argument;
     for (;;) {
-        if (!st_password_wanted(worker)) {
+        struct list *node = list_take_first(&st_context.logins);
+
+        if (node == NULL)
             st_give_way(WORKER_IDLE);
-            continue;
-        }
-        check_login((struct st_login *)LIST_ELEMENT(
-            list_take_first(&st_context.logins), struct st_request, link));
+        else
+            check_login(
+                (struct st_login *)LIST_ELEMENT(node, struct st_request, link));
     }
 }
 

@@ -92,6 +92,7 @@ struct sim_tcp {
     unsigned repeats, tries;
     uint64_t rto_ns;
     struct sim_event timer;
+    struct sim_event silence; /* the AO has forgotten the connection */
     /* Receiving. */
     uint32_t rcv_nxt, rcv_edge; /* edge: end of the window announced */
     uint16_t own_mss;

@@ -19,6 +19,9 @@
 #define RTO_FIRST (300 * SIM_MS)
 #define RTO_MOST  (8 * SIM_SECOND)
 #define TRIES     40
+/* A client waits no longer for an answer (RFC 5321 4.5.3.2.6): when every copy
+ * of its last ACK of the handshake was lost, the AO does not know of it. */
+#define SILENCE_NS (600 * SIM_SECOND)
 
 struct sim_tcp_early {
     struct sim_tcp_early *next;
@@ -166,6 +169,7 @@ static void finish(struct sim_tcp *tcp, enum sim_tcp_end end)
     tcp->state = SIM_TCP_DONE;
     sim_event_stop(&tcp->timer);
     sim_event_stop(&tcp->delay);
+    sim_event_stop(&tcp->silence);
     if (tcp->handler->closed != NULL)
         tcp->handler->closed(tcp, end);
 }
@@ -198,6 +202,11 @@ static void timed_out(struct sim_event *event)
             tcp->max = tcp->una + 1;
     }
     push(tcp);
+}
+
+static void silent_too_long(struct sim_event *event)
+{
+    finish(SIM_ELEMENT(event, struct sim_tcp, silence), SIM_TCP_TIMEOUT);
 }
 
 static void delay_over(struct sim_event *event)
@@ -491,6 +500,7 @@ void sim_tcp_input(struct sim_peer *peer, uint32_t source, uint8_t *bytes,
         refuse(peer, bytes, &segment);
         return;
     }
+    sim_event_start(&tcp->silence, SILENCE_NS);
     tcp->busy = true;
     if (tcp->state == SIM_TCP_SYN_SENT)
         take_answer(tcp, &segment);
@@ -547,6 +557,7 @@ struct sim_tcp *sim_tcp_open(struct sim_peer *peer, uint16_t port,
     tcp->rto_ns = RTO_FIRST;
     sim_event_init(&tcp->timer, timed_out);
     sim_event_init(&tcp->delay, delay_over);
+    sim_event_init(&tcp->silence, silent_too_long);
     list_append(&peer->connections, &tcp->link);
     emit(tcp, SYN, tcp->una - 1, NULL, 0);
     sim_event_start(&tcp->timer, tcp->rto_ns);
@@ -589,6 +600,7 @@ void sim_tcp_abort(struct sim_tcp *tcp)
     tcp->fin_acked = false;
     sim_event_stop(&tcp->timer);
     sim_event_stop(&tcp->delay);
+    sim_event_stop(&tcp->silence);
 }
 
 void sim_tcp_pause(struct sim_tcp *tcp, bool pause)

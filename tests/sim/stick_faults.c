@@ -179,7 +179,7 @@ static bool no_writes_seen(void)
 
 static void stall(void)
 {
-    sim_stick_stall(0, FAULT_NS - SIM_SECOND);
+    sim_stick_stall(0, FAULT_NS + 2 * SIM_SECOND);
 }
 
 static bool stall_seen(void)
@@ -242,11 +242,13 @@ static void start_read_only(void)
     sim_stick_insert(0, state.image->medium, &profile);
 }
 
+/* Mail can be read, none can come in. */
 static bool read_only_seen(void)
 {
     if (accepted() > 0)
         sim_fail("a message was accepted by a write-protected stick");
-    return st_state() != ST_READY && no_store_seen();
+    return sim_console_shows("write-protected") && answered(451) > 0 &&
+           state.readers[0].sessions_done > 0;
 }
 
 static const struct scenario scenarios[] = {

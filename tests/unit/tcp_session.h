@@ -162,4 +162,18 @@ static inline void fill(uint8_t *bytes, size_t len, unsigned seed)
         bytes[i] = (uint8_t)((i + seed) * 31 + ((i + seed) >> 8));
 }
 
+static inline struct peer connecting(struct seen *syn)
+{
+    struct net_endpoint to = {.address = net_address_v4(PEER_IP), .port = 25};
+    struct peer p;
+
+    session.stream = tcp_connect(&to, &handler, &session);
+    CHECK(session.stream != NULL && !seen_next().any);
+    net_flush();
+    *syn = seen_next();
+    p = peer_new(25, syn->source_port, 500000);
+    p.ack = syn->seq + 1;
+    return p;
+}
+
 #endif
