@@ -144,35 +144,6 @@ static void test_arp_start(void)
     CHECK(count_arp(1, OUR_IP, OUR_IP) == 1);
 }
 
-/* A static address serves from the first probe on, taken or not; announced is
- * it only after the probes. */
-static void test_arp_static_at_once(void)
-{
-    struct net_status status;
-
-    for (unsigned taken = 0; taken < 2; taken++) {
-        wire_begin(256, 4);
-        wire.link_up = false;
-        pass_time(300);
-        wire_forget();
-        wire.link_up = true;
-        pass_time(25);
-        net_status(&status);
-        CHECK(status.state == NET_UP);
-        CHECK(is_arp(frame_next(), 1, 0, OUR_IP));
-        arp_in(1, PEER_IP, OUR_IP, peer_mac, true);
-        CHECK(is_arp(frame_next(), 2, OUR_IP, PEER_IP));
-        if (taken)
-            arp_in(2, OUR_IP, 0, other_mac, true);
-        else
-            CHECK(!frame_next());
-        pass_time(200);
-        net_status(&status);
-        CHECK(status.state == NET_UP);
-        CHECK(count_arp(1, OUR_IP, OUR_IP) == 1);
-    }
-}
-
 static void test_arp_answers(void)
 {
     const struct wire_frame *f;
@@ -798,22 +769,6 @@ static void test_dhcp_nak(void)
     CHECK(r.type == 1 && !r.requested);
 }
 
-/* A link that nobody has looked at yet when the settings come. */
-static void test_dhcp_once(void)
-{
-    struct net_config config = {.dhcp = true, .hostname = "barepost"};
-
-    wire_begin(256, 4);
-    wire.link_up = false;
-    pass_time(300);
-    wire_forget();
-    wire.link_up = true;
-    net_configure(&config);
-    net_flush();
-    CHECK(request_next().type == 1);
-    CHECK(request_next().type == 0);
-}
-
 static void test_dhcp_conflict(void)
 {
     struct request r;
@@ -915,7 +870,6 @@ int main(void)
     test_addresses();
     test_checksum();
     test_arp_start();
-    test_arp_static_at_once();
     test_arp_answers();
     test_arp_resolution();
     test_arp_many();
@@ -926,7 +880,6 @@ int main(void)
     test_bad_headers();
     test_fragments();
     test_dhcp_bind();
-    test_dhcp_once();
     test_dhcp_expiry();
     test_dhcp_nak();
     test_dhcp_conflict();
