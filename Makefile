@@ -2,7 +2,8 @@
 #   make         builds build/ao and build/mkusb
 #   make run     a demo stick, booted in QEMU, mail ports forwarded
 #   make test    every test          make check   the quick static part
-#   make bench   the figures         make deps    what all of it stands on
+#   make bench   the figures         make fuzz    the parsers, by libFuzzer
+#   make deps    what all of it stands on
 
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
@@ -56,16 +57,19 @@ FREESTANDING = -std=c17 -g -O2 -ffreestanding -nostdinc \
 	-fno-strict-aliasing -fwrapv -fno-common -fno-delete-null-pointer-checks \
 	-ffunction-sections -fdata-sections -fno-omit-frame-pointer \
 	-fno-asynchronous-unwind-tables -fvisibility=hidden
+# There is no system, but memcpy() and its kin are those of C: the compiler may
+# do a few bytes itself instead of calling (-ffreestanding alone forbids that).
+BUILTINS := -fbuiltin
 HARDENING := -fstack-protector-strong -mstack-protector-guard=global \
 	-fcf-protection=none -fzero-call-used-regs=used-gpr \
 	-ftrivial-auto-var-init=zero -fstack-clash-protection
 UB_TRAPS := -fsanitize=undefined -fno-sanitize=object-size \
 	-fsanitize-undefined-trap-on-error
-AO_CFLAGS = $(FREESTANDING) $(HARDENING) $(UB_TRAPS) -mgeneral-regs-only \
+AO_CFLAGS = $(FREESTANDING) $(BUILTINS) $(HARDENING) $(UB_TRAPS) -mgeneral-regs-only \
 	$(WARNINGS) -Wframe-larger-than=1024 -Wlogical-op -Wduplicated-cond \
 	$(INCLUDES) -MMD -MP
 # Libraries of others: their warnings are theirs; SSE2 is allowed.
-AO_LIB_CFLAGS = $(FREESTANDING) $(HARDENING) -w
+AO_LIB_CFLAGS = $(FREESTANDING) $(BUILTINS) $(HARDENING) -w
 
 # Host code with sanitizers (unit tests, simulated PC), and without (mkusb).
 HOST_CFLAGS := $(COMMON) -D_GNU_SOURCE -O1 -fno-omit-frame-pointer \
@@ -277,7 +281,7 @@ sim-fast: $(SIM_PROGRAMS:%=$B/sim-fast/%)
 
 CHECK_SRC := $(AO_C) $(MKUSB_SRC)
 CHECK_TEST_SRC := $(SIM_SRC) $(UNIT_SRC) $(UNIT_HELP_SRC) \
-	$(wildcard tests/bench/*.c)
+	$(wildcard tests/bench/*.c tests/fuzz/*.c)
 CHECK_H := $(wildcard boot/*.h drivers/*.h drivers/*/*.h firmware/*.h \
 	firmware/*/*.h mailstore/*.h userdb/*.h mkusb/*.h tests/*/*.h)
 CHECK_ALL := $(sort $(CHECK_SRC) $(CHECK_TEST_SRC) $(CHECK_H))
@@ -350,15 +354,57 @@ check-cppcheck:
 		-I. -Ifirmware -D__x86_64__ $(CHECK_SRC)
 	@echo "cppcheck: $(words $(CHECK_SRC)) files without a finding"
 
+# ---- make fuzz -----------------------------------------------------------------
+
+# Each tests/fuzz/fuzz_NAME.c by libFuzzer with sanitizers, FUZZ_SECONDS long;
+# it takes what it needs of all the firmware, built for it by clang.
+FUZZ_SECONDS := 60
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ := $(FUZZ_SRC:tests/fuzz/%.c=$B/fuzz/%)
+FUZZ_CFLAGS := $(filter-out $(CLANG_LACKS),$(COMMON)) -D_GNU_SOURCE -O1 \
+	-fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
+	-fno-sanitize-recover=all $(filter-out $(CLANG_LACKS),$(WARNINGS)) \
+	-Wno-string-conversion
+FUZZ_OBJ := $(HOST_SRC:%.c=$B/fuzz-obj/%.o) \
+	$B/fuzz-obj/firmware/core/coroutine_switch.asm.o
+
+$B/fuzz-obj/%.o: %.c | $(ALL_DEPS)
+	@mkdir -p $(@D)
+	clang-14 $(FUZZ_CFLAGS) -c -o $@ $<
+
+$B/fuzz-obj/%.asm.o: %.asm
+	@mkdir -p $(@D)
+	nasm -f elf64 -o $@ $<
+
+$B/fuzz/barepost.a: $(FUZZ_OBJ) $(TOOL_LIB_OBJ)
+	@mkdir -p $(@D)
+	@rm -f $@
+	@ar qcs $@ $^
+
+$B/fuzz/%: $B/fuzz-obj/tests/fuzz/%.o $B/fuzz-obj/tests/unit/fake_machine.o \
+		$B/fuzz/barepost.a
+	clang-14 -fsanitize=fuzzer,address,undefined -no-pie -o $@ $^ -lm
+
+.PHONY: fuzz
+fuzz: $(FUZZ)
+	@nice tests/fuzz/run.sh $(FUZZ_SECONDS) $(FUZZ)
+
 # ---- make test, bench, run: in QEMU ----------------------------------------------
 
-.PHONY: test bench run
+.PHONY: test bench bench-profile run
 test: all unit $(if $(SIM_SRC),sim) $(DEPS)/postfix.done
 	@$(PYTHON) -m pytest -q -p no:cacheprovider -n 2 --dist loadfile \
 		$(PYTEST_OPTIONS) tests/system
 
 bench: all $(DEPS)/postfix.done
 	@$(PYTHON) tests/bench/bench.py $(BENCH_OPTIONS)
+
+$B/bench/%.so: tests/bench/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=c17 -O2 $(WARNINGS) -shared -fPIC -o $@ $<
+
+bench-profile: all $(DEPS)/postfix.done $B/bench/profile_plugin.so
+	@$(PYTHON) tests/bench/profile.py $(BENCH_OPTIONS)
 
 run: all
 	@$(PYTHON) tests/demo/run.py

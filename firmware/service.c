@@ -39,6 +39,14 @@ static void finish(struct timer *timer)
     machine_restart();
 }
 
+/* Devices take their time to come up: they do so while memory is taken and
+ * cleared for the rest. They need buffers, and nothing else. */
+static void devices_start(void)
+{
+    (void)machine_poll();
+    (void)timer_run();
+}
+
 enum err service_init(void)
 {
     size_t memory = memory_left();
@@ -51,12 +59,14 @@ enum err service_init(void)
         connections = CONNECTIONS_MAX;
     timer_init(&state.deadline, finish);
     err = iobuf_pool_init(memory / 6 / IOBUF_BYTES);
+    devices_start();
     if (err == OK)
         err = net_module_init((unsigned)connections);
     if (err == OK)
         err = smtp_server_init((unsigned)connections * 3 / 4);
     if (err == OK)
         err = pop3_server_init((unsigned)connections / 4);
+    devices_start();
     if (err == OK)
         err = st_module_init(memory / 10);
     return err;

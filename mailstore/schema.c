@@ -14,14 +14,15 @@
  *   the end of each part as 32-bit little-endian numbers.
  * - part names the messages whose first parts are in body while the rest is
  *   still on its way; what is left of them after a power cut is removed.
- * - UIDs come from mailbox.UIDNext and are never given twice (RFC
- * 9051 2.3.1.1).
+ * - UIDs are never given twice (RFC 9051 2.3.1.1): all that were given lie
+ * below mailbox.UIDNext, which is raised by the block before the first of them
+ * is.
  * - MailIDs are not either: all that were given lie below the setting
  *   mail_id_limit.
  * - Rows are laid out so that a delivery touches few pages: message, body and
- *   the index of entry grow at their end, the counter lies in the small table
- *   mailbox. Bytes stands in entry again so that a maildrop's list is read from
- *   that table alone.
+ *   the index of entry grow at their end, and the counter of mailbox is raised
+ *   once for many. Bytes stands in entry again so that a maildrop's list is
+ * read from that table alone.
  * - mail is the view for people: one row per message and recipient. */
 #include "mailstore/schema.h"
 

@@ -36,8 +36,9 @@ static const char *const texts[STATEMENTS] = {
     [SQL_PART_PUT] = "INSERT OR IGNORE INTO part VALUES(?1)",
     [SQL_PART_DROP] = "DELETE FROM part WHERE MailID=?1",
     [SQL_MESSAGE_PUT] = "INSERT INTO message VALUES(?1,?2,?3,?4,?5,?6,?7)",
-    [SQL_UID_NEXT] = "UPDATE mailbox SET UIDNext=UIDNext+1 WHERE UserID=?1"
-                     " AND Name='Inbox' RETURNING MailboxID,UIDNext-1",
+    [SQL_UID_LIMIT] = "SELECT MailboxID,UIDNext FROM mailbox WHERE UserID=?1"
+                      " AND Name='Inbox'",
+    [SQL_UID_TAKE] = "UPDATE mailbox SET UIDNext=?2 WHERE MailboxID=?1",
     [SQL_ENTRY_PUT] = "INSERT INTO entry VALUES(?1,?2,?3,?4,0)",
     [SQL_INBOX_FIND] = "SELECT MailboxID,UIDValidity FROM mailbox"
                        " WHERE UserID=?1 AND Name='Inbox'",

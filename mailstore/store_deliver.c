@@ -11,6 +11,9 @@
 
 /* How far ahead of use message ids are set aside in the store. */
 #define ID_STEP 65536
+/* How many UIDs of a mailbox at once: what is left is lost when the PC goes
+ * off. Of 2^32, RFC 9051 2.3.1.1. */
+#define UID_STEP 32
 /* Pages that a delivery may take beside its body's. */
 #define PAGES_EXTRA 8
 
@@ -261,29 +264,64 @@ static enum err put_message(struct store *store,
     return err;
 }
 
+/* The next UID of a mailbox whose UIDNext is as given. UIDs are set aside by
+ * the block, so that most deliveries leave the table mailbox alone. What is
+ * remembered holds as long as UIDNext is the end of that block: not after a
+ * rollback, nor when anybody else has raised it. */
+static enum err take_uid(struct store *store, int64_t mailbox_id,
+                         int64_t uid_next, int64_t *uid)
+{
+    struct store_uids *uids =
+        &store->uids[(uint64_t)mailbox_id % STORE_UID_SLOTS];
+    sqlite3_stmt *take;
+    enum err err;
+
+    if (uids->mailbox_id != mailbox_id || uids->limit != uid_next ||
+        uids->next == uids->limit) {
+        take = store_statement(store, SQL_UID_TAKE);
+        if (take) {
+            sqlite3_bind_int64(take, 1, mailbox_id);
+            sqlite3_bind_int64(take, 2, uid_next + UID_STEP);
+        }
+        err = store_run(store, take);
+        if (err)
+            return err;
+        uids->mailbox_id = mailbox_id;
+        uids->next = uid_next;
+        uids->limit = uid_next + UID_STEP;
+    }
+    *uid = uids->next++;
+    return OK;
+}
+
 static enum err put_entry(struct store *store, int64_t user_id, int64_t mail_id,
                           uint64_t bytes)
 {
-    sqlite3_stmt *next = store_statement(store, SQL_UID_NEXT);
+    sqlite3_stmt *find = store_statement(store, SQL_UID_LIMIT);
     sqlite3_stmt *put = store_statement(store, SQL_ENTRY_PUT);
+    int64_t mailbox_id = 0, uid = 0;
     enum err err;
     int code;
 
-    if (!next || !put)
+    if (!find || !put)
         return store_error(store, sqlite3_errcode(store->db));
-    sqlite3_bind_int64(next, 1, user_id);
-    code = sqlite3_step(next);
-    err = code == SQLITE_DONE ? ERR_NOT_FOUND : store_error(store, code);
-    if (err) {
-        sqlite3_reset(next);
-        return err;
+    sqlite3_bind_int64(find, 1, user_id);
+    code = sqlite3_step(find);
+    if (code == SQLITE_ROW) {
+        mailbox_id = sqlite3_column_int64(find, 0);
+        uid = sqlite3_column_int64(find, 1);
     }
-    sqlite3_bind_int64(put, 1, sqlite3_column_int64(next, 0));
-    sqlite3_bind_int64(put, 2, sqlite3_column_int64(next, 1));
+    sqlite3_reset(find);
+    err = code == SQLITE_DONE ? ERR_NOT_FOUND : store_error(store, code);
+    if (!err)
+        err = take_uid(store, mailbox_id, uid, &uid);
+    if (err)
+        return err;
+    sqlite3_bind_int64(put, 1, mailbox_id);
+    sqlite3_bind_int64(put, 2, uid);
     sqlite3_bind_int64(put, 3, mail_id);
     sqlite3_bind_int64(put, 4, (sqlite3_int64)bytes);
-    err = store_run(store, next);
-    return err ? err : store_run(store, put);
+    return store_run(store, put);
 }
 
 static enum err deliver(struct store *store, void *context)

@@ -23,7 +23,8 @@ enum statement {
     SQL_PART_PUT,
     SQL_PART_DROP,
     SQL_MESSAGE_PUT,
-    SQL_UID_NEXT,
+    SQL_UID_LIMIT,
+    SQL_UID_TAKE,
     SQL_ENTRY_PUT,
     SQL_INBOX_FIND,
     SQL_ENTRY_LIST,
@@ -37,6 +38,15 @@ enum statement {
     STATEMENTS
 };
 
+/* UIDs of a mailbox that are set aside: mailbox.UIDNext was raised to `limit`
+ * for them, and those below `next` are given. */
+struct store_uids {
+    int64_t mailbox_id, next, limit;
+};
+
+/* Mailboxes whose UIDs are remembered, by their lowest bits. */
+#define STORE_UID_SLOTS 256
+
 struct store {
     sqlite3 *db;
     struct volume *volume;
@@ -45,6 +55,7 @@ struct store {
     sqlite3_stmt *statements[STATEMENTS];
     int64_t next_id;  /* writer: the next message id to give */
     int64_t id_limit; /* writer: as the setting mail_id_limit says */
+    struct store_uids uids[STORE_UID_SLOTS]; /* writer */
     uint32_t pages_max, pages_reserve;
     uint8_t *part; /* the part of a body that was read last */
     size_t part_bytes;

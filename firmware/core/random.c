@@ -108,25 +108,34 @@ uint32_t random_below(uint32_t limit)
     return value % limit;
 }
 
-static uint64_t rotate64(uint64_t value, unsigned bits)
+static inline uint64_t rotate64(uint64_t value, unsigned bits)
 {
     return value << bits | value >> (64 - bits);
 }
 
-static void sip_rounds(uint64_t v[4], unsigned rounds)
+/* Inlined, so that the state stays in registers: each segment that comes is
+ * hashed. */
+__attribute__((always_inline)) static inline void sip_round(uint64_t v[4])
 {
-    while (rounds-- > 0) {
-        v[0] += v[1];
-        v[2] += v[3];
-        v[1] = rotate64(v[1], 13) ^ v[0];
-        v[3] = rotate64(v[3], 16) ^ v[2];
-        v[0] = rotate64(v[0], 32);
-        v[2] += v[1];
-        v[0] += v[3];
-        v[1] = rotate64(v[1], 17) ^ v[2];
-        v[3] = rotate64(v[3], 21) ^ v[0];
-        v[2] = rotate64(v[2], 32);
-    }
+    v[0] += v[1];
+    v[2] += v[3];
+    v[1] = rotate64(v[1], 13) ^ v[0];
+    v[3] = rotate64(v[3], 16) ^ v[2];
+    v[0] = rotate64(v[0], 32);
+    v[2] += v[1];
+    v[0] += v[3];
+    v[1] = rotate64(v[1], 17) ^ v[2];
+    v[3] = rotate64(v[3], 21) ^ v[0];
+    v[2] = rotate64(v[2], 32);
+}
+
+__attribute__((always_inline)) static inline void sip_word(uint64_t v[4],
+                                                           uint64_t word)
+{
+    v[3] ^= word;
+    sip_round(v);
+    sip_round(v);
+    v[0] ^= word;
 }
 
 uint64_t siphash(const uint8_t key[16], const void *data, size_t bytes)
@@ -138,19 +147,13 @@ uint64_t siphash(const uint8_t key[16], const void *data, size_t bytes)
                      k0 ^ 0x6c7967656e657261, k1 ^ 0x7465646279746573};
     uint64_t last = (uint64_t)bytes << 56;
 
-    for (; bytes >= 8; bytes -= 8, p += 8) {
-        uint64_t word = get_le64(p);
-
-        v[3] ^= word;
-        sip_rounds(v, 2);
-        v[0] ^= word;
-    }
+    for (; bytes >= 8; bytes -= 8, p += 8)
+        sip_word(v, get_le64(p));
     for (size_t i = 0; i < bytes; i++)
         last |= (uint64_t)p[i] << (8 * i);
-    v[3] ^= last;
-    sip_rounds(v, 2);
-    v[0] ^= last;
+    sip_word(v, last);
     v[2] ^= 0xff;
-    sip_rounds(v, 4);
+    for (unsigned i = 0; i < 4; i++)
+        sip_round(v);
     return v[0] ^ v[1] ^ v[2] ^ v[3];
 }

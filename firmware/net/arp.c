@@ -6,9 +6,11 @@
  * so that a flood of forged packets can neither fill the table nor plant
  * addresses. Packets wait in their entry, at most ARP_WAITING of them.
  *
- * Own addresses are probed before use and announced after (RFC 5227), with
- * shorter waits than the RFC's, which are made for networks without DHCP: a
- * server must be back in service within a second of its start.
+ * Own addresses are probed before they are announced (RFC 5227), with shorter
+ * waits than the RFC's: a server must be back in service within a second of its
+ * start. Its three to seven seconds are made for hosts that choose an address
+ * by themselves; a DHCP server has looked before it gave one (RFC 2131 2.2),
+ * and what a probe misses the conflict detection of 2.4 sees, which never ends.
  *
  * Not supported: proxy ARP, reverse ARP, other kinds of hardware. */
 #include "net/arp.h"
@@ -28,7 +30,7 @@
 #define ARP_REFRESH_MS  5000  /* between such questions */
 #define ARP_DEAD_MS     90000
 #define ARP_PROBES      2
-#define ARP_PROBE_MS    100
+#define ARP_PROBE_MS    50
 #define ARP_ANNOUNCE_MS 2000
 #define ARP_DEFEND_MS   10000
 
@@ -311,7 +313,7 @@ static bool check_own(const uint8_t *hardware, uint32_t sender, uint32_t target,
         if (sender == state.own_address ||
             (!sender && request && target == state.own_address))
             probe_finish(true);
-        return true;
+        return sender == state.own_address;
     }
     if (sender != state.own_address)
         return false;

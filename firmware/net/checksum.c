@@ -20,13 +20,24 @@ static inline uint64_t add_carry(uint64_t sum, uint64_t word)
     return __builtin_add_overflow(sum, word, &result) ? result + 1 : result;
 }
 
+/* Fewer than eight bytes. */
 static uint64_t load_rest(const uint8_t *p, size_t bytes)
 {
-    uint64_t word = 0;
+    uint64_t sum = 0;
+    uint32_t four;
+    uint16_t two;
 
-    for (size_t i = 0; i < bytes; i++)
-        word |= (uint64_t)p[i] << (8 * i);
-    return word;
+    if (bytes & 4) {
+        memcpy(&four, p, 4);
+        sum = four;
+        p += 4;
+    }
+    if (bytes & 2) {
+        memcpy(&two, p, 2);
+        sum += two;
+        p += 2;
+    }
+    return bytes & 1 ? sum + *p : sum;
 }
 
 uint32_t net_checksum_add(uint32_t sum, const void *data, size_t bytes)

@@ -1,8 +1,8 @@
 /* The network as a whole: watches the card and its link, keeps the
  * configuration, and makes the address of static settings or of DHCP known to
- * IP and ARP. The link is looked at four times a second; a link that comes back
- * may be another network, so the neighbours are forgotten and DHCP asks again
- * for what it had. */
+ * IP and ARP. The link is looked at four times a second, and more often while
+ * it is down; a link that comes back may be another network, so the neighbours
+ * are forgotten and DHCP asks again for what it had. */
 #include "net/net.h"
 #include "core/log.h"
 #include "core/machine.h"
@@ -17,6 +17,8 @@
 #include <string.h>
 
 #define LINK_POLL_MS 250
+/* Without a link: somebody waits for it. */
+#define LINK_WAIT_MS 20
 
 static struct {
     struct net_config config;
@@ -43,8 +45,7 @@ static uint32_t v4_or_none(const struct net_address *address)
     return net_address_is_v4(address) ? net_address_to_v4(address) : 0;
 }
 
-static void address_up(uint32_t address, uint8_t prefix, uint32_t gateway,
-                       void (*conflict)(void))
+static void address_up(uint32_t address, uint8_t prefix, uint32_t gateway)
 {
     char text[NET_ADDRESS_TEXT];
 
@@ -55,7 +56,6 @@ static void address_up(uint32_t address, uint8_t prefix, uint32_t gateway,
     if (gateway)
         state.status.gateway = net_address_v4(gateway);
     ipv4_set_address(address, prefix, gateway);
-    arp_announce(address, conflict);
     log_info("net", "address=%s/%u",
              net_address_format(&state.status.address, text), prefix);
 }
@@ -68,11 +68,12 @@ static void lease_changed(const struct dhcp_lease *lease)
         state.status.state = NET_CONFIGURING;
         return;
     }
-    if (state.status.state != NET_UP || ipv4_address() != lease->address)
-        address_up(lease->address, lease->prefix, lease->gateway,
-                   dhcp_conflict);
-    else
+    if (state.status.state != NET_UP || ipv4_address() != lease->address) {
+        address_up(lease->address, lease->prefix, lease->gateway);
+        arp_announce(lease->address, dhcp_conflict);
+    } else {
         ipv4_set_address(lease->address, lease->prefix, lease->gateway);
+    }
     state.status.from_dhcp = true;
     state.status.lease_ends_ms = lease->ends_ms;
     memset(state.status.dns, 0, sizeof(state.status.dns));
@@ -82,15 +83,23 @@ static void lease_changed(const struct dhcp_lease *lease)
     }
 }
 
-/* A static address that is taken already is used all the same: there is no
- * other, and the log says so (RFC 5227 leaves the choice to the host). */
 static void static_probed(bool conflict)
 {
     if (conflict)
         log_err("net", "the configured address is in use by another host");
+    arp_announce(v4_or_none(&state.config.address), NULL);
+}
+
+/* A static address that is taken already is used all the same: there is no
+ * other, and the log says so (RFC 5227 leaves the choice to the host). So mail
+ * need not wait for the probes' end; only the announcement does, which would
+ * turn the other one's peers to us before we know of him. */
+static void static_up(uint32_t address)
+{
     memcpy(state.status.dns, state.config.dns, sizeof(state.status.dns));
-    address_up(v4_or_none(&state.config.address), state.config.prefix_length,
-               v4_or_none(&state.config.gateway), NULL);
+    address_up(address, state.config.prefix_length,
+               v4_or_none(&state.config.gateway));
+    arp_probe(address, static_probed);
 }
 
 static void start_address(void)
@@ -103,7 +112,7 @@ static void start_address(void)
         return;
     }
     if (address)
-        arp_probe(address, static_probed);
+        static_up(address);
 }
 
 static void link_changed(void)
@@ -140,16 +149,19 @@ static void look_at_link(void)
 static void link_expired(struct timer *timer)
 {
     look_at_link();
-    timer_start(timer, LINK_POLL_MS);
+    timer_start(timer, state.link_up ? LINK_POLL_MS : LINK_WAIT_MS);
 }
 
 void net_configure(const struct net_config *config)
 {
     state.config = *config;
     state.config.hostname[sizeof(state.config.hostname) - 1] = '\0';
-    state.configured = true;
     dhcp_forget();
+    /* A link that has come up meanwhile begins with what is given here, once:
+     * not by being seen, too. */
+    state.configured = false;
     look_at_link();
+    state.configured = true;
     link_changed();
 }
 

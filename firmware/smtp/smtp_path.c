@@ -9,8 +9,7 @@
 
 static bool is_letter_or_digit(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           (c >= '0' && c <= '9');
+    return (uint8_t)((c | 0x20) - 'a') < 26 || (uint8_t)(c - '0') < 10;
 }
 
 /* atext of RFC 5322 3.2.3. */
@@ -22,25 +21,28 @@ static bool is_atext(char c)
 
 bool smtp_domain_valid(const char *text, size_t len)
 {
+    const char *end = text + len;
     size_t label = 0; /* characters of the current label so far */
-    size_t i;
+    char last = '-';
 
     if (len == 0 || len > SMTP_DOMAIN_MAX)
         return false;
-    for (i = 0; i < len; i++) {
-        if (text[i] == '.') {
-            if (label == 0 || text[i - 1] == '-')
+    for (; text < end; text++) {
+        const char c = *text;
+
+        if (c == '.') {
+            if (label == 0 || last == '-')
                 return false;
             label = 0;
-            continue;
+        } else {
+            if (c == '-' ? label == 0 : !is_letter_or_digit(c) && c != '_')
+                return false;
+            if (++label > 63)
+                return false;
         }
-        if (text[i] == '-' ? label == 0
-                           : !is_letter_or_digit(text[i]) && text[i] != '_')
-            return false;
-        if (++label > 63)
-            return false;
+        last = c;
     }
-    return label > 0 && text[len - 1] != '-';
+    return label > 0 && last != '-';
 }
 
 bool smtp_literal_valid(const char *text, size_t len)

@@ -13,6 +13,8 @@
 #define STACK_BYTES ((size_t)64 * 1024)
 #endif
 #define SEARCH_MS 200
+/* While there is no disk at all, one may appear at any moment. */
+#define APPEAR_MS 20
 /* Shares of the memory that is there at start. */
 #define HEAP_SHARE      8
 #define HEAP_MIN        ((size_t)8 * 1024 * 1024)
@@ -214,12 +216,24 @@ void st_figures(struct st_figures *figures)
 
 /* ---- Start -------------------------------------------------------------- */
 
+static bool any_disk(void)
+{
+    for (unsigned disk = 0; disk < MACHINE_DISKS; disk++) {
+        struct machine_disk_info info;
+
+        machine_disk_info(disk, &info);
+        if (info.present)
+            return true;
+    }
+    return false;
+}
+
 static void search_again(struct timer *timer)
 {
     if (st_context.state == ST_READY && !st_context.gone && st_media_lost())
         st_context.gone = true;
     st_context.search_due = true;
-    timer_start(timer, SEARCH_MS);
+    timer_start(timer, any_disk() ? SEARCH_MS : APPEAR_MS);
 }
 
 static void idle_for_long(struct timer *timer)
@@ -291,6 +305,6 @@ enum err st_module_init(size_t buffer_bytes)
         return err;
     st_say(ST_SEARCHING, "looking for a stick with a store");
     st_context.search_due = true;
-    timer_start(&st_context.search_timer, SEARCH_MS);
+    timer_start(&st_context.search_timer, APPEAR_MS);
     return OK;
 }

@@ -507,6 +507,64 @@ static void test_failing(void)
     ram_medium_free(&medium);
 }
 
+/* The highest UID in the first user's maildrop. */
+static uint32_t last_uid(struct store *store)
+{
+    struct store_maildrop drop;
+    uint32_t uid = 0;
+
+    CHECK(store_maildrop_load(store, users[0], &drop) == OK);
+    for (uint32_t i = 0; i < drop.count; i++) {
+        CHECK(drop.entries[i].uid > uid);
+        uid = drop.entries[i].uid;
+    }
+    store_maildrop_free(&drop);
+    return uid;
+}
+
+/* UIDs only rise: over deletions, blocks' ends, rollbacks and restarts. */
+static void test_uids(void)
+{
+    struct store_maildrop drop;
+    struct store *writer;
+    uint32_t given = 0, uid;
+
+    make_place(8 << 20, 4 << 20);
+    CHECK(store_create(&place) == OK);
+    writer = open_writer();
+    add_users(writer, 2);
+    for (unsigned i = 0; i < 100; i++) {
+        if (i % 10 == 7) {
+            CHECK(store_begin(writer) == OK);
+            CHECK(deliver(writer, "undone", users, 2) == OK);
+            store_rollback(writer);
+        }
+        if (i % 33 == 32) {
+            store_close(writer);
+            writer = open_writer();
+        }
+        CHECK(deliver(writer, "x", users, 2) == OK);
+        uid = last_uid(writer);
+        CHECK(uid > given);
+        given = uid;
+        if (i % 5 == 4) {
+            CHECK(store_maildrop_load(writer, users[0], &drop) == OK);
+            CHECK(store_delete(writer, drop.mailbox_id, &uid, 1) == OK);
+            store_maildrop_free(&drop);
+        }
+    }
+    CHECK(given < 300);
+    store_close(writer);
+    save_files();
+    CHECK(shell("rm -f mail.db-wal; sqlite3 mail.db "
+                "'update mailbox set UIDNext=5000'") == 0);
+    take_back();
+    writer = open_writer();
+    CHECK(deliver(writer, "x", users, 1) == OK && last_uid(writer) == 5000);
+    store_close(writer);
+    ram_medium_free(&medium);
+}
+
 int main(void)
 {
     void *heap = malloc(HEAP_BYTES);
@@ -516,6 +574,7 @@ int main(void)
     if (!mkdtemp(folder))
         return 1;
     test_round();
+    test_uids();
     test_workstation();
     test_versions();
     test_full();
