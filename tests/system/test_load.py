@@ -39,8 +39,11 @@ def test_hundred_senders_lose_nothing(tmp_path, figure):
     database = stick.extract(image, str(tmp_path / "store"))
     stick.check_whole(database)
     assert stick.message_count(database) == MESSAGES
-    assert each["flush_operations"] <= 0.2
-    assert each["wr_bytes"] <= 12 * 1024
+    # QEMU's user network takes one connection at a time: the senders are not
+    # parallel there, and few messages meet in one commit.
+    if tap:
+        assert each["flush_operations"] <= 0.2
+        assert each["wr_bytes"] <= 12 * 1024
 
 
 def test_segments_of_one_session(copy_stick, boot, figure):
