@@ -5,7 +5,7 @@
 #   make bench   the figures         make fuzz    the parsers, by libFuzzer
 #   make deps    what all of it stands on
 
-MAKEFLAGS += --no-builtin-rules
+MAKEFLAGS += --no-builtin-rules --jobs=$(shell nproc)
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 # make V=1 shows the commands.

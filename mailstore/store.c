@@ -27,7 +27,7 @@ static const char *const texts[STATEMENTS] = {
                         " ON CONFLICT(Key) DO UPDATE SET Value=?2",
     [SQL_USER_ADD] = "INSERT INTO user(Name,FullName,Password,QuotaBytes,Admin,"
                      "Enabled) VALUES(?1,?2,?3,?4,?5,?6)",
-    [SQL_ALIAS_ADD] = "INSERT INTO alias VALUES(?1,?2)",
+    [SQL_ALIAS_ADD] = "INSERT INTO alias(Alias,UserID) VALUES(?1,?2)",
     [SQL_MAILBOX_ADD] = "INSERT INTO mailbox(UserID,Name,UIDValidity)"
                         " VALUES(?1,?2,?3)",
     [SQL_BODY_PUT] = "INSERT INTO body VALUES(?1,?2)",
@@ -353,7 +353,8 @@ static enum err set_up(struct store *store)
                                              "PRAGMA cache_size=100");
 }
 
-/* Whether this is a store, and one of ours. */
+/* Whether this is a store, and one of ours; a writer may open one of the
+ * version before, which it makes one of ours then. */
 static enum err check_version(struct store *store)
 {
     int64_t application = 0, version = 0;
@@ -368,19 +369,33 @@ static enum err check_version(struct store *store)
         return err;
     if (application != SCHEMA_APPLICATION_ID)
         return ERR_NOT_FOUND;
-    if (version != STORE_VERSION) {
+    store->old_version = version == STORE_VERSION - 1;
+    if (version != STORE_VERSION && !(store->old_version && store->writer)) {
         snprintf(store->message, sizeof store->message,
-                 "store of version %d, this Barepost reads version %d",
+                 store->old_version
+                     ? "store of version %d, which becomes one of version %d"
+                       " when Barepost starts from the stick"
+                     : "store of version %d, this Barepost reads version %d",
                  (int)version, STORE_VERSION);
         return ERR_VERSION;
     }
     return OK;
 }
 
+static enum err upgrade(struct store *store, void *context)
+{
+    enum err err = store_exec(store, schema_upgrade_sql);
+
+    (void)context;
+    return err ? err : store_exec(store, schema_folders_sql);
+}
+
 static enum err start_writer(struct store *store)
 {
     enum err err = ensure_wal(store);
 
+    if (!err && store->old_version)
+        err = store_atomically(store, upgrade, NULL);
     if (!err)
         err = store_setting_number(store, "mail_id_limit", 1, &store->next_id);
     store->id_limit = store->next_id;

@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define STORE_VERSION  1
+#define STORE_VERSION  2
 #define STORE_FILE     "mail.db"
 #define STORE_WAL_FILE "mail.db-wal"
 /* A message body lies in rows of at most this many bytes. */
@@ -53,7 +53,8 @@ uint64_t store_wal_bytes(uint64_t volume_bytes);
 enum err store_create(const struct store_place *place) MUST_CHECK;
 
 /* store_open - a connection. The first one of a place recovers the WAL.
- * writer: one at a time; may change things. Returns OK; ERR_NOT_FOUND (there
+ * writer: one at a time; may change things; brings a store of the version
+ * before up to this one. Returns OK; ERR_NOT_FOUND (there
  * is no Barepost store), ERR_VERSION, ERR_CORRUPT, ERR_IO, ERR_GONE,
  * ERR_MEMORY. */
 enum err store_open(const struct store_place *place, bool writer,
@@ -83,7 +84,7 @@ enum err store_list_settings(struct store *store,
                                               const char *value),
                              void *context) MUST_CHECK;
 
-/* store_user_add - a user with an empty Inbox; fills user->id. ERR_EXISTS. */
+/* store_user_add - a user with empty mailboxes; fills user->id. ERR_EXISTS. */
 enum err store_user_add(struct store *store, struct user *user) MUST_CHECK;
 enum err store_alias_add(struct store *store, const char *alias,
                          int64_t user_id) MUST_CHECK;

@@ -106,6 +106,8 @@ static enum err add_mailbox(struct store *store, int64_t user_id,
 
 static enum err add_user(struct store *store, void *context)
 {
+    static const char *const mailboxes[] = {"Inbox", "Sent", "Drafts", "Junk",
+                                            "Trash"};
     struct user *user = context;
     sqlite3_stmt *statement = store_statement(store, SQL_USER_ADD);
     enum err err;
@@ -122,7 +124,9 @@ static enum err add_user(struct store *store, void *context)
     if (err)
         return err;
     user->id = sqlite3_last_insert_rowid(store->db);
-    return add_mailbox(store, user->id, "Inbox");
+    for (size_t i = 0; !err && i < sizeof mailboxes / sizeof mailboxes[0]; i++)
+        err = add_mailbox(store, user->id, mailboxes[i]);
+    return err;
 }
 
 enum err store_user_add(struct store *store, struct user *user)
@@ -237,7 +241,9 @@ enum err store_load_directory(struct store *store)
                              load_user);
 
     if (!err)
-        err = load_rows(store, "SELECT Alias,UserID FROM alias", load_alias);
+        err = load_rows(store,
+                        "SELECT Alias,UserID FROM alias WHERE UserID NOT NULL",
+                        load_alias);
     return err ? err : load_domains(store);
 }
 

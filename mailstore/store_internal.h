@@ -51,6 +51,7 @@ struct store {
     sqlite3 *db;
     struct volume *volume;
     bool writer;
+    bool old_version; /* to be upgraded by the writer */
     bool in_transaction;
     sqlite3_stmt *statements[STATEMENTS];
     int64_t next_id;  /* writer: the next message id to give */

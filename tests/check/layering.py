@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Which room may include which: DESIGN.md's layers, checked on #include lines.
 
-    core < drivers, net, mailstore, userdb < store < smtp, pop3, relay, web
-         < menu, main
+    core < drivers, net, mailstore, userdb < store < protocol < account,
+    limits < smtp, pop3, relay, web < menu, main
 
 Nothing but drivers/ and boot/ touches hardware (drivers/io.h), nothing in
 firmware/ includes a driver, protocols know of the network only streams and
@@ -17,7 +17,7 @@ import sys
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>)')
 PROTOCOLS = ("smtp", "pop3", "relay", "web")
 # Rooms that hold what several protocols share.
-HELPERS = ("protocol",)
+HELPERS = ("protocol", "account", "limits")
 BELOW_PROTOCOLS = {"core", "net", "store", "mailstore", "userdb"}
 
 MAY = {
@@ -31,7 +31,7 @@ MAY = {
     "mkusb": {"core", "userdb", "mailstore", "mkusb"},
 }
 for helper in HELPERS:
-    MAY[helper] = BELOW_PROTOCOLS | {helper}
+    MAY[helper] = BELOW_PROTOCOLS | {"protocol", helper}
 for protocol in PROTOCOLS:
     MAY[protocol] = BELOW_PROTOCOLS | set(HELPERS) | {protocol}
 MAY["menu"] = BELOW_PROTOCOLS | set(HELPERS) | set(PROTOCOLS) | {"menu"}

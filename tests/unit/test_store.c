@@ -280,6 +280,53 @@ static void test_versions(void)
     ram_medium_free(&medium);
 }
 
+/* A store of version 1, as far as version 2 differs from it. */
+static const char downgrade[] =
+    "sqlite3 mail.db \"DROP TABLE alias; DROP TABLE login; DROP TABLE queue;"
+    "DROP TABLE outgoing; DROP TABLE route; DROP TABLE peer; DROP TABLE log;"
+    "DELETE FROM mailbox WHERE Name<>'Inbox';"
+    "CREATE TABLE alias(Alias TEXT PRIMARY KEY COLLATE NOCASE,"
+    " UserID INTEGER NOT NULL REFERENCES user ON DELETE CASCADE) WITHOUT ROWID;"
+    "CREATE INDEX alias_user ON alias(UserID);"
+    "CREATE TABLE log(LogID INTEGER PRIMARY KEY, TimeMs INTEGER NOT NULL,"
+    " Module TEXT NOT NULL, Text TEXT NOT NULL);"
+    "INSERT INTO alias VALUES('info',1);"
+    "PRAGMA user_version=1\"";
+
+/* A store of the version before keeps all and gets what it lacks, once. */
+static void test_upgrade(void)
+{
+    struct user user = {.name = "anna", .hash = "x", .enabled = true};
+    struct store *store;
+    static uint8_t directory_memory[65536];
+    char finding[128];
+    enum err why;
+
+    make_place(8 << 20, 4 << 20);
+    CHECK(store_create(&place) == OK);
+    CHECK(store_open(&place, true, &store) == OK);
+    CHECK(store_user_add(store, &user) == OK);
+    store_close(store);
+    save_files();
+    CHECK(shell(downgrade) == 0);
+    take_back();
+    CHECK(store_open(&place, false, &store) == ERR_VERSION);
+    CHECK(strstr(store_open_message(), "version 1") != NULL);
+    for (int i = 0; i < 2; i++) {
+        CHECK(store_open(&place, true, &store) == OK);
+        CHECK(store_check(store, finding, sizeof finding) == OK);
+        directory_init(directory_memory, sizeof directory_memory);
+        CHECK(store_load_directory(store) == OK);
+        CHECK(directory_user_count() == 1);
+        CHECK(directory_resolve("info", 4, NULL, 0, &why) != NULL);
+        store_close(store);
+    }
+    save_files();
+    CHECK(shell("test $(sqlite3 mail.db"
+                " 'select count(*) from mailbox') = 5") == 0);
+    ram_medium_free(&medium);
+}
+
 /* ---- Full, large, deleted ------------------------------------------------ */
 
 /* Fills the store to the last page that a delivery may take, and empties it. */
@@ -577,6 +624,7 @@ int main(void)
     test_uids();
     test_workstation();
     test_versions();
+    test_upgrade();
     test_full();
     test_wal_full();
     test_chunks();
