@@ -5,6 +5,7 @@
  * is recognised by a reader, which changes nothing on it. */
 #include "st_internal.h"
 #include "core/log.h"
+#include "userdb/directory.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,7 @@
 /* Requests of sessions: maildrops, reading, deleting, settings, logins. */
 #include "st_internal.h"
 #include "core/memory.h"
+#include "userdb/directory.h"
 #include <string.h>
 
 /* Maildrops that are open: a hash set of user ids with linear probing. A slot
@@ -157,12 +158,19 @@ void st_delete(struct st_delete *deletion)
     st_queue(&st_context.writes, &deletion->request);
 }
 
+/* Whether the directory holds what the setting says. */
+static bool is_of_directory(const char *key)
+{
+    return strcmp(key, "domains") == 0 || strcmp(key, "tag_separator") == 0 ||
+           strncmp(key, "domain:", 7) == 0;
+}
+
 static void put_setting(struct st_request *request, struct store *store)
 {
     struct st_setting *setting = (struct st_setting *)request;
 
     request->result = store_setting_put(store, setting->key, setting->value);
-    if (!request->result && strcmp(setting->key, "domains") == 0)
+    if (!request->result && is_of_directory(setting->key))
         st_context.reload_due = true;
 }
 

@@ -13,7 +13,7 @@
 #include "net/tcp.h"
 #include "store/st.h"
 #include "tests/unit/fake_machine.h"
-#include "userdb/user.h"
+#include "userdb/directory.h"
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>

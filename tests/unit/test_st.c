@@ -8,6 +8,7 @@
 #include "fake_machine.h"
 #include "ram_medium.h"
 #include "store/st.h"
+#include "userdb/directory.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>

@@ -4,6 +4,7 @@
 #include "core/random.h"
 #include "mailstore/store.h"
 #include "ram_medium.h"
+#include "userdb/directory.h"
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>

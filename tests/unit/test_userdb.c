@@ -1,6 +1,6 @@
 /* User profiles: names, directory, users.csv, passwords. */
 #include "check.h"
-#include "userdb/user.h"
+#include "userdb/directory.h"
 #include <argon2.h>
 #include <stdlib.h>
 #include <string.h>
