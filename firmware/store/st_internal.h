@@ -17,8 +17,7 @@
 
 #define ST_READERS        3
 #define ST_WORKERS        (ST_READERS + 2)
-#define ST_SETTINGS       48
-#define ST_LOGINS_MAX     1000
+#define ST_SETTINGS       96
 #define ST_BATCH_REQUESTS 256
 #define ST_BLOCK_BYTES    4096
 #define ST_BLOCK_DATA     (ST_BLOCK_BYTES - sizeof(void *))
@@ -54,8 +53,8 @@ struct st_context {
     char text[160];
     struct st_worker workers[ST_WORKERS]; /* writer, readers, passwords */
 
-    struct list writes, reads, logins; /* st_request.link */
-    struct list done;                  /* worked off, done() still to call */
+    struct list writes, reads, passwords; /* st_request.link */
+    struct list done;                     /* worked off, done() still to call */
 
     /* The stick. */
     struct media media;
@@ -79,6 +78,7 @@ struct st_context {
     unsigned directory_used;
     struct st_setting_row *settings;
     unsigned setting_count;
+    uint32_t settings_version;
 };
 
 extern struct st_context st_context;
