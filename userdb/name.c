@@ -102,10 +102,19 @@ bool user_text_valid(const char *text, size_t len)
     return true;
 }
 
+const char *user_address_at(const char *address, size_t len)
+{
+    while (len > 0) {
+        if (address[--len] == '@')
+            return address + len;
+    }
+    return NULL;
+}
+
 static bool whole_address_valid(const char *text, bool bare, bool rest)
 {
     size_t len = strnlen(text, USER_ADDRESS_BYTES);
-    const char *at = memrchr(text, '@', len);
+    const char *at = user_address_at(text, len);
     char ascii[USER_DOMAIN_BYTES];
 
     if (len == USER_ADDRESS_BYTES || !user_text_valid(text, len))

@@ -41,6 +41,10 @@ bool user_alias_valid(const char *alias);
  * a domain, or a local part alone, which then is one of ours. */
 bool user_address_valid(const char *address);
 
+/* user_address_at - the "@" between local part and domain: the last one. NULL:
+ * there is none. */
+const char *user_address_at(const char *address, size_t len);
+
 /* user_text_valid - well-formed UTF-8 (RFC 3629) without control characters. */
 bool user_text_valid(const char *text, size_t len);
 

@@ -11,6 +11,7 @@
 #include "net/tcp.h"
 #include "pop3/pop3_server.h"
 #include "smtp/smtp_server.h"
+#include "smtp/smtp_settings.h"
 #include "store/st.h"
 #include <stdio.h>
 
@@ -129,6 +130,14 @@ static void draw_table(unsigned row)
                   (unsigned long long)st.commits);
 }
 
+static void draw_warnings(unsigned row)
+{
+    if (smtp_settings()->auth_clear)
+        screen_text(row, 2, SCREEN_WARNING,
+                    "Passwords travel in clear (setting auth_clear): only in "
+                    "a network you trust");
+}
+
 static void draw_log(unsigned row)
 {
     for (unsigned i = 0; row + i <= PAGE_LAST_ROW; i++) {
@@ -157,6 +166,7 @@ static void draw(void)
                 st_state_text());
     draw_stick(ROW_STORE + 1);
     draw_table(ROW_TABLE);
+    draw_warnings(ROW_LOG - 1);
     draw_log(ROW_LOG);
 }
 

@@ -114,7 +114,7 @@ static void add(struct member *member, char c)
 
 static bool is_own(const struct member *member, int64_t user)
 {
-    const char *at = memrchr(member->address, '@', member->len);
+    const char *at = user_address_at(member->address, member->len);
     size_t local;
 
     if (member->bad || member->bracket || at == NULL)
