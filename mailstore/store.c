@@ -52,6 +52,8 @@ static const char *const texts[STATEMENTS] = {
     [SQL_ENTRY_DROP] = "DELETE FROM entry WHERE MailboxID=?1 AND UID=?2",
     [SQL_ENTRY_HELD] = "SELECT 1 FROM entry WHERE MailID=?1 LIMIT 1",
     [SQL_MESSAGE_DROP] = "DELETE FROM message WHERE MailID=?1",
+    [SQL_LOG_PUT] = "INSERT INTO log VALUES(?1,?2,?3,?4,?5)",
+    [SQL_LOG_PRUNE] = "DELETE FROM log WHERE LogID<?1",
 };
 
 static struct {
@@ -218,6 +220,7 @@ void store_rollback(struct store *store)
     int64_t limit = 0;
 
     store->in_transaction = false;
+    store->log_known = false;
     /* Some errors have rolled back already. */
     if (!sqlite3_get_autocommit(store->db) &&
         store_run(store, store_statement(store, SQL_ROLLBACK)))
