@@ -59,7 +59,7 @@ struct store {
     int64_t next_id;  /* writer: the next message id to give */
     int64_t id_limit; /* writer: as the setting mail_id_limit says */
     struct store_uids uids[STORE_UID_SLOTS]; /* writer */
-    int64_t log_first, log_last; /* writer: while log_known */
+    int64_t log_first, log_last;             /* writer: while log_known */
     bool log_known;
     uint32_t pages_max, pages_reserve;
     uint8_t *part; /* the part of a body that was read last */
