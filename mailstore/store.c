@@ -25,6 +25,8 @@ static const char *const texts[STATEMENTS] = {
     [SQL_SETTING_GET] = "SELECT Value FROM setting WHERE Key=?1",
     [SQL_SETTING_PUT] = "INSERT INTO setting VALUES(?1,?2)"
                         " ON CONFLICT(Key) DO UPDATE SET Value=?2",
+    [SQL_LOG_PUT] = "INSERT INTO log VALUES(?1,?2,?3,?4,?5)",
+    [SQL_LOG_PRUNE] = "DELETE FROM log WHERE LogID<?1",
     [SQL_USER_ADD] = "INSERT INTO user(Name,FullName,Password,QuotaBytes,Admin,"
                      "Enabled) VALUES(?1,?2,?3,?4,?5,?6)",
     [SQL_ALIAS_ADD] = "INSERT INTO alias(Alias,UserID) VALUES(?1,?2)",
@@ -50,10 +52,12 @@ static const char *const texts[STATEMENTS] = {
                        " BETWEEN ?1<<12 AND ?1<<12|4095 ORDER BY BodyID",
     [SQL_ENTRY_MAIL] = "SELECT MailID FROM entry WHERE MailboxID=?1 AND UID=?2",
     [SQL_ENTRY_DROP] = "DELETE FROM entry WHERE MailboxID=?1 AND UID=?2",
-    [SQL_ENTRY_HELD] = "SELECT 1 FROM entry WHERE MailID=?1 LIMIT 1",
+    [SQL_MESSAGE_HELD] = "SELECT 1 FROM entry WHERE MailID=?1 UNION ALL"
+                         " SELECT 1 FROM outgoing WHERE MailID=?1 LIMIT 1",
     [SQL_MESSAGE_DROP] = "DELETE FROM message WHERE MailID=?1",
-    [SQL_LOG_PUT] = "INSERT INTO log VALUES(?1,?2,?3,?4,?5)",
-    [SQL_LOG_PRUNE] = "DELETE FROM log WHERE LogID<?1",
+    [SQL_OUTGOING_PUT] = "INSERT INTO outgoing VALUES(?1,?2,?3,?4,?5,?6,?7)",
+    [SQL_QUEUE_PUT] = "INSERT INTO queue(MailID,Recipient,ORcpt,Notify,NextMs)"
+                      " VALUES(?1,?2,?3,?4,?5)",
 };
 
 static struct {
