@@ -319,6 +319,11 @@ uint64_t st_inbound_size(const struct st_inbound *inbound)
     return inbound->size;
 }
 
+int64_t st_inbound_id(const struct st_inbound *inbound)
+{
+    return inbound->message_id;
+}
+
 /* ---- Envelope ----------------------------------------------------------- */
 
 /* Room in the blocks behind the bytes of the message; *used is how much of the
