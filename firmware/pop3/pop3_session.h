@@ -17,10 +17,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define POP3_LINE_BYTES  256  /* with CRLF; RFC 2449 4: 255 */
-#define POP3_PIECE_BYTES 8192 /* half a buffer */
-#define POP3_ERRORS_MAX  20   /* per session */
-#define POP3_LOGINS_MAX  3    /* wrong passwords */
+#define POP3_LINE_BYTES  256   /* with CRLF; RFC 2449 4: 255 */
+#define POP3_PIECE_BYTES 16384 /* half a buffer */
+#define POP3_ERRORS_MAX  20    /* per session */
+#define POP3_LOGINS_MAX  3     /* wrong passwords */
 
 enum pop3_state {
     POP3_GREETED,     /* AUTHORIZATION of RFC 1939: no name yet */
