@@ -55,55 +55,47 @@ static void run_stat(struct pop3_session *session,
     dialogue_write(&session->dialogue, text.bytes, text.len);
 }
 
-/* The message a number stands for; NULL, and the error said, when there is
+/* The message a number stands for; false, and the error said, when there is
  * none. */
-static struct store_entry *find_message(struct pop3_session *session,
-                                        const struct dialogue_line *number)
+static bool find_message(struct pop3_session *session,
+                         const struct dialogue_line *number, uint32_t *index)
 {
-    struct store_maildrop *drop = &session->maildrop.drop;
-    struct store_entry *entry;
+    const struct store_maildrop *drop = &session->maildrop.drop;
     uint64_t value;
 
     if (!text_number(number->text, number->len, &value)) {
         pop3_say(session, POP3_ARGUMENT);
-        return NULL;
+        return false;
     }
     if (value == 0 || value > drop->count) {
         pop3_say(session, POP3_NO_MESSAGE);
-        return NULL;
+        return false;
     }
-    entry = &drop->entries[value - 1];
-    if (pop3_is_marked(entry)) {
+    *index = (uint32_t)value - 1;
+    if (pop3_is_marked(store_entry_at(drop, *index))) {
         pop3_say(session, POP3_IS_DELETED);
-        return NULL;
+        return false;
     }
-    return entry;
-}
-
-static uint32_t index_of(const struct pop3_session *session,
-                         const struct store_entry *entry)
-{
-    return (uint32_t)(entry - session->maildrop.drop.entries);
+    return true;
 }
 
 static void list(struct pop3_session *session,
                  const struct dialogue_line *argument,
                  enum pop3_listing listing)
 {
-    const struct store_entry *entry;
     char buffer[64];
     struct text text;
+    uint32_t index;
 
     if (argument->len == 0) {
         pop3_send_listing(session, listing);
         return;
     }
-    entry = find_message(session, argument);
-    if (entry == NULL)
+    if (!find_message(session, argument, &index))
         return;
     text_init(&text, buffer, sizeof(buffer));
     text_string(&text, "+OK ");
-    pop3_format_entry(&text, session, index_of(session, entry), listing);
+    pop3_format_entry(&text, session, index, listing);
     dialogue_write(&session->dialogue, text.bytes, text.len);
 }
 
@@ -122,37 +114,36 @@ static void run_uidl(struct pop3_session *session,
 static void run_retr(struct pop3_session *session,
                      const struct dialogue_line *argument)
 {
-    const struct store_entry *entry = find_message(session, argument);
+    uint32_t index;
 
-    if (entry != NULL)
-        pop3_send_message(session, index_of(session, entry), POP3_ALL_LINES);
+    if (find_message(session, argument, &index))
+        pop3_send_message(session, index, POP3_ALL_LINES);
 }
 
 static void run_top(struct pop3_session *session,
                     const struct dialogue_line *argument)
 {
-    const struct store_entry *entry;
     struct dialogue_line lines;
     struct dialogue_line number = dialogue_word(argument, &lines);
     uint64_t count;
+    uint32_t index;
 
     if (!text_number(lines.text, lines.len, &count)) {
         pop3_say(session, POP3_ARGUMENT);
         return;
     }
-    entry = find_message(session, &number);
-    if (entry != NULL)
-        pop3_send_message(session, index_of(session, entry), count);
+    if (find_message(session, &number, &index))
+        pop3_send_message(session, index, count);
 }
 
 static void run_dele(struct pop3_session *session,
                      const struct dialogue_line *argument)
 {
-    struct store_entry *entry = find_message(session, argument);
+    uint32_t index;
 
-    if (entry == NULL)
+    if (!find_message(session, argument, &index))
         return;
-    pop3_mark(session, entry);
+    pop3_mark(session, store_entry_at(&session->maildrop.drop, index));
     pop3_say(session, POP3_DELETED);
 }
 

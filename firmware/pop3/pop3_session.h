@@ -131,7 +131,8 @@ void pop3_begin_update(struct pop3_session *session);
 bool pop3_give_up(struct pop3_session *session);
 
 /* A message that is marked has its id negated in the list, which is the
- * session's own while it holds the lock. */
+ * session's own while it holds the lock. Marks are removed block by block, in a
+ * commit each: a long list holds up nobody's deliveries. */
 bool pop3_is_marked(const struct store_entry *entry);
 void pop3_mark(struct pop3_session *session, struct store_entry *entry);
 void pop3_unmark_all(struct pop3_session *session);
