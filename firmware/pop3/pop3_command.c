@@ -1,4 +1,5 @@
 /* The POP3 commands: one table of state x verb, and what each one does. */
+#include "core/bytes.h"
 #include "core/check.h"
 #include "pop3/pop3_session.h"
 #include <string.h>
@@ -6,6 +7,10 @@
 static void run_user(struct pop3_session *session,
                      const struct dialogue_line *argument)
 {
+    if (!pop3_auth_offered()) {
+        pop3_say(session, POP3_AUTH_CLEAR);
+        return;
+    }
     memset(&session->login, 0, sizeof(session->login));
     memcpy(session->login.name, argument->text, argument->len);
     pop3_enter_state(session, POP3_NAMED);
@@ -24,8 +29,26 @@ static void run_pass(struct pop3_session *session,
 static void run_capa(struct pop3_session *session,
                      const struct dialogue_line *argument)
 {
+    char buffer[256];
+    struct text text;
+
     (void)argument;
-    pop3_say(session, POP3_CAPABILITIES);
+    text_init(&text, buffer, sizeof(buffer));
+    text_string(&text, "+OK\r\nTOP\r\nUIDL\r\n");
+    if (pop3_auth_offered())
+        text_string(&text, "USER\r\nSASL PLAIN LOGIN\r\n");
+    text_string(&text, "RESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\n"
+                       "EXPIRE NEVER\r\nUTF8 USER\r\n"
+                       "IMPLEMENTATION Barepost\r\n.\r\n");
+    ASSERT(!text.cut);
+    dialogue_write(&session->dialogue, text.bytes, text.len);
+}
+
+static void run_utf8(struct pop3_session *session,
+                     const struct dialogue_line *argument)
+{
+    (void)argument;
+    pop3_say(session, POP3_UTF8_ON);
 }
 
 static void run_quit(struct pop3_session *session,
@@ -184,6 +207,8 @@ static const struct pop3_command {
 } commands[] = {
     {"USER", IN_GREETED | IN_NAMED, ARGUMENT_MUST, run_user},
     {"PASS", IN_NAMED, ARGUMENT_RAW, run_pass},
+    {"AUTH", IN_GREETED | IN_NAMED, ARGUMENT_MAY, pop3_run_auth},
+    {"UTF8", IN_GREETED | IN_NAMED, ARGUMENT_NONE, run_utf8},
     {"STAT", IN_TRANSACTION, ARGUMENT_NONE, run_stat},
     {"LIST", IN_TRANSACTION, ARGUMENT_MAY, run_list},
     {"UIDL", IN_TRANSACTION, ARGUMENT_MAY, run_uidl},
@@ -206,6 +231,13 @@ static const struct pop3_command *find_command(const struct dialogue_line *word)
     return NULL;
 }
 
+/* What a password came in. */
+void pop3_wipe_line(struct pop3_session *session)
+{
+    if (!dialogue_blocked(&session->dialogue))
+        bytes_wipe(session->line, sizeof(session->line));
+}
+
 static void take_line(struct pop3_session *session,
                       const struct dialogue_line *line)
 {
@@ -213,6 +245,11 @@ static void take_line(struct pop3_session *session,
     struct dialogue_line word = dialogue_word(line, &argument);
     const struct pop3_command *command = find_command(&word);
 
+    if (line->len + 2 > POP3_COMMAND_BYTES &&
+        (command == NULL || command->run != pop3_run_auth)) {
+        pop3_say(session, POP3_LINE_TOO_LONG);
+        return;
+    }
     if (!dialogue_line_clean(line)) {
         pop3_say(session, POP3_CONTROL);
         return;
@@ -252,6 +289,8 @@ size_t pop3_take_command(struct pop3_session *session, const uint8_t *data,
         pop3_say(session, POP3_LINE_TOO_LONG);
     else
         take_line(session, &line);
+    if (session->state == POP3_LOGIN || session->state == POP3_SECRET)
+        pop3_wipe_line(session);
     pop3_check_errors(session);
     return taken;
 }

@@ -234,6 +234,7 @@ bool pop3_give_up(struct pop3_session *session)
         return false;
     case POP3_GREETED:
     case POP3_NAMED:
+    case POP3_SECRET:
     case POP3_TRANSACTION:
     case POP3_SENDING:
     case POP3_CLOSING:

@@ -12,7 +12,7 @@
 
 /* A part of a listing is put together here before it is written; what the
  * stream does not take of it must fit into the session's line buffer. */
-#define LISTING_BYTES POP3_LINE_BYTES
+#define LISTING_BYTES 512
 #define ENTRY_BYTES   48 /* longest line of a listing */
 
 static struct {

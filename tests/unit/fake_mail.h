@@ -345,6 +345,7 @@ static struct {
     uint32_t removed[FAKE_MESSAGES];
     size_t removed_count;
     const char *hostname;
+    const char *auth_clear; /* the setting; NULL: none */
 } fake_st;
 
 static inline void fake_store_reset(void)
@@ -368,6 +369,8 @@ enum st_state st_state(void)
 
 const char *st_setting(const char *key)
 {
+    if (strcmp(key, "auth_clear") == 0)
+        return fake_st.auth_clear != NULL ? fake_st.auth_clear : "";
     return strcmp(key, "hostname") == 0 ? fake_st.hostname : "";
 }
 
