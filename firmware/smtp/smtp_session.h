@@ -61,10 +61,10 @@ struct smtp_session {
     uint64_t bytes_max;  /* of a message, as the recipients' domains allow */
     uint64_t chunk_left; /* of a BDAT */
     uint64_t chunk_bytes;
-    /* Text for the store lies in `line`, which nobody else needs meanwhile:
-     * trace lines, header lines. It is gathered, then ready, then sent. */
-    uint16_t line_bytes;
-    uint16_t line_sent;
+    /* Text of our own for the store, which lies in text(): trace lines, header
+     * lines. It is gathered, then ready, then sent. */
+    uint16_t text_bytes;
+    uint16_t text_sent;
     uint16_t helo_bytes;
     uint16_t sender_bytes;
     uint16_t retries;
@@ -75,7 +75,7 @@ struct smtp_session {
     uint8_t body;       /* enum smtp_body */
     uint8_t returning;  /* enum store_return */
     uint8_t chunk_back; /* state behind a chunk: SMTP_CHUNKS, if it is good */
-    bool line_ready;
+    bool text_ready;
     bool submission; /* the port is for users only */
     bool encrypted;  /* nobody else can read along */
     bool extended;   /* EHLO */
