@@ -472,6 +472,8 @@ static void on_committed(void *context, enum err result, int64_t message_id)
         log_mail(message_id, "smtp", "not stored error=\"%s\"",
                  err_text(result));
     }
+    if (result == OK && session->envelope.success_count > 0)
+        smtp_notice_delivered(session);
     conclude(session, result, message_id, reply_of_error(result));
     smtp_resume(session);
 }

@@ -176,6 +176,12 @@ void smtp_date_format(struct text *text, int64_t unix_ms);
 /* smtp_transaction_id - the id of the Received line, also told in the 250. */
 void smtp_transaction_id(struct text *text, const struct smtp_session *session);
 
+/* ---- smtp_notice.c ------------------------------------------------------ */
+
+/* smtp_notice_delivered - tells the sender of the transaction, whose message is
+ * durable now, what smtp_envelope_add_success() has noted. */
+void smtp_notice_delivered(const struct smtp_session *session);
+
 /* ---- smtp_log.c --------------------------------------------------------- */
 
 /* smtp_log_received - the line of the log about a message that is complete,

@@ -300,6 +300,94 @@ static void test_long_parameters(void)
     }
 }
 
+static void all_at_once(void)
+{
+    fake_st.budget = 0;
+}
+
+/* Who is told that the message has arrived, and what. */
+static void test_success(void)
+{
+    prepare = all_at_once;
+    CHECK(play("EHLO c.test\r\nMAIL FROM:<bert@example.org> ENVID=a+2Bb\r\n"
+               "RCPT TO:<anna@example.org> NOTIFY=SUCCESS,FAILURE "
+               "ORCPT=rfc822;an+2Bna@old.test\r\n"
+               "RCPT TO:<team@example.org> NOTIFY=SUCCESS\r\n"
+               "RCPT TO:<away@example.org> NOTIFY=SUCCESS\r\n"
+               "RCPT TO:<info@example.org> NOTIFY=FAILURE\r\n"
+               "DATA\r\n.\r\n",
+               GREETING EXTENDED SENDER RECIPIENT RECIPIENT RECIPIENT RECIPIENT
+                   START STORED));
+    CHECK(fake_st.stored_count == 2);
+    CHECK(stored(
+        "Return-Path: <>\r\nDate: \1\r\n"
+        "From: \"Mail Delivery System\" <MAILER-DAEMON@mail.example.org>\r\n"
+        "To: <bert@example.org>\r\nMessage-ID: <\1\r\n"
+        "Subject: Your message has been delivered\r\n"
+        "Auto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n"
+        "Content-Type: multipart/report; report-type=delivery-status;\r\n"
+        "\tboundary=\"=_\1\r\n\r\n"
+        "This is a delivery status notification.\r\n\r\n--=_\1\r\n"
+        "Content-Type: text/plain; charset=utf-8\r\n"
+        "Content-Transfer-Encoding: 8bit\r\n\r\n"
+        "This is the mail server mail.example.org.\r\n\r\n"
+        "Your message has been delivered to:\r\n    <anna@example.org>\r\n"
+        "    <team@example.org>\r\n\r\n--=_\1\r\n"
+        "Content-Type: message/delivery-status\r\n"
+        "Content-Transfer-Encoding: 8bit\r\n\r\n"
+        "Original-Envelope-Id: a+b\r\n"
+        "Reporting-MTA: dns; mail.example.org\r\nArrival-Date: \1\r\n\r\n"
+        "Original-Recipient: rfc822;an+na@old.test\r\n"
+        "Final-Recipient: rfc822; anna@example.org\r\n"
+        "Action: delivered\r\nStatus: 2.0.0\r\n\r\n"
+        "Final-Recipient: rfc822; team@example.org\r\n"
+        "Action: expanded\r\nStatus: 2.0.0\r\n\r\n--=_\1\r\n"));
+    CHECK(last_stored()->user_count == 1 && last_stored()->users[0] == 2);
+    CHECK(last_stored()->sender[0] == '\0' && !last_stored()->smtputf8);
+    CHECK(play("EHLO c.test\r\nMAIL FROM:<\303\244@y.test> SMTPUTF8\r\n"
+               "RCPT TO:<\303\274nal@example.org> NOTIFY=SUCCESS\r\n"
+               "DATA\r\n.\r\n",
+               GREETING EXTENDED SENDER RECIPIENT START STORED));
+    CHECK(fake_st.stored_count == 2 && last_stored()->smtputf8);
+    CHECK(strcmp(last_stored()->remotes, "\303\244@y.test  1\n") == 0);
+    CHECK(strstr(last_stored()->bytes, "message/global-delivery-status") &&
+          strstr(last_stored()->bytes, "utf-8; \303\274nal@example.org\r\n"));
+    /* Nobody is told of these: the null sender, one who is nobody here. */
+    CHECK(play("EHLO c.test\r\nMAIL FROM:<>\r\n"
+               "RCPT TO:<anna@example.org> NOTIFY=SUCCESS\r\nDATA\r\n.\r\n"
+               "MAIL FROM:<nobody@example.org>\r\n"
+               "RCPT TO:<anna@example.org> NOTIFY=SUCCESS\r\nDATA\r\n.\r\n",
+               GREETING EXTENDED SENDER RECIPIENT START STORED SENDER RECIPIENT
+                   START STORED));
+    CHECK(fake_st.stored_count == 2);
+    prepare = NULL;
+}
+
+/* As many as there can be: what does not fit is left out, nothing is cut. */
+static void test_many_successes(void)
+{
+    static char text[100 * 600];
+    struct fake_stream fake;
+    size_t at = (size_t)sprintf(text, "EHLO c.test\r\nMAIL FROM:<a@b>\r\n");
+
+    for (unsigned i = 0; i < 100; i++)
+        at += (size_t)sprintf(text + at,
+                              "RCPT TO:<u%u@example.org> NOTIFY=SUCCESS "
+                              "ORCPT=rfc822;%0120u\r\n",
+                              i, i);
+    at += (size_t)sprintf(text + at, "DATA\r\n.\r\n");
+    fake_store_reset();
+    fake_connect(&fake, &fake_play_plain);
+    fake_send(&fake, &fake_play_plain, text, at);
+    CHECK(fake_st.stored_count == 2);
+    CHECK(last_stored()->len > 8000 && last_stored()->len < 32768);
+    CHECK(memcmp(last_stored()->bytes + last_stored()->len - 4, "--\r\n", 4) ==
+          0);
+    fake_lose(&fake, ERR_RESET);
+    fake_free(&fake);
+    check_clean();
+}
+
 /* ---- Settings --------------------------------------------------------------
  */
 
@@ -362,6 +450,8 @@ int main(void)
     test_mail_parameters();
     test_rcpt_parameters();
     test_long_parameters();
+    test_success();
+    test_many_successes();
     test_limits();
     fake_store_reset();
     return check_report();
