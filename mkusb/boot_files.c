@@ -44,21 +44,29 @@ static const char *const module_names[] = {"menu.c32", "libutil.c32",
 /* Screen and serial line show the same menu and take the same keys; SERIAL has
  * to be the first line. An appliance comes back by itself after a power cut:
  * Run is taken after 5 s (TIMEOUT counts tenths). */
-static const char menu_config[] = "SERIAL 0 115200\n"
-                                  "CONSOLE 1\n"
-                                  "DEFAULT menu.c32\n"
-                                  "PROMPT 0\n"
-                                  "TIMEOUT 50\n"
-                                  "MENU TITLE Barepost\n"
-                                  "LABEL run\n"
-                                  "  MENU LABEL ^Run\n"
-                                  "  MENU DEFAULT\n"
-                                  "  KERNEL mboot.c32\n"
-                                  "  APPEND /ao/ao mode=run\n"
-                                  "LABEL load\n"
-                                  "  MENU LABEL ^Load\n"
-                                  "  KERNEL mboot.c32\n"
-                                  "  APPEND /ao/ao mode=load\n";
+static const char menu_config[] =
+    "SERIAL 0 115200\n"
+    "CONSOLE 1\n"
+    "DEFAULT menu.c32\n"
+    "PROMPT 0\n"
+    "TIMEOUT 50\n"
+    "ALLOWOPTIONS 0\n"
+    "MENU TITLE Barepost\n"
+    "LABEL run\n"
+    "  MENU LABEL ^Run\n"
+    "  MENU DEFAULT\n"
+    "  KERNEL mboot.c32\n"
+    "  APPEND /ao/ao mode=run\n"
+    "  TEXT HELP\n"
+    "  This PC serves mail from this stick; its own disks are not touched.\n"
+    "  ENDTEXT\n"
+    "LABEL load\n"
+    "  MENU LABEL ^Load\n"
+    "  KERNEL mboot.c32\n"
+    "  APPEND /ao/ao mode=load\n"
+    "  TEXT HELP\n"
+    "  Stops in a menu: network, names, users, store, log; then Run.\n"
+    "  ENDTEXT\n";
 
 static const char readme[] =
     "This stick is a mail server (Barepost).\r\n"
