@@ -301,7 +301,7 @@ CHECK_STEPS := check-layering check-sizes check-format check-gcc check-clang \
 	check-cppcheck check-tidy
 .PHONY: check $(CHECK_STEPS)
 check: | $(ALL_DEPS)
-	@$(MAKE) --no-print-directory -j2 $(CHECK_STEPS)
+	@$(MAKE) --no-print-directory $(CHECK_STEPS)
 	@echo "check: $(words $(CHECK_SRC)) sources, $(words $(CHECK_H)) headers," \
 		"$(words $(CHECK_TEST_SRC)) test sources: layering, sizes, format," \
 		"gcc and clang with -Werror, cppcheck, clang-tidy: all clean"
