@@ -14,7 +14,7 @@
 /* Clearing the first part of the union clears the second one as well. */
 static_assert(offsetof(struct pop3_session, deleted_bytes) + sizeof(uint64_t) <=
                   offsetof(struct pop3_session, login) +
-                      sizeof(struct st_login),
+                      sizeof(struct account_login),
               "the login is the longer part");
 
 static void start_request(struct st_request *request,
@@ -43,12 +43,15 @@ void pop3_mark(struct pop3_session *session, struct store_entry *entry)
 
 void pop3_unmark_all(struct pop3_session *session)
 {
-    struct store_maildrop *drop = &session->maildrop.drop;
+    const struct store_maildrop *drop = &session->maildrop.drop;
     uint32_t i;
 
-    for (i = 0; i < drop->count; i++)
-        if (pop3_is_marked(&drop->entries[i]))
-            drop->entries[i].message_id = -drop->entries[i].message_id;
+    for (i = 0; session->deleted > 0 && i < drop->count; i++) {
+        struct store_entry *entry = store_entry_at(drop, i);
+
+        if (pop3_is_marked(entry))
+            entry->message_id = -entry->message_id;
+    }
     session->deleted = 0;
     session->deleted_bytes = 0;
 }
@@ -85,30 +88,35 @@ static void on_locked(struct st_request *request)
     pop3_continue(session);
 }
 
-static void on_login(struct st_request *request)
+/* The login did not succeed; too many wrong ones end the session. */
+static void say_failed(struct pop3_session *session, enum err result)
 {
-    struct pop3_session *session = request->context;
-    enum err result = request->result;
-    int64_t user_id = session->login.user_id;
+    enum pop3_reply reply = POP3_TEMPORARY;
 
-    /* The password is in there; the other part of the union starts empty. */
-    memset(&session->login, 0, sizeof(session->login));
-    if (session->state == POP3_DYING) {
-        pop3_release(session);
-        return;
-    }
+    pop3_enter_state(session, POP3_GREETED);
     if (result == ERR_REFUSED) {
         pop3_count()->refused_logins++;
         session->wrong_passwords++;
-        pop3_enter_state(session, POP3_PENALTY);
-        timer_start(&session->timer,
-                    (uint64_t)session->wrong_passwords * POP3_PENALTY_MS);
+        reply = POP3_AUTH;
+    }
+    if (session->wrong_passwords >= POP3_LOGINS_MAX) {
+        pop3_finish(session, POP3_AUTH_LAST);
         return;
     }
+    pop3_say(session, reply);
+    pop3_continue(session);
+}
+
+static void on_login(struct account_login *login)
+{
+    struct pop3_session *session = login->context;
+    enum err result = login->result;
+    int64_t user_id = login->user_id;
+
+    /* The other part of the union starts empty. */
+    memset(login, 0, sizeof(*login));
     if (result != OK) {
-        pop3_enter_state(session, POP3_GREETED);
-        pop3_say(session, POP3_TEMPORARY);
-        pop3_continue(session);
+        say_failed(session, result);
         return;
     }
     list_init(&session->waiting);
@@ -121,35 +129,35 @@ static void on_login(struct st_request *request)
 
 void pop3_begin_login(struct pop3_session *session)
 {
-    start_request(&session->login.request, session, on_login);
-    session->login.user_id = 0;
-    pop3_enter_state(session, POP3_LOGIN);
-    st_login(&session->login);
-}
+    struct account_login *login = &session->login;
+    struct net_endpoint peer;
 
-void pop3_end_penalty(struct pop3_session *session)
-{
-    if (session->wrong_passwords >= POP3_LOGINS_MAX) {
-        pop3_finish(session, POP3_AUTH_LAST);
-        return;
-    }
-    pop3_enter_state(session, POP3_GREETED);
-    pop3_say(session, POP3_AUTH);
-    pop3_continue(session);
+    stream_peer(session->dialogue.stream, &peer);
+    login->peer = peer.address;
+    login->service = "pop3";
+    login->done = on_login;
+    login->context = session;
+    pop3_enter_state(session, POP3_LOGIN);
+    account_login(login);
 }
 
 /* ---- Removal ------------------------------------------------------------- */
+
+static bool remove_some(struct pop3_session *session);
 
 static void on_removed(struct st_request *request)
 {
     struct pop3_session *session = request->context;
     enum err result = request->result;
 
-    if (result == OK)
-        pop3_count()->deleted += session->deleted;
-    else
+    if (result == OK) {
+        pop3_count()->deleted += session->deletion.count;
+        if (remove_some(session))
+            return;
+    } else {
         log_warn("pop3", "marked messages not removed session=%u error=\"%s\"",
                  (unsigned)session->task.index, err_text(result));
+    }
     if (session->state == POP3_DYING) {
         pop3_release(session);
         return;
@@ -158,41 +166,56 @@ static void on_removed(struct st_request *request)
     pop3_finish(session, result == OK ? POP3_BYE : POP3_NOT_DELETED);
 }
 
-/* The uids of marked messages are put at the front of the list's own memory: a
+/* The uids of marked messages among those of one block are put at its front: a
  * uid is shorter than an entry, so none is overwritten before it was read. */
-static const uint32_t *gather_uids(struct store_maildrop *drop, size_t *count)
+static const uint32_t *gather_uids(struct pop3_session *session, size_t *count)
 {
-    uint8_t *out = (uint8_t *)(void *)drop->entries;
+    const struct store_maildrop *drop = &session->maildrop.drop;
+    uint8_t *out = (uint8_t *)(void *)store_entry_at(drop, session->index);
     size_t found = 0;
-    uint32_t i;
 
-    for (i = 0; i < drop->count; i++) {
-        struct store_entry entry = drop->entries[i];
+    do {
+        struct store_entry entry = *store_entry_at(drop, session->index);
 
+        session->index++;
         if (!pop3_is_marked(&entry))
             continue;
         memcpy(out + found * sizeof(entry.uid), &entry.uid, sizeof(entry.uid));
         found++;
-    }
+    } while (session->index < drop->count &&
+             session->index % STORE_BLOCK_ENTRIES != 0);
     *count = found;
     return (const uint32_t *)(const void *)out;
 }
 
-void pop3_begin_update(struct pop3_session *session)
+/* Asks for the removal of what is marked in the next block that has marks.
+ * Returns false when there is none. */
+static bool remove_some(struct pop3_session *session)
 {
     struct st_delete *deletion = &session->deletion;
 
+    memset(deletion, 0, sizeof(*deletion));
+    while (deletion->count == 0) {
+        if (session->index == session->maildrop.drop.count)
+            return false;
+        deletion->uids = gather_uids(session, &deletion->count);
+    }
+    start_request(&deletion->request, session, on_removed);
+    deletion->mailbox_id = session->maildrop.drop.mailbox_id;
+    st_delete(deletion);
+    return true;
+}
+
+void pop3_begin_update(struct pop3_session *session)
+{
     if (session->deleted == 0) {
         pop3_finish(session, POP3_BYE);
         return;
     }
-    memset(deletion, 0, sizeof(*deletion));
-    start_request(&deletion->request, session, on_removed);
-    deletion->mailbox_id = session->maildrop.drop.mailbox_id;
-    deletion->uids = gather_uids(&session->maildrop.drop, &deletion->count);
-    ASSERT(deletion->count == session->deleted);
+    session->index = 0;
     pop3_enter_state(session, POP3_UPDATE);
-    st_delete(deletion);
+    if (!remove_some(session))
+        PANIC("marked messages are gone");
 }
 
 /* ---- The end ------------------------------------------------------------- */
@@ -201,7 +224,8 @@ bool pop3_give_up(struct pop3_session *session)
 {
     switch ((enum pop3_state)session->state) {
     case POP3_LOGIN:
-        return st_cancel(&session->login.request);
+        account_cancel(&session->login);
+        return true;
     case POP3_LOCK:
         return st_cancel(&session->maildrop.request);
     case POP3_UPDATE:
@@ -210,8 +234,8 @@ bool pop3_give_up(struct pop3_session *session)
         return false;
     case POP3_GREETED:
     case POP3_NAMED:
+    case POP3_SECRET:
     case POP3_TRANSACTION:
-    case POP3_PENALTY:
     case POP3_SENDING:
     case POP3_CLOSING:
     case POP3_OVER:

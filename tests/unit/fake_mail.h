@@ -5,6 +5,7 @@
 #ifndef TESTS_UNIT_FAKE_MAIL_H
 #define TESTS_UNIT_FAKE_MAIL_H
 
+#include "account/account.h"
 #include "core/list.h"
 #include "core/log.h"
 #include "core/task.h"
@@ -344,6 +345,7 @@ static struct {
     uint32_t removed[FAKE_MESSAGES];
     size_t removed_count;
     const char *hostname;
+    const char *auth_clear; /* the setting; NULL: none */
 } fake_st;
 
 static inline void fake_store_reset(void)
@@ -367,6 +369,8 @@ enum st_state st_state(void)
 
 const char *st_setting(const char *key)
 {
+    if (strcmp(key, "auth_clear") == 0)
+        return fake_st.auth_clear != NULL ? fake_st.auth_clear : "";
     return strcmp(key, "hostname") == 0 ? fake_st.hostname : "";
 }
 
@@ -414,6 +418,12 @@ size_t st_inbound_write(struct st_inbound *inbound, const void *data,
     if (took < len)
         inbound->waiting = true;
     return took;
+}
+
+int64_t st_inbound_id(const struct st_inbound *inbound)
+{
+    (void)inbound;
+    return 4711;
 }
 
 uint64_t st_inbound_size(const struct st_inbound *inbound)
@@ -495,22 +505,53 @@ static void fake_finish_commit(struct fake_commit *commit)
         done(context, result, id);
 }
 
-/* Which request it is, is told by a tag in its work pointer. */
+/* ---- Accounts: "anna" with the password "se cret" ------------------------ */
+
 static void fake_tag_login(struct st_request *request, struct store *store)
 {
-    struct st_login *login = LIST_ELEMENT(request, struct st_login, request);
+    struct account_login *login =
+        LIST_ELEMENT(request, struct account_login, answer);
 
     (void)store;
-    request->result = fake_st.login_error;
-    if (request->result == OK) {
+    login->result = fake_st.login_error;
+    if (login->result == OK) {
         if (strcmp(login->name, "anna") == 0 &&
             strcmp(login->password, "se cret") == 0)
             login->user_id = 1;
         else
-            request->result = ERR_REFUSED;
+            login->result = ERR_REFUSED;
     }
     memset(login->password, 0, sizeof(login->password));
 }
+
+static void fake_login_done(struct st_request *request)
+{
+    struct account_login *login =
+        LIST_ELEMENT(request, struct account_login, answer);
+
+    login->state = 0;
+    login->done(login);
+}
+
+static void fake_request(struct st_request *request,
+                         void (*work)(struct st_request *, struct store *));
+
+void account_login(struct account_login *login)
+{
+    login->state = 1;
+    login->answer.done = fake_login_done;
+    fake_request(&login->answer, fake_tag_login);
+}
+
+void account_cancel(struct account_login *login)
+{
+    if (login->state == 1)
+        list_remove(&login->answer.link);
+    login->state = 0;
+}
+
+/* ---- Requests -------------------------------------------------------------
+ */
 
 static void fake_tag_open(struct st_request *request, struct store *store)
 {
@@ -532,10 +573,10 @@ static void fake_tag_open(struct st_request *request, struct store *store)
     drop->uid_validity = 0x5eed;
     drop->count = fake_st.entry_count;
     /* Of the exact size, so that a look beyond the end is found. */
-    drop->entries = malloc(drop->count * sizeof(struct store_entry) + 1);
+    drop->blocks = malloc(drop->count * sizeof(struct store_entry) + 1);
     drop->bytes = 0;
     for (i = 0; i < drop->count; i++) {
-        drop->entries[i] = fake_st.entries[i];
+        *store_entry_at(drop, i) = fake_st.entries[i];
         drop->bytes += fake_st.entries[i].bytes;
     }
 }
@@ -592,11 +633,6 @@ static void fake_request(struct st_request *request,
     list_append(&fake_st.requests, &request->link);
 }
 
-void st_login(struct st_login *login)
-{
-    fake_request(&login->request, fake_tag_login);
-}
-
 void st_maildrop_open(struct st_maildrop *maildrop)
 {
     fake_request(&maildrop->request, fake_tag_open);
@@ -606,7 +642,7 @@ void st_maildrop_close(struct st_maildrop *maildrop)
 {
     if (!maildrop->locked)
         abort();
-    free(maildrop->drop.entries);
+    free(maildrop->drop.blocks);
     maildrop->locked = false;
     fake_st.locked = false;
     fake_st.locks--;
@@ -744,6 +780,11 @@ const struct user *directory_resolve(const char *local, size_t local_len,
     }
     *why = ERR_NOT_FOUND;
     return NULL;
+}
+
+const struct user *directory_user_by_id(int64_t id)
+{
+    return id >= 1 && id <= FAKE_USERS ? &fake_users[id - 1] : NULL;
 }
 
 /* ---- Playing ------------------------------------------------------------- */
