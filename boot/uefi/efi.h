@@ -10,7 +10,7 @@
 #define EFIAPI __attribute__((ms_abi))
 
 typedef __CHAR16_TYPE__ char16_t; /* what u"" is made of */
-typedef uint64_t efi_status; /* 0: success; the highest bit: an error */
+typedef uint64_t efi_status;      /* 0: success; the highest bit: an error */
 
 struct efi_guid {
     uint32_t a;
