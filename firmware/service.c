@@ -7,6 +7,7 @@
 #include "core/memory.h"
 #include "core/timer.h"
 #include "menu/settings.h"
+#include "net/dns.h"
 #include "net/net.h"
 #include "net/tcp.h"
 #include "pop3/pop3_server.h"
@@ -62,6 +63,8 @@ enum err service_init(void)
     devices_start();
     if (err == OK)
         err = net_module_init((unsigned)connections);
+    if (err == OK)
+        err = dns_module_init();
     if (err == OK)
         err = smtp_server_init((unsigned)connections * 3 / 4);
     if (err == OK)
