@@ -125,7 +125,7 @@ static bool walk_additional(struct reader *r, size_t at, unsigned count)
         if (seen || record.owner.len != 1)
             return false;
         seen = true;
-        r->code |= get_be16(r->bytes + record.data_at - 6) >> 8 << 4;
+        r->code |= r->bytes[record.data_at - 6] * 16U;
     }
     return at == r->len;
 }
