@@ -11,6 +11,7 @@
 #include "net/dns.h"
 #include "net/net.h"
 #include "net/sntp.h"
+#include "net/syslog.h"
 #include "net/tcp.h"
 #include "pop3/pop3_server.h"
 #include "smtp/smtp_server.h"
@@ -74,6 +75,8 @@ enum err service_init(void)
         err = dns_module_init();
     sntp_module_init();
     if (err == OK)
+        err = syslog_module_init();
+    if (err == OK)
         err = account_module_init();
     if (err == OK)
         err = smtp_server_init((unsigned)connections * 3 / 4);
@@ -119,11 +122,14 @@ static void keep_floor(int64_t unix_s)
 void service_settings_changed(void)
 {
     struct net_config config;
+    struct net_endpoint syslog;
 
     settings_network(&config);
     net_configure(&config);
     sntp_floor(strtoll(st_setting("time_floor"), NULL, 10), keep_floor);
     sntp_configure(st_setting("ntp"));
+    settings_syslog(&syslog);
+    syslog_configure(&syslog, st_setting("hostname"));
     state.configured = true;
 }
 
@@ -132,6 +138,7 @@ static void end(enum service_end how)
     if (state.ending != END_NONE)
         return;
     state.ending = how;
+    log_info("service", "stopping");
     if (state.running) {
         smtp_server_stop();
         pop3_server_stop();
