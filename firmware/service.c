@@ -9,6 +9,7 @@
 #include "core/timer.h"
 #include "menu/settings.h"
 #include "net/dns.h"
+#include "net/mdns.h"
 #include "net/net.h"
 #include "net/sntp.h"
 #include "net/tcp.h"
@@ -136,6 +137,7 @@ static void end(enum service_end how)
         smtp_server_stop();
         pop3_server_stop();
     }
+    mdns_stop();
     (void)net_flush();
     st_close();
     timer_start(&state.deadline, CLOSE_MS);
