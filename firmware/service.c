@@ -9,6 +9,7 @@
 #include "core/timer.h"
 #include "menu/settings.h"
 #include "net/dns.h"
+#include "net/mdns.h"
 #include "net/net.h"
 #include "net/sntp.h"
 #include "net/syslog.h"
@@ -143,6 +144,7 @@ static void end(enum service_end how)
         smtp_server_stop();
         pop3_server_stop();
     }
+    mdns_stop();
     (void)net_flush();
     st_close();
     timer_start(&state.deadline, CLOSE_MS);
