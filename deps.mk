@@ -63,3 +63,12 @@ POSTFIX := $(DEPS)/postfix
 $(DEPS)/postfix.done: | $(DEPS)/packages.done
 	@./deps.sh unpack postfix $(POSTFIX)
 	@touch $@
+
+# The machine that `make bench-peer` compares with: Debian's packages in an image
+# of a stick. Made as root, from the archive that this computer's apt uses.
+PEER_PACKAGES := mmdebstrap e2fsprogs
+PEER_IMAGE := $(DEPS)/peer.img
+$(PEER_IMAGE): $(shell find tests/bench/peer -type f ! -name '*.pyc') \
+		| $(DEPS)/packages.done
+	@./deps.sh packages $(PEER_PACKAGES)
+	@tests/bench/peer/build.sh $@ $(DEPS)/peer.log

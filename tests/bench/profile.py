@@ -15,13 +15,14 @@ import subprocess
 import sys
 import tempfile
 
-import bench
-import load
+import folders
 import namespace
 import qemu
+import servers
 import stick
+from report import table
 
-PLUGIN = os.path.join(bench.ROOT, "build", "bench", "profile_plugin.so")
+PLUGIN = os.path.join(folders.BUILD, "bench", "profile_plugin.so")
 FUNCTIONS_SHOWN = 45
 
 
@@ -39,7 +40,7 @@ def read_symbols():
 
 
 def room_of(source):
-    path = os.path.relpath(source.rpartition(":")[0] or "/", bench.ROOT)
+    path = os.path.relpath(source.rpartition(":")[0] or "/", folders.ROOT)
     if path.startswith(("build", "..")):
         for part in ("sqlite", "musl", "argon2"):
             if part in path:
@@ -50,19 +51,17 @@ def room_of(source):
         else parts[0]
 
 
-def count(folder, machine_bench, sessions, messages):
+def count(folder, barepost, sessions, messages):
     """{(function, room): instructions} of a start and so many messages."""
     path = os.path.join(folder, "blocks")
-    with machine_bench.start(extra=(
-            "-plugin", f"{PLUGIN},out={path}")) as machine:
+    with barepost.start(extra=(
+            "-plugin", f"{PLUGIN},out={path}")) as running:
         if messages:
-            taken, complaint = load.smtp_source(
-                machine.address(25), sessions, messages,
-                recipient=f"u1@{stick.DOMAIN}")
+            taken = running.send(sessions, messages)
             print(f"{messages} messages, {sessions} sessions: "
-                  f"{messages / taken:.0f}/s while counted {complaint}")
-        machine.qmp("quit")
-        machine.process.wait(20)
+                  f"{messages / taken:.0f}/s while counted")
+        running.machine.qmp("quit")
+        running.machine.process.wait(20)
     addresses, names = read_symbols()
     sums = {}
     with open(path) as file:
@@ -83,9 +82,9 @@ def main():
         sys.exit("instructions are counted under TCG only")
     folder = tempfile.mkdtemp(prefix="barepost-profile-")
     try:
-        machine_bench = bench.Bench(folder, tap)
-        start = count(folder, machine_bench, sessions, 0)
-        sums = count(folder, machine_bench, sessions, messages)
+        barepost = servers.Barepost(folder, tap)
+        start = count(folder, barepost, sessions, 0)
+        sums = count(folder, barepost, sessions, messages)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     rooms = {}
@@ -93,15 +92,15 @@ def main():
         sums[name] = max(sums[name] - start.get(name, 0), 0) / messages
         rooms[name[1]] = rooms.get(name[1], 0) + sums[name]
     whole = sum(rooms.values())
-    for title, table in (("room", rooms.items()),
-                         ("function", [(f"{function} ({room})", value) for
-                                       (function, room), value
-                                       in sums.items()])):
-        rows = sorted(table, key=lambda row: -row[1])[:FUNCTIONS_SHOWN]
-        bench.table(f"Instructions per message, by {title}: {whole:.0f}",
-                    [title, "instructions", "%"],
-                    [[name, f"{value:.0f}", f"{100 * value / whole:.1f}"]
-                     for name, value in rows if value / whole > 0.002])
+    by_function = {f"{function} ({room})": value
+                   for (function, room), value in sums.items()}
+    for title, parts in (("room", rooms), ("function", by_function)):
+        rows = sorted(parts.items(),
+                      key=lambda row: -row[1])[:FUNCTIONS_SHOWN]
+        table(f"Instructions per message, by {title}: {whole:.0f}",
+              [title, "instructions", "%"],
+              [[name, f"{value:.0f}", f"{100 * value / whole:.1f}"]
+               for name, value in rows if value / whole > 0.002])
 
 
 if __name__ == "__main__":
