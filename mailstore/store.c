@@ -50,8 +50,12 @@ static const char *const texts[STATEMENTS] = {
                        " BETWEEN ?1<<12 AND ?1<<12|4095 ORDER BY BodyID",
     [SQL_ENTRY_MAIL] = "SELECT MailID FROM entry WHERE MailboxID=?1 AND UID=?2",
     [SQL_ENTRY_DROP] = "DELETE FROM entry WHERE MailboxID=?1 AND UID=?2",
-    [SQL_ENTRY_HELD] = "SELECT 1 FROM entry WHERE MailID=?1 LIMIT 1",
+    [SQL_MESSAGE_HELD] = "SELECT 1 FROM entry WHERE MailID=?1 UNION ALL"
+                         " SELECT 1 FROM outgoing WHERE MailID=?1 LIMIT 1",
     [SQL_MESSAGE_DROP] = "DELETE FROM message WHERE MailID=?1",
+    [SQL_OUTGOING_PUT] = "INSERT INTO outgoing VALUES(?1,?2,?3,?4,?5,?6,?7)",
+    [SQL_QUEUE_PUT] = "INSERT INTO queue(MailID,Recipient,ORcpt,Notify,NextMs)"
+                      " VALUES(?1,?2,?3,?4,?5)",
 };
 
 static struct {

@@ -144,6 +144,7 @@ struct store_delivery {
     enum store_return returning;
     bool smtputf8;        /* RFC 6531: needs a server that takes it */
     bool eight_bit;       /* BODY=8BITMIME was declared */
+    bool reserve;         /* may use the room kept for notices */
     int64_t submitter;    /* user who sent it; 0 for mail from outside */
     uint32_t chunks;      /* body rows already stored by
                              store_put_chunk() */
@@ -166,8 +167,10 @@ enum err store_put_chunk(struct store *store, int64_t message_id,
 enum err store_discard_chunks(struct store *store,
                               int64_t message_id) MUST_CHECK;
 
-/* store_deliver - the message, complete, into every recipient's Inbox: stored
- * once. Headers needed for the views are taken from the first chunk or tail.
+/* store_deliver - the message, complete, into every local recipient's Inbox and
+ * into the queue for every one elsewhere: stored once. It is tried for as many
+ * days as the setting "queue_days" says. Headers needed for the views are taken
+ * from the first chunk or tail.
  * Returns OK, ERR_FULL, ERR_IO, ERR_GONE. */
 enum err store_deliver(struct store *store,
                        struct store_delivery *delivery) MUST_CHECK;

@@ -7,9 +7,14 @@
 static const char *const checks[] = {
     "SELECT 'entry '||MailboxID||'/'||UID||' has no message' FROM entry"
     " WHERE MailID NOT IN (SELECT MailID FROM message) LIMIT 1",
-    "SELECT 'message '||MailID||' is in no mailbox' FROM message"
-    " WHERE NOT EXISTS (SELECT 1 FROM entry WHERE entry.MailID=message.MailID)"
-    " LIMIT 1",
+    "SELECT 'message '||MailID||' is in no mailbox and not in the queue'"
+    " FROM message WHERE NOT EXISTS (SELECT 1 FROM entry"
+    " WHERE entry.MailID=message.MailID) AND NOT EXISTS (SELECT 1 FROM queue"
+    " WHERE queue.MailID=message.MailID) LIMIT 1",
+    "SELECT 'outgoing message '||MailID||' is for nobody' FROM outgoing"
+    " WHERE MailID NOT IN (SELECT MailID FROM queue) LIMIT 1",
+    "SELECT 'row '||QueueID||' of the queue has no outgoing message' FROM queue"
+    " WHERE MailID NOT IN (SELECT MailID FROM outgoing) LIMIT 1",
     "SELECT 'message '||MailID||' lacks a part of its body' FROM message"
     " WHERE (SELECT count(*) FROM body WHERE BodyID BETWEEN MailID<<12"
     " AND MailID<<12|4095)<>Parts LIMIT 1",

@@ -1,7 +1,8 @@
 /* Messages in, and out of the mailboxes again: what the writer does.
  *
- * A delivery is one row of message, its body, and per recipient a counter and a
- * row of entry. Deliveries stop before the reserve of pages is touched, so that
+ * A delivery is one row of message, its body, per local recipient a counter and
+ * a row of entry, and, for recipients elsewhere, one row of outgoing and one of
+ * queue each. Deliveries stop before the reserve of pages is touched, so that
  * deletions, which may need a page or two before they free many, still work. */
 #include "mailstore/store_internal.h"
 #include "mailstore/schema.h"
@@ -14,8 +15,12 @@
 /* How many UIDs of a mailbox at once: what is left is lost when the PC goes
  * off. Of 2^32, RFC 9051 2.3.1.1. */
 #define UID_STEP 32
-/* Pages that a delivery may take beside its body's. */
-#define PAGES_EXTRA 8
+/* Pages that a delivery may take beside its body's, and rows of queue that fit
+ * into a further one with their index entries. */
+#define PAGES_EXTRA    8
+#define REMOTES_A_PAGE 4
+#define QUEUE_DAYS     5
+#define DAY_MS         ((int64_t)24 * 60 * 60 * 1000)
 
 int64_t store_reserve_id(struct store *store)
 {
@@ -324,13 +329,73 @@ static enum err put_entry(struct store *store, int64_t user_id, int64_t mail_id,
     return store_run(store, put);
 }
 
+static enum err put_outgoing(struct store *store,
+                             const struct store_delivery *delivery)
+{
+    sqlite3_stmt *statement;
+    int64_t days;
+    enum err err = store_setting_number(store, "queue_days", QUEUE_DAYS, &days);
+
+    /* What a person has written there may be no number. */
+    if (err && err != ERR_CORRUPT && err != ERR_TOO_BIG)
+        return err;
+    if (days < 1 || days > 365)
+        days = QUEUE_DAYS;
+    statement = store_statement(store, SQL_OUTGOING_PUT);
+    if (statement) {
+        sqlite3_bind_int64(statement, 1, delivery->message_id);
+        sqlite3_bind_int64(statement, 2, delivery->submitter);
+        sqlite3_bind_text(statement, 3, delivery->envid ? delivery->envid : "",
+                          -1, SQLITE_STATIC);
+        sqlite3_bind_int(statement, 4, (int)delivery->returning);
+        sqlite3_bind_int(statement, 5, delivery->smtputf8);
+        sqlite3_bind_int(statement, 6, delivery->eight_bit);
+        sqlite3_bind_int64(statement, 7, delivery->received_ms + days * DAY_MS);
+    }
+    return store_run(store, statement);
+}
+
+static enum err put_remote(struct store *store,
+                           const struct store_delivery *delivery,
+                           const struct store_remote *remote)
+{
+    sqlite3_stmt *statement = store_statement(store, SQL_QUEUE_PUT);
+
+    if (statement) {
+        sqlite3_bind_int64(statement, 1, delivery->message_id);
+        sqlite3_bind_text(statement, 2, remote->address, -1, SQLITE_STATIC);
+        sqlite3_bind_text(statement, 3, remote->orcpt ? remote->orcpt : "", -1,
+                          SQLITE_STATIC);
+        sqlite3_bind_int(statement, 4, remote->notify);
+        sqlite3_bind_int64(statement, 5, delivery->received_ms);
+    }
+    return store_run(store, statement);
+}
+
+static enum err put_remotes(struct store *store,
+                            const struct store_delivery *delivery)
+{
+    enum err err = put_outgoing(store, delivery);
+
+    for (unsigned i = 0; !err && i < delivery->remote_count; i++)
+        err = put_remote(store, delivery, &delivery->remotes[i]);
+    if (!err)
+        store->queue_changed = true;
+    return err;
+}
+
 static enum err deliver(struct store *store, void *context)
 {
     struct store_delivery *delivery = context;
     uint64_t bytes = delivery->chunk_bytes + delivery->tail_bytes;
     uint32_t parts = delivery->chunks;
     int64_t id;
-    enum err err = check_room(store, delivery->tail_bytes);
+    enum err err =
+        delivery->reserve
+            ? OK
+            : check_room(store, delivery->tail_bytes +
+                                    (uint64_t)delivery->remote_count *
+                                        VOLUME_PAGE_BYTES / REMOTES_A_PAGE);
 
     if (err)
         return err;
@@ -347,13 +412,16 @@ static enum err deliver(struct store *store, void *context)
         err = run_with_id(store, SQL_PART_DROP, id);
     for (unsigned i = 0; !err && i < delivery->user_count; i++)
         err = put_entry(store, delivery->users[i], id, bytes);
+    if (!err && delivery->remote_count)
+        err = put_remotes(store, delivery);
     return err;
 }
 
 enum err store_deliver(struct store *store, struct store_delivery *delivery)
 {
-    if (delivery->user_count == 0 ||
+    if (delivery->user_count + delivery->remote_count == 0 ||
         delivery->user_count > STORE_RECIPIENTS_MAX ||
+        delivery->remote_count > STORE_RECIPIENTS_MAX ||
         delivery->tail_bytes > STORE_CHUNK_BYTES ||
         delivery->chunks >= 1u << SCHEMA_CHUNK_BITS)
         return ERR_INVALID;
@@ -380,10 +448,9 @@ static enum err bind_entry(struct store *store, enum statement which,
     return OK;
 }
 
-/* Removes what no mailbox holds any more. */
-static enum err release_message(struct store *store, int64_t id)
+enum err store_release_message(struct store *store, int64_t id)
 {
-    sqlite3_stmt *statement = store_statement(store, SQL_ENTRY_HELD);
+    sqlite3_stmt *statement = store_statement(store, SQL_MESSAGE_HELD);
     enum err err;
     int code;
 
@@ -420,7 +487,7 @@ static enum err delete_one(struct store *store, int64_t mailbox_id,
     err = bind_entry(store, SQL_ENTRY_DROP, mailbox_id, uid, &statement);
     if (!err)
         err = store_run(store, statement);
-    return err ? err : release_message(store, id);
+    return err ? err : store_release_message(store, id);
 }
 
 static enum err delete_all(struct store *store, void *context)

@@ -33,8 +33,10 @@ enum statement {
     SQL_BODY_SIZES,
     SQL_ENTRY_MAIL,
     SQL_ENTRY_DROP,
-    SQL_ENTRY_HELD,
+    SQL_MESSAGE_HELD,
     SQL_MESSAGE_DROP,
+    SQL_OUTGOING_PUT,
+    SQL_QUEUE_PUT,
     STATEMENTS
 };
 
@@ -53,6 +55,7 @@ struct store {
     bool writer;
     bool old_version; /* to be upgraded by the writer */
     bool in_transaction;
+    bool queue_changed; /* something may be due: store_queue_changed() */
     sqlite3_stmt *statements[STATEMENTS];
     int64_t next_id;  /* writer: the next message id to give */
     int64_t id_limit; /* writer: as the setting mail_id_limit says */
@@ -88,6 +91,10 @@ enum err store_exec(struct store *store, const char *sql) MUST_CHECK;
 enum err store_atomically(struct store *store,
                           enum err (*work)(struct store *store, void *context),
                           void *context) MUST_CHECK;
+
+/* store_release_message - removes a message that is in no mailbox and not in
+ * the queue any more, with its body. */
+enum err store_release_message(struct store *store, int64_t id) MUST_CHECK;
 
 /* store_remove_parts - what is left of messages that never became complete. */
 enum err store_remove_parts(struct store *store) MUST_CHECK;

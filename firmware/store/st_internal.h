@@ -18,7 +18,6 @@
 #define ST_READERS        3
 #define ST_WORKERS        (ST_READERS + 2)
 #define ST_SETTINGS       48
-#define ST_LOGINS_MAX     1000
 #define ST_BATCH_REQUESTS 256
 #define ST_BLOCK_BYTES    4096
 #define ST_BLOCK_DATA     (ST_BLOCK_BYTES - sizeof(void *))
@@ -54,8 +53,8 @@ struct st_context {
     char text[160];
     struct st_worker workers[ST_WORKERS]; /* writer, readers, passwords */
 
-    struct list writes, reads, logins; /* st_request.link */
-    struct list done;                  /* worked off, done() still to call */
+    struct list writes, reads, passwords; /* st_request.link */
+    struct list done;                     /* worked off, done() still to call */
 
     /* The stick. */
     struct media media;

@@ -313,20 +313,19 @@ static enum err open_drop(struct st_maildrop *drop, int64_t user)
     return drop->request.result;
 }
 
-static enum err log_in(const char *name, const char *password, int64_t *id)
+static enum err check_password(const char *text, const char *password)
 {
-    struct st_login login = {0};
+    struct st_password work = {0};
 
     finished[2] = false;
-    strcpy(login.name, name);
-    strcpy(login.password, password);
-    login.request.done = on_request;
-    login.request.context = &finished[2];
-    st_login(&login);
+    strcpy(work.hash, text);
+    strcpy(work.password, password);
+    work.request.done = on_request;
+    work.request.context = &finished[2];
+    st_password_verify(&work);
+    CHECK(!finished[2]);
     CHECK(UNTIL(finished[2]));
-    CHECK(login.password[0] == '\0');
-    *id = login.user_id;
-    return login.request.result;
+    return work.request.result;
 }
 
 /* ---- Tests -------------------------------------------------------------- */
@@ -351,15 +350,38 @@ static void test_search(void)
     CHECK(directory_is_local_domain("example.org", 11));
 }
 
-static void test_login(void)
+static void test_passwords(void)
 {
-    int64_t id;
+    struct st_password made = {.password = "new one"};
 
-    CHECK(log_in("Alice", "password", &id) == OK && id == user_ids[0]);
-    CHECK(log_in("bob@example.org", "password", &id) == OK);
-    CHECK(log_in("alice", "wrong", &id) == ERR_REFUSED && id == 0);
-    CHECK(log_in("nobody", "password", &id) == ERR_REFUSED);
-    CHECK(log_in("carol", "password", &id) == ERR_REFUSED);
+    CHECK(check_password(hash, "password") == OK);
+    CHECK(check_password(hash, "wrong") == ERR_REFUSED);
+    CHECK(check_password("no hash", "password") == ERR_INVALID);
+    finished[2] = false;
+    made.request.done = on_request;
+    made.request.context = &finished[2];
+    st_password_make(&made);
+    CHECK(UNTIL(finished[2]));
+    CHECK(made.request.result == OK && password_hash_valid(made.hash));
+    CHECK(check_password(made.hash, "new one") == OK);
+    CHECK(check_password(made.hash, "new two") == ERR_REFUSED);
+}
+
+static void test_deferred(void)
+{
+    struct st_request request = {.done = on_request, .context = &finished[2]};
+
+    finished[2] = false;
+    list_init(&request.link);
+    st_defer(&request, ERR_REFUSED);
+    CHECK(!finished[2]);
+    turn();
+    CHECK(finished[2] && request.result == ERR_REFUSED);
+    finished[2] = false;
+    st_defer(&request, OK);
+    list_remove(&request.link);
+    turn();
+    CHECK(!finished[2]);
 }
 
 static void test_group_commit(void)
@@ -527,7 +549,6 @@ static void test_gone(void)
     static struct sent sent[10], open_one, begun;
     struct st_maildrop drop;
     unsigned ok = 0, gone = 0;
-    int64_t id;
 
     CHECK(open_drop(&drop, user_ids[1]) == OK);
     CHECK(begin(&open_one, 300000, 5) == OK);
@@ -552,7 +573,7 @@ static void test_gone(void)
     commit(&open_one, user_ids[1]);
     CHECK(UNTIL(open_one.answered) && open_one.result == ERR_GONE);
     CHECK(begin(&sent[0], 10, 0) == ERR_GONE);
-    CHECK(log_in("alice", "password", &id) == ERR_GONE);
+    CHECK(check_password(hash, "password") == ERR_GONE);
     st_maildrop_close(&drop);
     for (int i = 0; i < 3000; i++)
         turn();
@@ -573,7 +594,7 @@ static void test_gone(void)
     send_small(&sent[0], user_ids[0], 77);
     CHECK(UNTIL(sent[0].answered) && sent[0].result == OK);
     CHECK(stored_right(&sent[0]));
-    CHECK(log_in("alice", "password", &id) == OK);
+    CHECK(check_password(hash, "password") == OK);
     CHECK(open_drop(&drop, user_ids[1]) == OK);
     st_maildrop_close(&drop);
 }
@@ -683,7 +704,8 @@ int main(void)
     format_stick(&blank);
     CHECK(st_module_init(BUFFER_BYTES) == OK);
     test_search();
-    test_login();
+    test_passwords();
+    test_deferred();
     test_group_commit();
     test_gathering();
     test_one_bad();
