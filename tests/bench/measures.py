@@ -171,6 +171,7 @@ def segments(report, server, plan):
         smtp_once(running.address(25), True)
         running.delivered(2)
         pop3_once(running.address(110))
+        pop3_once(running.address(110))  # counted: the login is known now
         report.add("idle.greeted", server.name, idle(running.address(25)))
     smtp_seen = [one for one in mail.sessions(capture, 25)
                  if b"354" in one.data]
