@@ -9,7 +9,7 @@
  * A controller that fails later goes through HALT and RESET again, after which
  * it does no DMA, and all its devices are dropped. Events are taken off their
  * ring one by one, each before it is acted upon, because acting may lead back
- * here.
+ * here, and are acknowledged before it as well, see poll_events().
  *
  * Not supported: MSI, streams, isochronous transfers, more than one
  * interrupter, speed tables other than the default one. */
@@ -240,6 +240,11 @@ static void acknowledge(struct xhci *xhci)
     xhci_write64(xhci, offset + XHCI_ERDP, address | ERDP_EHB);
 }
 
+/* Each event is acknowledged before it is acted upon. The registers answer only
+ * when the controller is through with what raised the event, and that has to be
+ * waited for before the same endpoint is given more: QEMU's xHCI looks at the
+ * ring of an endpoint once more while its stick is still ending a READ. A
+ * request for the CSW that it finds there already is never answered. */
 static bool poll_events(struct xhci *xhci)
 {
     struct xhci_trb event;
@@ -247,16 +252,11 @@ static bool poll_events(struct xhci *xhci)
 
     while (count < EVENTS_AT_ONCE && next_event(xhci, &event)) {
         count++;
+        acknowledge(xhci);
         handle_event(xhci, &event);
         if (xhci->state == XHCI_HALT) {
             return true; /* failed meanwhile */
         }
-        if (count % (XHCI_EVENT_TRBS / 4) == 0) {
-            acknowledge(xhci);
-        }
-    }
-    if (count > 0) {
-        acknowledge(xhci);
     }
     return count > 0;
 }
