@@ -412,7 +412,7 @@ $B/bench/%.so: tests/bench/%.c
 	@mkdir -p $(@D)
 	$(CC) -std=c17 -O2 $(WARNINGS) -shared -fPIC -o $@ $<
 
-bench-profile: all $(DEPS)/postfix.done $B/bench/profile_plugin.so
+bench-profile: all $(DEPS)/postfix.done $(BENCH_CLIENTS) $B/bench/profile_plugin.so
 	@$(PYTHON) tests/bench/profile.py $(BENCH_OPTIONS)
 
 run: all

@@ -1,11 +1,13 @@
 #!/usr/bin/python3
 """`make bench-profile`: where the AO's instructions go, function by function.
 
-    profile.py [SESSIONS [MESSAGES]]          default: 100 3000
+    profile.py [smtp] [SESSIONS [MESSAGES]]    default: smtp 100 3000
+    profile.py pop3 [CLIENTS]                  default: 20
 
-Delivers messages of 1 KiB as `make bench` does, in a machine whose executed
-instructions are counted (profile_plugin.c, TCG only), takes away what a start
-without a message costs, and prints instructions per message: by room, then by
+smtp delivers messages of 1 KiB, pop3 fetches and deletes maildrops of messages
+of 10 KiB, both as `make bench` does, in a machine whose executed instructions
+are counted (profile_plugin.c, TCG only). What the same machine executes without
+that is taken away; printed are instructions per message: by room, then by
 function.
 """
 import bisect
@@ -16,6 +18,8 @@ import sys
 import tempfile
 
 import folders
+import maildrops
+import measures
 import namespace
 import qemu
 import servers
@@ -51,15 +55,12 @@ def room_of(source):
         else parts[0]
 
 
-def count(folder, barepost, sessions, messages):
-    """{(function, room): instructions} of a start and so many messages."""
+def count(folder, barepost, work):
+    """{(function, room): instructions} of a start and that work."""
     path = os.path.join(folder, "blocks")
     with barepost.start(extra=(
             "-plugin", f"{PLUGIN},out={path}")) as running:
-        if messages:
-            taken = running.send(sessions, messages)
-            print(f"{messages} messages, {sessions} sessions: "
-                  f"{messages / taken:.0f}/s while counted")
+        work(running)
         running.machine.qmp("quit")
         running.machine.process.wait(20)
     addresses, names = read_symbols()
@@ -74,17 +75,35 @@ def count(folder, barepost, sessions, messages):
     return sums
 
 
+def smtp(sessions=100, messages=3000):
+    """(messages, what is taken away, what is counted)."""
+    return messages, lambda running: None, \
+        lambda running: running.send(sessions, messages)
+
+
+def pop3(clients=20):
+    users = servers.FETCHERS[:clients]
+
+    def fetch(running, most):
+        running.fill(users)
+        measures.pop3_load(running.address(110), "fetch", most, *users)
+    return len(users) * maildrops.MESSAGES, lambda running: fetch(running, 0), \
+        lambda running: fetch(running, maildrops.MESSAGES)
+
+
 def main():
     tap = namespace.enter(os.path.abspath(__file__))
-    sessions = int(sys.argv[1]) if len(sys.argv) > 1 else 100
-    messages = int(sys.argv[2]) if len(sys.argv) > 2 else 3000
+    arguments = sys.argv[1:]
+    what = {"smtp": smtp, "pop3": pop3}.get(arguments[0] if arguments else "")
+    messages, without, work = (what or smtp)(
+        *map(int, arguments[1:] if what else arguments))
     if qemu.accelerator() != "tcg":
         sys.exit("instructions are counted under TCG only")
     folder = tempfile.mkdtemp(prefix="barepost-profile-")
     try:
         barepost = servers.Barepost(folder, tap)
-        start = count(folder, barepost, sessions, 0)
-        sums = count(folder, barepost, sessions, messages)
+        start = count(folder, barepost, without)
+        sums = count(folder, barepost, work)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     rooms = {}

@@ -35,6 +35,7 @@ def test_hundred_senders_lose_nothing(tmp_path, figure):
            f"{each['wr_bytes'] / 1024:.1f} KiB, "
            f"{each['wr_operations']:.2f} writes per message")
     assert seen["complaint"] == ""
+    assert not seen["stalled"]  # the stick
     assert seen["count"] == MESSAGES and seen["last"] >= 1024
     database = stick.extract(image, str(tmp_path / "store"))
     stick.check_whole(database)
