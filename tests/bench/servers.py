@@ -25,7 +25,7 @@ DOMAIN, PASSWORD = "bench.example", "bench"
 FETCHERS = [f"fetch{number}" for number in range(1, 21)]
 USERS = [maildrops.EMPTY, "single"] + FETCHERS
 PEER_IMAGE = os.path.join(folders.BUILD, "deps", "peer.img")
-UP_LIMIT_S = 300
+UP_LIMIT_S = 600
 
 
 class Running:

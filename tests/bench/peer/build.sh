@@ -46,7 +46,6 @@ install_debian() {
 			"and has apt-get update been run?"
 	# Before the packages come: what initramfs-tools and postfix ask for.
 	mmdebstrap --variant=minbase --include="$packages" \
-		--skip=cleanup/reproducible/machine-id \
 		--essential-hook="cp -r '$here/guest/etc/initramfs-tools' \"\$1/etc/\"" \
 		--essential-hook="echo postfix postfix/main_mailer_type select \
 			No configuration | chroot \"\$1\" debconf-set-selections" \
@@ -83,11 +82,14 @@ configure() {
 	: >"$root/etc/resolv.conf"
 	echo "/dev/sda2 / ext4 errors=remount-ro 0 1" >"$root/etc/fstab"
 	inside systemctl -q enable bench-net bench-shell postfix dovecot
-	# Nothing that would start by the clock while figures are taken, and no
-	# work that is only done at the first start after an installation.
+	# Nothing that would start by the clock while figures are taken, no logins
+	# at the screen, and no work that is only done at the first start after an
+	# installation.
 	inside systemctl -q mask apt-daily.timer apt-daily-upgrade.timer \
 		e2scrub_all.timer e2scrub_reap.service fstrim.timer \
-		dpkg-db-backup.timer systemd-tmpfiles-clean.timer
+		dpkg-db-backup.timer systemd-tmpfiles-clean.timer \
+		getty@tty1.service getty-static.service
+	inside systemd-machine-id-setup >>"$log" 2>&1
 	touch "$root/etc/.updated" "$root/var/.updated"
 }
 
