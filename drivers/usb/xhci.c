@@ -9,7 +9,7 @@
  * A controller that fails later goes through HALT and RESET again, after which
  * it does no DMA, and all its devices are dropped. Events are taken off their
  * ring one by one, each before it is acted upon, because acting may lead back
- * here, and are acknowledged before it as well, see poll_events().
+ * here.
  *
  * Not supported: MSI, streams, isochronous transfers, more than one
  * interrupter, speed tables other than the default one. */
@@ -240,11 +240,10 @@ static void acknowledge(struct xhci *xhci)
     xhci_write64(xhci, offset + XHCI_ERDP, address | ERDP_EHB);
 }
 
-/* Each event is acknowledged before it is acted upon. The registers answer only
- * when the controller is through with what raised the event, and that has to be
- * waited for before the same endpoint is given more: QEMU's xHCI looks at the
- * ring of an endpoint once more while its stick is still ending a READ. A
- * request for the CSW that it finds there already is never answered. */
+/* Each event is acknowledged before it is acted on: the controller that QEMU
+ * models is not done with a transfer when its event can be seen, and hangs when
+ * the next one is on the ring too early; its registers cannot be reached before
+ * it is. */
 static bool poll_events(struct xhci *xhci)
 {
     struct xhci_trb event;
