@@ -94,5 +94,4 @@ PEER_PACKAGES := mmdebstrap e2fsprogs
 PEER_IMAGE := $(DEPS)/peer.img
 $(PEER_IMAGE): $(shell find tests/bench/peer -type f ! -name '*.pyc') \
 		| $(DEPS)/packages.done
-	@./deps.sh packages $(PEER_PACKAGES)
-	@tests/bench/peer/build.sh $@ $(DEPS)/peer.log
+	@tests/bench/peer/build.sh $@ $(DEPS)/peer.log $(PEER_PACKAGES)

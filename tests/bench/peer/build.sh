@@ -3,14 +3,16 @@
 # Dovecot, as the image of a USB stick (MBR, a FAT32 partition with syslinux and
 # the kernel, an ext4 partition with everything else).
 #
-#   build.sh IMAGE LOG
+#   build.sh IMAGE LOG PACKAGE...
 #
-# Needs root (packages are installed in a changed root directory). Packages come
-# from the Debian archive that this computer's apt uses. What is set differently
+# Needs root (packages are installed in a changed root directory), and the
+# packages named, which are installed on this computer where they are missing.
+# Those of the peer come from the Debian archive that this computer's apt uses. What is set differently
 # from Debian's defaults lies under guest/, each choice with its reason; all of
 # them are to the peer's advantage or make the two columns comparable.
 set -eu
 image=$1 log=$2
+shift 2
 here=$(cd "$(dirname "$0")" && pwd)
 release=bookworm
 packages=linux-image-amd64,systemd-sysv,udev,procps,iproute2,kmod
@@ -113,6 +115,7 @@ make_image() {
 	mv "$part" "$image"
 }
 
+./deps.sh packages "$@"
 : >"$log"
 echo "peer: installing Debian $release with Postfix and Dovecot (some minutes)"
 install_debian
