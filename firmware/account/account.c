@@ -19,6 +19,7 @@
 #include "core/bytes.h"
 #include "core/check.h"
 #include "core/log.h"
+#include "userdb/directory.h"
 #include <string.h>
 
 #define WAITING_MAX 512

@@ -8,7 +8,7 @@
 #include "core/timer.h"
 #include "tests/unit/check.h"
 #include "tests/unit/fake_machine.h"
-#include "userdb/user.h"
+#include "userdb/directory.h"
 #include <stdlib.h>
 #include <string.h>
 
