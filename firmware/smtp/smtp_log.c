@@ -65,6 +65,7 @@ void smtp_log_received(const struct smtp_session *session, int64_t mail_id,
     char address[NET_ADDRESS_TEXT], sender[SMTP_PATH_MAX + 8];
     char helo[HELO_SHOWN + 8], id[40];
     struct names locals = {.left_out = 0}, remotes = {.left_out = 0};
+    const struct user *user = directory_user_by_id(session->user);
     struct net_endpoint peer;
     struct text text;
 
@@ -75,12 +76,13 @@ void smtp_log_received(const struct smtp_session *session, int64_t mail_id,
     smtp_transaction_id(&text, session);
     stream_peer(session->dialogue.stream, &peer);
     log_mail(mail_id, "smtp",
-             "received id=%.*s client=%s helo=%s from=<%s> size=%llu%s%.*s%s"
-             "%.*s",
+             "received id=%.*s client=%s helo=%s%s%s from=<%s> size=%llu%s%.*s"
+             "%s%.*s",
              (int)text.len, id, net_address_format(&peer.address, address),
              log_value(helo, sizeof(helo), session->helo,
                        session->helo_bytes < HELO_SHOWN ? session->helo_bytes
                                                         : HELO_SHOWN),
+             user != NULL ? " user=" : "", user != NULL ? user->name : "",
              session->sender_bytes > 0
                  ? log_value(sender, sizeof(sender), session->sender,
                              session->sender_bytes)
