@@ -53,9 +53,8 @@ static void refuse_listed(struct smtp_session *session, const char *zone)
 {
     char address[NET_ADDRESS_TEXT];
 
-    log_fact("smtp", "refused client=%s sender=<%s> list=%s",
-             net_address_format(&session->limits.address, address),
-             session->sender, zone);
+    log_fact("smtp", "listed client=%s list=%s",
+             net_address_format(&session->limits.address, address), zone);
     smtp_envelope_back(&session->envelope, &session->before);
     if (session->envelope.user_count + session->envelope.remote_count == 0)
         session->held_state = SMTP_MAIL;

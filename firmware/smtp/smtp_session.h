@@ -217,4 +217,9 @@ void smtp_limits_forget(struct smtp_session *session);
 void smtp_log_received(const struct smtp_session *session, int64_t mail_id,
                        const struct st_envelope *envelope);
 
+/* smtp_log_refused - something was not taken: a recipient, or, with to_len 0, a
+ * sender or a message. */
+void smtp_log_refused(const struct smtp_session *session, const char *to,
+                      size_t to_len, enum smtp_reply reply);
+
 #endif

@@ -321,5 +321,7 @@ void smtp_run_rcpt(struct smtp_session *session,
         reply = resolve_recipient(session, &path, &parameters);
     if (reply == SMTP_RECIPIENT_OK)
         smtp_enter_state(session, SMTP_RCPT);
+    else
+        smtp_log_refused(session, path.mailbox, path.mailbox_len, reply);
     smtp_limits_say_rcpt(session, reply, postmaster);
 }
