@@ -9,12 +9,17 @@
 #include "core/timer.h"
 #include "limits/judge.h"
 #include "menu/settings.h"
+#include "net/dns.h"
 #include "net/net.h"
 #include "net/syslog.h"
+#include "net/sntp.h"
 #include "net/tcp.h"
 #include "pop3/pop3_server.h"
 #include "smtp/smtp_server.h"
 #include "store/st.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 /* How long the store may take to close before the PC goes off without it: the
  * promise does not depend on an orderly end. */
@@ -31,6 +36,8 @@ static struct {
     bool running;
     bool configured; /* the network has the store's settings */
     enum service_end ending;
+    bool keeping_floor;
+    struct st_setting floor; /* being written */
     struct timer deadline;
 } state;
 
@@ -68,6 +75,9 @@ enum err service_init(void)
     if (err == OK)
         err = syslog_module_init();
     if (err == OK)
+        err = dns_module_init();
+    sntp_module_init();
+    if (err == OK)
         err = account_module_init();
     if (err == OK)
         err = limits_init((unsigned)connections);
@@ -93,6 +103,27 @@ bool service_running(void)
     return state.running;
 }
 
+/* At most one at a time; a later one may as well come an hour later. */
+static void floor_kept(struct st_request *request)
+{
+    (void)request;
+    state.keeping_floor = false;
+}
+
+static void keep_floor(int64_t unix_s)
+{
+    if (state.keeping_floor)
+        return;
+    state.keeping_floor = true;
+    memset(&state.floor, 0, sizeof(state.floor));
+    (void)snprintf(state.floor.key, sizeof(state.floor.key), "time_floor");
+    (void)snprintf(state.floor.value, sizeof(state.floor.value), "%lld",
+                   (long long)unix_s);
+    state.floor.request.done = floor_kept;
+    st_setting_put(&state.floor);
+}
+
+/* What the store says of the network and of time. */
 void service_settings_changed(void)
 {
     struct net_config config;
@@ -102,6 +133,8 @@ void service_settings_changed(void)
     net_configure(&config);
     settings_syslog(&syslog);
     syslog_configure(&syslog, st_setting("hostname"));
+    sntp_floor(strtoll(st_setting("time_floor"), NULL, 10), keep_floor);
+    sntp_configure(st_setting("ntp"));
     state.configured = true;
 }
 

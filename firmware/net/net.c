@@ -35,6 +35,7 @@ static void address_none(void)
     memset(&state.status.address, 0, sizeof(state.status.address));
     memset(&state.status.gateway, 0, sizeof(state.status.gateway));
     memset(state.status.dns, 0, sizeof(state.status.dns));
+    memset(state.status.ntp, 0, sizeof(state.status.ntp));
     state.status.prefix_length = 0;
     state.status.lease_ends_ms = 0;
     state.status.from_dhcp = false;
@@ -60,6 +61,23 @@ static void address_up(uint32_t address, uint8_t prefix, uint32_t gateway)
              net_address_format(&state.status.address, text), prefix);
 }
 
+static void take_servers(struct net_address servers[3], const uint32_t lease[3])
+{
+    memset(servers, 0, 3 * sizeof(*servers));
+    for (unsigned i = 0; i < 3; i++) {
+        if (lease[i])
+            servers[i] = net_address_v4(lease[i]);
+    }
+}
+
+/* Whether any is configured. */
+static bool has_servers(const struct net_address servers[3])
+{
+    static const struct net_address none[3];
+
+    return memcmp(servers, none, sizeof(none)) != 0;
+}
+
 static void lease_changed(const struct dhcp_lease *lease)
 {
     if (!lease) {
@@ -76,11 +94,11 @@ static void lease_changed(const struct dhcp_lease *lease)
     }
     state.status.from_dhcp = true;
     state.status.lease_ends_ms = lease->ends_ms;
-    memset(state.status.dns, 0, sizeof(state.status.dns));
-    for (unsigned i = 0; i < 3; i++) {
-        if (lease->dns[i])
-            state.status.dns[i] = net_address_v4(lease->dns[i]);
-    }
+    if (has_servers(state.config.dns))
+        memcpy(state.status.dns, state.config.dns, sizeof(state.status.dns));
+    else
+        take_servers(state.status.dns, lease->dns);
+    take_servers(state.status.ntp, lease->ntp);
 }
 
 static void static_probed(bool conflict)
