@@ -594,10 +594,10 @@ static void fake_tag_open(struct st_request *request, struct store *store)
     drop->uid_validity = 0x5eed;
     drop->count = fake_st.entry_count;
     /* Of the exact size, so that a look beyond the end is found. */
-    drop->entries = malloc(drop->count * sizeof(struct store_entry) + 1);
+    drop->blocks = malloc(drop->count * sizeof(struct store_entry) + 1);
     drop->bytes = 0;
     for (i = 0; i < drop->count; i++) {
-        drop->entries[i] = fake_st.entries[i];
+        *store_entry_at(drop, i) = fake_st.entries[i];
         drop->bytes += fake_st.entries[i].bytes;
     }
 }
@@ -663,7 +663,7 @@ void st_maildrop_close(struct st_maildrop *maildrop)
 {
     if (!maildrop->locked)
         abort();
-    free(maildrop->drop.entries);
+    free(maildrop->drop.blocks);
     maildrop->locked = false;
     fake_st.locked = false;
     fake_st.locks--;
