@@ -750,7 +750,8 @@ static inline bool fake_store_turn(void)
     return fake_run_requests() || moved;
 }
 
-/* ---- Names and peers ------------------------------------------------------ */
+/* ---- Names and peers ------------------------------------------------------
+ */
 
 /* What block lists and the table of peers say; who asks is told by the test. */
 static struct {
