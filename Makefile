@@ -236,6 +236,16 @@ $B/unit/%: $B/host/tests/unit/%.o $B/host/tests/unit/fake_machine.o \
 .PHONY: unit
 unit: $(UNIT)
 
+# ---- The network room on a tap device ----------------------------------------
+
+# tests/tap/NAME.c, for tests with real servers and clients.
+TAP_SRC := $(wildcard tests/tap/*.c)
+TAP := $(TAP_SRC:tests/tap/%.c=$B/tap/%)
+$B/tap/%: $B/host/tests/tap/%.o $B/host/tests/unit/fake_machine.o \
+		$B/host/barepost.a
+	@mkdir -p $(@D)
+	$(CC) -fsanitize=address,undefined -no-pie -o $@ $^ -lm
+
 # ---- The simulated PC ------------------------------------------------------
 
 # tests/sim/NAME.c with a main() is a program; the other files are the PC.
@@ -280,7 +290,7 @@ sim-fast: $(SIM_PROGRAMS:%=$B/sim-fast/%)
 # ---- make check: what needs no machine -----------------------------------------
 
 CHECK_SRC := $(AO_C) $(MKUSB_SRC)
-CHECK_TEST_SRC := $(SIM_SRC) $(UNIT_SRC) $(UNIT_HELP_SRC) \
+CHECK_TEST_SRC := $(SIM_SRC) $(TAP_SRC) $(UNIT_SRC) $(UNIT_HELP_SRC) \
 	$(wildcard tests/bench/*.c tests/fuzz/*.c)
 CHECK_H := $(wildcard boot/*.h drivers/*.h drivers/*/*.h firmware/*.h \
 	firmware/*/*.h mailstore/*.h userdb/*.h mkusb/*.h tests/*/*.h)
@@ -392,7 +402,8 @@ fuzz: $(FUZZ)
 # ---- make test, bench, run: in QEMU ----------------------------------------------
 
 .PHONY: test bench bench-profile run
-test: all unit $(if $(SIM_SRC),sim) $(DEPS)/postfix.done $(DEPS)/peers.done
+test: all unit $(TAP) $(if $(SIM_SRC),sim) $(DEPS)/postfix.done \
+		$(DEPS)/peers.done $(DEPS)/net_peers.done
 	@$(PYTHON) -m pytest -q -p no:cacheprovider -n 2 --dist loadfile \
 		$(PYTEST_OPTIONS) tests/system
 

@@ -10,9 +10,10 @@
 #include "limits/judge.h"
 #include "menu/settings.h"
 #include "net/dns.h"
+#include "net/mdns.h"
 #include "net/net.h"
-#include "net/syslog.h"
 #include "net/sntp.h"
+#include "net/syslog.h"
 #include "net/tcp.h"
 #include "pop3/pop3_server.h"
 #include "smtp/smtp_server.h"
@@ -73,10 +74,10 @@ enum err service_init(void)
     if (err == OK)
         err = net_module_init((unsigned)connections);
     if (err == OK)
-        err = syslog_module_init();
-    if (err == OK)
         err = dns_module_init();
     sntp_module_init();
+    if (err == OK)
+        err = syslog_module_init();
     if (err == OK)
         err = account_module_init();
     if (err == OK)
@@ -131,10 +132,10 @@ void service_settings_changed(void)
 
     settings_network(&config);
     net_configure(&config);
-    settings_syslog(&syslog);
-    syslog_configure(&syslog, st_setting("hostname"));
     sntp_floor(strtoll(st_setting("time_floor"), NULL, 10), keep_floor);
     sntp_configure(st_setting("ntp"));
+    settings_syslog(&syslog);
+    syslog_configure(&syslog, st_setting("hostname"));
     state.configured = true;
 }
 
@@ -148,6 +149,7 @@ static void end(enum service_end how)
         smtp_server_stop();
         pop3_server_stop();
     }
+    mdns_stop();
     (void)net_flush();
     st_close();
     timer_start(&state.deadline, CLOSE_MS);

@@ -195,6 +195,7 @@ void settings_network(struct net_config *config)
     if (*gateway != '\0' && net_address_parse(gateway, &config->gateway) != OK)
         log_warn("settings", "bad gateway=\"%s\"", gateway);
     take_dns(config);
+    config->quiet = strcmp(st_setting("mdns"), "off") == 0;
     (void)snprintf(config->hostname, sizeof(config->hostname), "%.*s",
                    (int)strcspn(st_setting("hostname"), "."),
                    st_setting("hostname"));

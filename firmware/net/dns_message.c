@@ -269,6 +269,8 @@ static bool read_data(const struct reader *r, enum dns_type type,
     if (!dns_name_read(r->bytes, r->len, &at, &name) ||
         at != record->data_at + record->data_len)
         return false;
+    /* Compressed, it may end in the letters of the question, by chance. */
+    dns_name_lower(&name);
     dns_name_format(&name, answer->name);
     return true;
 }

@@ -12,6 +12,7 @@
 #include "net/ethernet.h"
 #include "net/icmp.h"
 #include "net/ipv4.h"
+#include "net/mdns.h"
 #include "net/tcp.h"
 #include "net/udp_input.h"
 #include <string.h>
@@ -30,6 +31,7 @@ static struct {
 
 static void address_none(void)
 {
+    mdns_address(0);
     arp_announce(0, NULL);
     ipv4_set_address(0, 0, 0);
     memset(&state.status.address, 0, sizeof(state.status.address));
@@ -59,6 +61,7 @@ static void address_up(uint32_t address, uint8_t prefix, uint32_t gateway)
     ipv4_set_address(address, prefix, gateway);
     log_info("net", "address=%s/%u",
              net_address_format(&state.status.address, text), prefix);
+    mdns_address(address);
 }
 
 static void take_servers(struct net_address servers[3], const uint32_t lease[3])
@@ -175,6 +178,7 @@ void net_configure(const struct net_config *config)
     state.config = *config;
     state.config.hostname[sizeof(state.config.hostname) - 1] = '\0';
     dhcp_forget();
+    mdns_configure(config->quiet ? "" : state.config.hostname);
     /* A link that has come up meanwhile begins with what is given here, once:
      * not by being seen, too. */
     state.configured = false;
@@ -212,6 +216,7 @@ enum err net_module_init(unsigned connections)
     icmp_module_init();
     udp_module_init();
     dhcp_module_init();
+    mdns_module_init();
     if (ipv4_module_init() != OK)
         return ERR_MEMORY;
     if (tcp_module_init(connections) != OK)

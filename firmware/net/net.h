@@ -14,7 +14,9 @@ struct net_config {
     uint8_t prefix_length;      /* of an IPv4 address, 0 to 32 */
     struct net_address gateway; /* all zero: none */
     struct net_address dns[3];  /* all zero: none, or those of DHCP */
-    char hostname[64];          /* first label, sent to the DHCP server */
+    char hostname[64];          /* first label, told to the DHCP server and to
+                                   the network by multicast DNS */
+    bool quiet;                 /* no multicast DNS */
 };
 
 enum net_state {

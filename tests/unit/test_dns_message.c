@@ -296,7 +296,7 @@ static void test_mx(void)
     build_record(&b, SECTION_ANSWER, "example", DNS_MX, 10, "\0\1\1x\300\14",
                  6);
     CHECK(reading() == DNS_READ_ANSWER &&
-          !strcasecmp(result.answers[0].name, "x.example"));
+          !strcmp(result.answers[0].name, "x.example"));
     answer(0);
     build_record(&b, SECTION_ANSWER, "example", DNS_MX, 10, "\0\1\300\60", 4);
     CHECK(reading() == DNS_READ_FAILED);
