@@ -41,8 +41,7 @@ ALL_DEPS := $(DEPS)/packages.done $(SQLITE)/sqlite3.c $(MUSL_SYSCALL_H) \
 	$(ARGON2)/argon2.c
 
 .PHONY: deps
-deps: $(ALL_DEPS) $(DEPS)/postfix.done $(DEPS)/peers.done \
-	$(DEPS)/net_peers.done
+deps: $(ALL_DEPS) $(DEPS)/postfix.done $(DEPS)/peers.done $(DEPS)/net_peers.done
 
 $(DEPS)/packages.done: deps.mk
 	@./deps.sh packages $(PACKAGES)
