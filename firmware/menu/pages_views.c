@@ -7,7 +7,7 @@
 #include "menu/screen.h"
 #include "net/tcp.h"
 #include "store/st.h"
-#include "userdb/user.h"
+#include "userdb/directory.h"
 #include <stddef.h>
 
 #define MIB (1024 * 1024)

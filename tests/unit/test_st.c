@@ -8,6 +8,8 @@
 #include "core/timer.h"
 #include "fake_machine.h"
 #include "ram_medium.h"
+#include "store/st_internal.h"
+#include "userdb/directory.h"
 #include "store/st_log.h"
 #include <stdlib.h>
 #include <string.h>
@@ -328,6 +330,8 @@ static enum err check_password(const char *text, const char *password)
     CHECK(UNTIL(finished[2]));
     return work.request.result;
 }
+
+#include "tests/unit/st_remotes.h"
 
 /* ---- Tests -------------------------------------------------------------- */
 
@@ -848,6 +852,7 @@ int main(void)
     test_gathering();
     test_one_bad();
     test_large();
+    test_remotes();
     test_shortage();
     test_cancel_and_forget();
     test_settings();
