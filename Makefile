@@ -3,6 +3,7 @@
 #   make run     a demo stick, booted in QEMU, mail ports forwarded
 #   make test    every test          make check   the quick static part
 #   make bench   the figures         make fuzz    the parsers, by libFuzzer
+#   make bench-peer   the figures next to those of Postfix + Dovecot (as root)
 #   make deps    what all of it stands on
 
 MAKEFLAGS += --no-builtin-rules --jobs=$(shell nproc)
@@ -421,19 +422,27 @@ fuzz: $(FUZZ)
 
 # ---- make test, bench, run: in QEMU ----------------------------------------------
 
-.PHONY: test bench bench-profile run
+.PHONY: test bench bench-peer bench-profile run
 test: all unit $(if $(SIM_SRC),sim) $(DEPS)/postfix.done $(DEPS)/peers.done
 	@$(PYTHON) -m pytest -q -p no:cacheprovider -n 2 --dist loadfile \
 		$(PYTEST_OPTIONS) tests/system
 
-bench: all $(DEPS)/postfix.done
+BENCH_CLIENTS := $(addprefix $B/bench/,pop3_load pop3_null)
+bench: all $(DEPS)/postfix.done $(BENCH_CLIENTS)
 	@$(PYTHON) tests/bench/bench.py $(BENCH_OPTIONS)
+
+bench-peer: all $(DEPS)/postfix.done $(BENCH_CLIENTS) $(PEER_IMAGE)
+	@$(PYTHON) tests/bench/bench.py --peer $(BENCH_OPTIONS)
+
+$(BENCH_CLIENTS): $B/bench/%: tests/bench/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=c17 -D_GNU_SOURCE -O2 $(WARNINGS) -o $@ $<
 
 $B/bench/%.so: tests/bench/%.c
 	@mkdir -p $(@D)
 	$(CC) -std=c17 -O2 $(WARNINGS) -shared -fPIC -o $@ $<
 
-bench-profile: all $(DEPS)/postfix.done $B/bench/profile_plugin.so
+bench-profile: all $(DEPS)/postfix.done $(BENCH_CLIENTS) $B/bench/profile_plugin.so
 	@$(PYTHON) tests/bench/profile.py $(BENCH_OPTIONS)
 
 run: all

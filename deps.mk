@@ -87,3 +87,11 @@ $(DEPS)/peers.done: | $(DEPS)/packages.done
 	@for name in $(PEERS); do \
 		./deps.sh unpack $$name $(DEPS)/$$name || exit 1; done
 	@touch $@
+
+# The machine that `make bench-peer` compares with: Debian's packages in an image
+# of a stick. Made as root, from the archive that this computer's apt uses.
+PEER_PACKAGES := mmdebstrap e2fsprogs
+PEER_IMAGE := $(DEPS)/peer.img
+$(PEER_IMAGE): $(shell find tests/bench/peer -type f ! -name '*.pyc') \
+		| $(DEPS)/packages.done
+	@tests/bench/peer/build.sh $@ $(DEPS)/peer.log $(PEER_PACKAGES)
