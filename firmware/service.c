@@ -7,6 +7,7 @@
 #include "core/machine.h"
 #include "core/memory.h"
 #include "core/timer.h"
+#include "limits/judge.h"
 #include "menu/settings.h"
 #include "net/dns.h"
 #include "net/mdns.h"
@@ -79,6 +80,10 @@ enum err service_init(void)
         err = syslog_module_init();
     if (err == OK)
         err = account_module_init();
+    if (err == OK)
+        err = limits_init((unsigned)connections);
+    if (err == OK)
+        err = limits_judge_init((unsigned)connections / 64 + 8);
     if (err == OK)
         err = smtp_server_init((unsigned)connections * 3 / 4);
     if (err == OK)

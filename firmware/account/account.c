@@ -153,13 +153,15 @@ static void accept(const struct user *user)
 
 static void refuse(void)
 {
+    const struct user *user = directory_user_by_id(state.user_id);
     struct account_login *login = state.checking;
     char peer[NET_ADDRESS_TEXT];
 
     brake_raise(BRAKE_NETWORK, state.prefix_key);
     brake_raise(BRAKE_ACCOUNT, state.user_key);
-    log_info("account", "login refused user=%lld peer=%s score=%u",
-             (long long)state.user_id, net_address_format(&state.peer, peer),
+    log_info("account", "login refused user=%s client=%s score=%u",
+             user != NULL ? user->name : "-",
+             net_address_format(&state.peer, peer),
              brake_score(BRAKE_NETWORK, state.prefix_key));
     if (login == NULL)
         return;

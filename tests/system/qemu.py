@@ -196,7 +196,7 @@ class Monitor:
         elif "QMP" not in item:
             self.answers.put(item)
 
-    def command(self, name, limit_s=30, **arguments):
+    def command(self, name, /, limit_s=30, **arguments):
         text = {"execute": name}
         if arguments:
             text["arguments"] = {key.replace("_", "-"): value
