@@ -265,6 +265,8 @@ static enum err take_memory(size_t buffer_bytes)
 
     if (!err)
         err = st_request_init();
+    if (!err)
+        err = st_log_init();
     if (err)
         return err;
     st_context.directory_bytes = directory;

@@ -66,6 +66,11 @@ size_t st_inbound_write(struct st_inbound *inbound, const void *data,
 /* st_inbound_size - bytes written so far. */
 uint64_t st_inbound_size(const struct st_inbound *inbound);
 
+/* st_inbound_id - the id that the message has in the store once it is there,
+ * for lines of the log (core/log.h) about it: what is logged before
+ * st_inbound_commit() gets onto the stick with the message itself. */
+int64_t st_inbound_id(const struct st_inbound *inbound);
+
 /* Who a message is from and for. */
 struct st_envelope {
     const char *sender; /* reverse-path without brackets, "" for the null one */

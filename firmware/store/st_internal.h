@@ -123,6 +123,21 @@ bool st_inbound_run(void);
 void st_inbound_lose(void);
 void st_inbound_figures(struct st_figures *figures);
 
+/* st_log.c */
+enum err st_log_init(void) MUST_CHECK;
+/* st_log_waits - whether lines wait in memory. st_log_due - whether they have
+ * waited so long that they get a transaction of their own. */
+bool st_log_waits(void);
+bool st_log_due(void);
+/* The writer: st_log_drain - puts what waits into the open transaction;
+ * st_log_committed - it has become durable; st_log_postpone - it was rolled
+ * back, and goes with a later one; st_log_give_up - what waits cannot be
+ * stored. */
+enum err st_log_drain(struct store *store) MUST_CHECK;
+void st_log_committed(void);
+void st_log_postpone(void);
+void st_log_give_up(void);
+
 /* st_request.c */
 enum err st_request_init(void) MUST_CHECK;
 void st_reader_main(void *argument);
