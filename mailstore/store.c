@@ -15,6 +15,8 @@
 #define RESERVE_SHARE     256
 /* The WAL is moved, whoever else may not have done it, before it is so full. */
 #define WAL_FULL_PART 2
+/* Instructions of SQLite's machine between two pauses: below a millisecond. */
+#define PAUSE_STEPS 4000
 
 static const char *const texts[STATEMENTS] = {
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -50,7 +52,8 @@ static const char *const texts[STATEMENTS] = {
     [SQL_BODY_GET] = "SELECT Bytes FROM body WHERE BodyID=?1",
     [SQL_BODY_SIZES] = "SELECT length(Bytes) FROM body WHERE BodyID"
                        " BETWEEN ?1<<12 AND ?1<<12|4095 ORDER BY BodyID",
-    [SQL_ENTRY_MAIL] = "SELECT MailID FROM entry WHERE MailboxID=?1 AND UID=?2",
+    [SQL_ENTRY_MAIL] = "SELECT MailID,Bytes FROM entry WHERE MailboxID=?1"
+                       " AND UID=?2",
     [SQL_ENTRY_DROP] = "DELETE FROM entry WHERE MailboxID=?1 AND UID=?2",
     [SQL_MESSAGE_HELD] = "SELECT 1 FROM entry WHERE MailID=?1 UNION ALL"
                          " SELECT 1 FROM outgoing WHERE MailID=?1 LIMIT 1",
@@ -58,6 +61,12 @@ static const char *const texts[STATEMENTS] = {
     [SQL_OUTGOING_PUT] = "INSERT INTO outgoing VALUES(?1,?2,?3,?4,?5,?6,?7)",
     [SQL_QUEUE_PUT] = "INSERT INTO queue(MailID,Recipient,ORcpt,Notify,NextMs)"
                       " VALUES(?1,?2,?3,?4,?5)",
+    [SQL_USAGE] = "SELECT CAST(total(Bytes) AS INTEGER) FROM entry WHERE"
+                  " MailboxID IN (SELECT MailboxID FROM mailbox WHERE"
+                  " UserID=?1)",
+    [SQL_LOGIN_PUT] = "INSERT OR REPLACE INTO login SELECT UserID,?2,?3,?4"
+                      " FROM user WHERE UserID=?1",
+    [SQL_MAILBOX_USER] = "SELECT UserID FROM mailbox WHERE MailboxID=?1",
 };
 
 static struct {
@@ -216,6 +225,8 @@ enum err store_commit(struct store *store)
     enum err err = store_run(store, store_statement(store, SQL_COMMIT));
 
     store->in_transaction = !sqlite3_get_autocommit(store->db);
+    if (!err)
+        store_usage_end(store, false);
     return err;
 }
 
@@ -224,6 +235,7 @@ void store_rollback(struct store *store)
     int64_t limit = 0;
 
     store->in_transaction = false;
+    store_usage_end(store, true);
     store->log_known = false;
     /* Some errors have rolled back already. */
     if (!sqlite3_get_autocommit(store->db) &&
@@ -304,6 +316,7 @@ void store_close(struct store *store)
     if (!store)
         return;
     sqlite3_free(store->part);
+    sqlite3_free(store->changes);
     for (int i = 0; i < STATEMENTS; i++)
         sqlite3_finalize(store->statements[i]);
     sqlite3_close_v2(store->db);
@@ -347,6 +360,20 @@ static enum err set_limits(struct store *store)
         store->pages_reserve = RESERVE_PAGES_MIN;
     snprintf(sql, sizeof sql, "PRAGMA max_page_count=%u", store->pages_max);
     return store_exec(store, sql);
+}
+
+static int call_pause(void *context)
+{
+    struct store *store = context;
+
+    store->pause();
+    return 0;
+}
+
+void store_set_pause(struct store *store, void (*pause)(void))
+{
+    store->pause = pause;
+    sqlite3_progress_handler(store->db, PAUSE_STEPS, call_pause, store);
 }
 
 static enum err set_up(struct store *store)

@@ -9,6 +9,7 @@
 #include "fake_machine.h"
 #include "ram_medium.h"
 #include "store/st_log.h"
+#include "store/st_user.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -416,6 +417,70 @@ static void test_group_commit(void)
     st_maildrop_close(&drop);
 }
 
+static bool used_is(int64_t user, uint64_t bytes)
+{
+    struct st_user known;
+
+    return st_user(user, &known) && known.counted && known.used_bytes == bytes;
+}
+
+/* What users take up is counted after the start and kept right by deliveries,
+ * also while it is being counted, by removals, and by what fails. */
+static void test_usage(void)
+{
+    static struct sent sent[20];
+    struct st_delete deletion = {0};
+    struct st_maildrop drop;
+    struct st_user known;
+    uint32_t uid;
+
+    CHECK(!st_user(12345, &known));
+    CHECK(UNTIL(used_is(user_ids[0], 30 * SMALL_BYTES)));
+    CHECK(UNTIL(used_is(user_ids[2], 0)));
+    for (unsigned i = 0; i < 20; i++)
+        send_small(&sent[i], i == 3 ? 999 : user_ids[0], (uint8_t)i);
+    CHECK(UNTIL(all_answered(sent, 20)));
+    CHECK(sent[3].result != OK);
+    CHECK(used_is(user_ids[0], 49 * SMALL_BYTES));
+    CHECK(open_drop(&drop, user_ids[0]) == OK);
+    CHECK(drop.drop.bytes == 49 * SMALL_BYTES);
+    deletion.mailbox_id = drop.drop.mailbox_id;
+    deletion.uids = &uid;
+    deletion.count = 1;
+    deletion.request.done = on_request;
+    deletion.request.context = &finished[0];
+    for (unsigned i = 0; i < 19; i++) {
+        uid = store_entry_at(&drop.drop, 30 + i)->uid;
+        finished[0] = false;
+        st_delete(&deletion);
+        CHECK(UNTIL(finished[0]) && deletion.request.result == OK);
+    }
+    st_maildrop_close(&drop);
+    CHECK(used_is(user_ids[0], 30 * SMALL_BYTES));
+}
+
+/* A login is written with what is written anyway, and once a minute at most. */
+static void test_last_login(void)
+{
+    struct st_user known;
+    struct sent sent;
+    uint64_t flushes;
+
+    for (int i = 0; i < 200000; i++) /* what went before comes to rest */
+        turn();
+    flushes = sticks[0].flushes;
+    st_user_login(user_ids[1], "192.0.2.7", "pop3");
+    CHECK(st_user(user_ids[1], &known));
+    CHECK(strcmp(known.login.address, "192.0.2.7") == 0);
+    for (int i = 0; i < 300000; i++) /* half a minute */
+        turn();
+    CHECK(sticks[0].flushes == flushes);
+    send_small(&sent, user_ids[1], 5);
+    CHECK(UNTIL(sent.answered) && sent.result == OK);
+    CHECK(sticks[0].flushes == flushes + 1);
+    st_user_login(user_ids[1], "192.0.2.8", "smtp");
+}
+
 /* New requests gather while the stick is busy with the batch before. */
 static void test_gathering(void)
 {
@@ -549,6 +614,7 @@ static void test_gone(void)
 {
     static struct sent sent[10], open_one, begun;
     struct st_maildrop drop;
+    struct st_user known;
     unsigned ok = 0, gone = 0;
 
     CHECK(open_drop(&drop, user_ids[1]) == OK);
@@ -596,7 +662,11 @@ static void test_gone(void)
     CHECK(UNTIL(sent[0].answered) && sent[0].result == OK);
     CHECK(stored_right(&sent[0]));
     CHECK(check_password(hash, "password") == OK);
+    CHECK(UNTIL(st_user(user_ids[1], &known) && known.login.time_ms));
+    CHECK(strcmp(known.login.address, "192.0.2.7") == 0);
+    CHECK(UNTIL(st_user(user_ids[1], &known) && known.counted));
     CHECK(open_drop(&drop, user_ids[1]) == OK);
+    CHECK(drop.drop.bytes == known.used_bytes);
     st_maildrop_close(&drop);
 }
 
@@ -845,6 +915,8 @@ int main(void)
     test_passwords();
     test_deferred();
     test_group_commit();
+    test_usage();
+    test_last_login();
     test_gathering();
     test_one_bad();
     test_large();
