@@ -72,6 +72,8 @@ static const char *const texts[STATEMENTS] = {
                   " UserID=?1)",
     [SQL_LOGIN_PUT] = "INSERT OR REPLACE INTO login SELECT UserID,?2,?3,?4"
                       " FROM user WHERE UserID=?1",
+    [SQL_USER_CHANGE] = "UPDATE user SET FullName=?2,Password=?3,QuotaBytes=?4,"
+                        "Admin=?5,Enabled=?6 WHERE UserID=?1",
     [SQL_MAILBOX_USER] = "SELECT UserID FROM mailbox WHERE MailboxID=?1",
 };
 

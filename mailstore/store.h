@@ -90,6 +90,10 @@ enum err store_list_settings(struct store *store,
 
 /* store_user_add - a user with empty mailboxes; fills user->id. ERR_EXISTS. */
 enum err store_user_add(struct store *store, struct user *user) MUST_CHECK;
+/* store_user_change - everything but the name of the user with user->id.
+ * ERR_NOT_FOUND. */
+enum err store_user_change(struct store *store,
+                           const struct user *user) MUST_CHECK;
 enum err store_alias_add(struct store *store, const char *alias,
                          int64_t user_id) MUST_CHECK;
 

@@ -45,6 +45,7 @@ enum statement {
     SQL_USAGE,
     SQL_LOGIN_PUT,
     SQL_MAILBOX_USER,
+    SQL_USER_CHANGE,
     STATEMENTS
 };
 

@@ -95,12 +95,16 @@ static void copy_text(sqlite3_stmt *statement, int column, char *to,
 }
 
 enum err store_list_logins(struct store *store,
-                           enum err (*each)(void *context,
+                           enum err (*each)(void *context, const char *user,
                                             const struct store_login *login),
                            void *context)
 {
-    static const char sql[] = "SELECT UserID,TimeMs,Address,Service FROM login";
+    static const char sql[] =
+        "SELECT UserID,TimeMs,Address,Service,Name FROM login"
+        " JOIN user USING(UserID) ORDER BY Name";
+
     struct store_login login;
+    char user[USER_NAME_BYTES];
     sqlite3_stmt *statement;
     int code = sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL);
     enum err err = store_error(store, code);
@@ -110,7 +114,8 @@ enum err store_list_logins(struct store *store,
         login.time_ms = sqlite3_column_int64(statement, 1);
         copy_text(statement, 2, login.address, sizeof login.address);
         copy_text(statement, 3, login.service, sizeof login.service);
-        err = each(context, &login);
+        copy_text(statement, 4, user, sizeof user);
+        err = each(context, user, &login);
     }
     if (!err)
         err = store_error(store, code);

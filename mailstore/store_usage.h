@@ -26,12 +26,12 @@ struct store_login {
 };
 
 /* store_login_put - the user's last login (writer); one that is not there any
- * more is no error. store_list_logins - all of them; a callback's error ends
- * the listing and is returned. */
+ * more is no error. store_list_logins - all of them, in order of the users'
+ * names; a callback's error ends the listing and is returned. */
 enum err store_login_put(struct store *store,
                          const struct store_login *login) MUST_CHECK;
 enum err store_list_logins(struct store *store,
-                           enum err (*each)(void *context,
+                           enum err (*each)(void *context, const char *user,
                                             const struct store_login *login),
                            void *context) MUST_CHECK;
 

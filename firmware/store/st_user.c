@@ -9,6 +9,7 @@
  * Invariant: a row that is counted, or is being counted, hears of every change;
  * one that is not yet needs none. */
 #include "store/st_user.h"
+#include "core/log.h"
 #include "core/memory.h"
 #include "st_internal.h"
 #include <stdio.h>
@@ -143,11 +144,13 @@ static void counted(struct st_request *request)
     count_next();
 }
 
-static enum err take_login(void *context, const struct store_login *login)
+static enum err take_login(void *context, const char *name,
+                           const struct store_login *login)
 {
     struct row *row = row_of(login->user_id);
 
     (void)context;
+    (void)name;
     if (row && row->user.login.time_ms < login->time_ms)
         row->user.login = *login;
     return OK;
@@ -289,6 +292,43 @@ void st_user_give_up(void)
     for (unsigned i = 0; i < state.dirty_count; i++)
         state.dirty[i]->dirty = false;
     state.dirty_count = state.writing = 0;
+}
+
+/* ---- Changes ------------------------------------------------------------ */
+
+static void put_user(struct st_request *request, struct store *store)
+{
+    struct st_user_put *put = (struct st_user_put *)request;
+
+    request->result = put->added ? store_user_add(store, &put->user)
+                                 : store_user_change(store, &put->user);
+    /* Whatever becomes of it, the directory is what the store has then. */
+    st_context.reload_due = true;
+}
+
+/* At once, so that nobody gets in with an old password while the directory is
+ * being read again. */
+static void user_is_put(struct st_request *request)
+{
+    struct st_user_put *put = request->context;
+    enum err err = OK;
+
+    if (!request->result)
+        err = put->added ? directory_add_user(&put->user)
+                         : directory_update_user(&put->user);
+    if (err)
+        log_debug("st", "user is in the directory when it was read again");
+    st_user_go_on();
+    put->done(put);
+}
+
+void st_user_put(struct st_user_put *put)
+{
+    put->request.work = put_user;
+    put->request.done = user_is_put;
+    put->request.context = put;
+    put->added = put->user.id == 0;
+    st_queue(&st_context.writes, &put->request);
 }
 
 /* ---- Start -------------------------------------------------------------- */

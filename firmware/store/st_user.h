@@ -10,6 +10,7 @@
 #define STORE_ST_USER_H
 
 #include "mailstore/store_usage.h"
+#include "store/st.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -26,5 +27,18 @@ bool st_user(int64_t user_id, struct st_user *user);
 /* st_user_login - somebody has logged in just now. address: as text. service:
  * at most 7 characters. */
 void st_user_login(int64_t user_id, const char *address, const char *service);
+
+struct st_user_put {
+    struct st_request request; /* ERR_EXISTS: the name is another's;
+                                  ERR_NOT_FOUND, ERR_INVALID, ERR_FULL */
+    struct user user;          /* id 0: a new one, which gets its id */
+    void (*done)(struct st_user_put *put); /* instead of the request's */
+    void *context;
+    bool added; /* st_user.c's own */
+};
+
+/* st_user_put - adds a user, resp. changes everything but the name of one. The
+ * directory has it when done() is called. */
+void st_user_put(struct st_user_put *put);
 
 #endif

@@ -146,6 +146,58 @@ static void test_usage(void)
     CHECK(used_is(user_ids[0], 30 * SMALL_BYTES));
 }
 
+static bool put_done;
+
+static void on_put(struct st_user_put *put)
+{
+    (void)put;
+    put_done = true;
+}
+
+static enum err put_user(struct st_user_put *put)
+{
+    put->done = on_put;
+    put_done = false;
+    st_user_put(put);
+    CHECK(!put_done);
+    CHECK(UNTIL(put_done));
+    return put->request.result;
+}
+
+/* A user is added and changed while deliveries go on; the directory knows. */
+static void test_put_user(void)
+{
+    static struct sent sent[5];
+    struct st_user_put put = {.user = {.enabled = true}};
+    const struct user *user;
+    struct st_user known;
+
+    strcpy(put.user.name, "Dora");
+    strcpy(put.user.hash, hash);
+    for (unsigned i = 0; i < 5; i++)
+        send_small(&sent[i], i == 3 ? 999 : user_ids[1], 9);
+    CHECK(put_user(&put) == OK && put.user.id > user_ids[2]);
+    CHECK(UNTIL(all_answered(sent, 5)) && sent[0].result == OK);
+    user = directory_find_user("dora", 4);
+    CHECK(user && user->id == put.user.id && user->quota_bytes == 0);
+    CHECK(UNTIL(st_user(put.user.id, &known) && known.counted));
+    put.user.quota_bytes = 77;
+    put.user.enabled = false;
+    CHECK(put_user(&put) == OK);
+    user = directory_user_by_id(put.user.id);
+    CHECK(user && user->quota_bytes == 77 && !user->enabled);
+    for (int i = 0; i < 1000; i++)
+        turn();
+    user = directory_user_by_id(put.user.id);
+    CHECK(user && user->quota_bytes == 77 && !user->enabled);
+    CHECK(directory_user_count() == 4);
+    put.user.id = 0;
+    CHECK(put_user(&put) == ERR_EXISTS);
+    put.user.id = 4711;
+    CHECK(put_user(&put) == ERR_NOT_FOUND);
+    CHECK(directory_user_count() == 4);
+}
+
 /* A login is written with what is written anyway, and once a minute at most. */
 static void test_last_login(void)
 {
@@ -293,7 +345,7 @@ static void test_settings(void)
     CHECK(UNTIL(finished[0]) && setting.request.result == OK);
     CHECK(strcmp(st_setting("domains"), "example.org second.example") == 0);
     CHECK(UNTIL(directory_is_local_domain("second.example", 14)));
-    CHECK(directory_user_count() == 3);
+    CHECK(directory_user_count() == 4);
     CHECK(strcmp(st_setting("no such key"), "") == 0);
 }
 
@@ -604,6 +656,7 @@ int main(void)
     test_group_commit();
     test_usage();
     test_last_login();
+    test_put_user();
     test_gathering();
     test_one_bad();
     test_large();
