@@ -111,8 +111,6 @@ static enum err open_connections(const struct store_place *place)
         err = st_reload_directory();
     if (!err)
         st_user_opened(ST_WRITER->store);
-    if (!err)
-        err = store_figures(ST_WRITER->store, &st_context.figures.store);
     if (err)
         st_shut_store();
     return err;

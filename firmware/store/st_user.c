@@ -44,7 +44,7 @@ static struct {
     /* Counting: one user at a time. */
     struct st_request request;
     bool counting;
-    bool logins_read;
+    bool all_read;
     size_t next; /* in the directory */
     int64_t user_id;
     unsigned tries;
@@ -156,12 +156,16 @@ static enum err take_login(void *context, const char *name,
     return OK;
 }
 
-static void read_logins(struct st_request *request, struct store *store)
+/* What is read once, and the figures of the whole store, which take as long as
+ * it is big. */
+static void read_all(struct st_request *request, struct store *store)
 {
     request->result = store_list_logins(store, take_login, NULL);
+    if (!request->result)
+        request->result = store_figures(store, &st_context.figures.store);
 }
 
-static void logins_are_read(struct st_request *request)
+static void all_is_read(struct st_request *request)
 {
     state.counting = false;
     if (request->result != ERR_GONE)
@@ -183,9 +187,9 @@ static void count_next(void)
 
     if (state.counting)
         return;
-    if (!state.logins_read) {
-        state.logins_read = true;
-        ask(read_logins, logins_are_read, &st_context.reads);
+    if (!state.all_read) {
+        state.all_read = true;
+        ask(read_all, all_is_read, &st_context.reads);
         return;
     }
     while ((user = directory_user_at(state.next)) != NULL) {
@@ -207,7 +211,7 @@ void st_user_opened(struct store *store)
     state.count = state.dirty_count = state.writing = 0;
     state.due = false;
     timer_stop(&state.timer);
-    state.logins_read = false;
+    state.all_read = false;
     state.tries = 0;
     state.next = 0;
     store_watch_usage(store, usage_changed);
