@@ -5,11 +5,16 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Page cache: half of the heap, shared by all connections. */
-#define HEAP_MIN        (8 * 1024 * 1024)
-#define HEAP_ALLOC_MIN  64
-#define LOOKASIDE_BYTES 512
-#define LOOKASIDE_COUNT 64
+/* Page cache: two thirds of the heap, shared by all connections: of these the
+ * writer may hold so much, which is where deliveries to many mailboxes find
+ * their pages again, and each reader so much. */
+#define HEAP_MIN            (8 * 1024 * 1024)
+#define HEAP_ALLOC_MIN      64
+#define CACHE_SHARE(bytes)  ((bytes) / 3 * 2)
+#define WRITER_SHARE(slots) ((slots) / 3 * 2)
+#define READER_SHARE(slots) ((slots) / 10)
+#define LOOKASIDE_BYTES     512
+#define LOOKASIDE_COUNT     64
 /* Pages that deliveries leave free so that messages can still be deleted. */
 #define RESERVE_PAGES_MIN 64
 #define RESERVE_SHARE     256
@@ -79,6 +84,7 @@ static const char *const texts[STATEMENTS] = {
 
 static struct {
     char open_message[128];
+    size_t cache_slots; /* pages */
 } state;
 
 enum err store_module_init(void *heap, size_t bytes,
@@ -98,7 +104,8 @@ enum err store_module_init(void *heap, size_t bytes,
     if (sqlite3_config(SQLITE_CONFIG_PCACHE_HDRSZ, &header) != SQLITE_OK)
         return ERR_INVALID;
     slot = (VOLUME_PAGE_BYTES + (size_t)header + 7) & ~(size_t)7;
-    slots = bytes / 2 / slot;
+    slots = CACHE_SHARE(bytes) / slot;
+    state.cache_slots = slots;
     if (sqlite3_config(SQLITE_CONFIG_PAGECACHE, at, (int)slot, (int)slots) !=
             SQLITE_OK ||
         sqlite3_config(SQLITE_CONFIG_HEAP, at + slot * slots,
@@ -386,13 +393,17 @@ void store_set_pause(struct store *store, void (*pause)(void))
 
 static enum err set_up(struct store *store)
 {
-    return store_exec(store, store->writer ? "PRAGMA synchronous=FULL;"
-                                             "PRAGMA foreign_keys=ON;"
-                                             "PRAGMA wal_autocheckpoint=0;"
-                                             "PRAGMA cache_size=500"
-                                           : "PRAGMA query_only=ON;"
-                                             "PRAGMA wal_autocheckpoint=0;"
-                                             "PRAGMA cache_size=100");
+    size_t pages = store->writer ? WRITER_SHARE(state.cache_slots)
+                                 : READER_SHARE(state.cache_slots);
+    char sql[128];
+
+    snprintf(sql, sizeof sql,
+             "%s;PRAGMA wal_autocheckpoint=0;PRAGMA "
+             "cache_size=%zu",
+             store->writer ? "PRAGMA synchronous=FULL;PRAGMA foreign_keys=ON"
+                           : "PRAGMA query_only=ON",
+             pages);
+    return store_exec(store, sql);
 }
 
 /* Whether this is a store, and one of ours; a writer may open one of the

@@ -8,7 +8,7 @@
 #include "core/log.h"
 
 /* Frames in the WAL from which on it is moved even under load. */
-#define CHECKPOINT_PAGES 2000
+#define CHECKPOINT_PAGES 4000
 /* Without requests for so long, the WAL is moved however short it is. */
 #define IDLE_MS 2000
 

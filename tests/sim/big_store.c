@@ -30,6 +30,7 @@ struct figures {
     double login_ms[READERS], login_processor_ms[READERS];
     unsigned count[READERS];
     double ready_seconds;
+    double reads, writes, kib_written, flushes; /* a message */
 };
 
 struct client {
@@ -49,6 +50,7 @@ static struct {
     unsigned running;
     uint64_t begun_ns;
     double begun_processor;
+    struct machine_disk_info begun_stick;
     struct sim_random random;
     struct sim_event start;
 } state;
@@ -66,8 +68,18 @@ static double processor(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
+/* What the stick has done so far. */
+static struct machine_disk_info stick(void)
+{
+    struct machine_disk_info info;
+
+    machine_disk_info(0, &info);
+    return info;
+}
+
 static void begin_measuring(void)
 {
+    state.begun_stick = stick();
     state.begun_ns = sim_now();
     state.begun_processor = processor();
 }
@@ -253,12 +265,19 @@ static void send_body(struct client *client)
 
 static void sender_is_done(void)
 {
+    const struct machine_disk_info *then = &state.begun_stick, now = stick();
     struct figures *figures = now_measured();
+    const double sent = SENDERS * EACH;
 
     if (--state.running > 0)
         return;
     figures->smtp_seconds = (double)(sim_now() - state.begun_ns) / 1e9;
     figures->smtp_processor = processor() - state.begun_processor;
+    figures->reads = (double)(now.reads - then->reads) / sent;
+    figures->writes = (double)(now.writes - then->writes) / sent;
+    figures->flushes = (double)(now.flushes - then->flushes) / sent;
+    figures->kib_written =
+        (double)(now.bytes_written - then->bytes_written) / 1024 / sent;
     sim_shared->accepted += SENDERS * EACH;
     next_reader();
 }
@@ -388,7 +407,7 @@ static bool run(void)
 static void print_row(const char *what, double empty, double full,
                       const char *unit)
 {
-    printf("  %-44s %9.1f %9.1f %s\n", what, empty, full, unit);
+    printf("  %-44s %9.2f %9.2f %s\n", what, empty, full, unit);
 }
 
 static void report(void)
@@ -405,6 +424,11 @@ static void report(void)
               sent / full->smtp_seconds, "messages/s on the simulated PC");
     print_row("the same by the processor", sent / empty->smtp_processor,
               sent / full->smtp_processor, "messages/s of this processor");
+    print_row("  reads a message", empty->reads, full->reads, "");
+    print_row("  writes a message", empty->writes, full->writes, "");
+    print_row("  KiB written a message", empty->kib_written, full->kib_written,
+              "");
+    print_row("  flushes a message", empty->flushes, full->flushes, "");
     for (unsigned i = 0; i < READERS; i++) {
         printf("  %s (%u, %u messages)\n", names[i], empty->count[i],
                full->count[i]);
