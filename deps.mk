@@ -6,6 +6,8 @@ DEPS := build/deps
 # Building the AO and mkusb.
 PACKAGES := gcc binutils nasm make pkg-config libusb-1.0-0-dev \
 	dpkg-dev tcl8.6 libc6-dev
+# OVMF: UEFI for QEMU.
+PACKAGES += ovmf
 # Writing sticks (mkusb calls these).
 PACKAGES += mtools syslinux syslinux-common
 # Running, testing, checking.
@@ -31,10 +33,12 @@ SQLITE := $(DEPS)/sqlite
 MUSL := $(DEPS)/src/musl
 MUSL_SYSCALL_H := $(MUSL)/obj/include/bits/syscall.h
 ARGON2 := $(DEPS)/src/cryptsetup/lib/crypto_backend/argon2
+# What every target needs.
+ALL_DEPS := $(DEPS)/packages.done $(SQLITE)/sqlite3.c $(MUSL_SYSCALL_H) \
+	$(ARGON2)/argon2.c
 
 .PHONY: deps
-deps: $(DEPS)/packages.done $(SQLITE)/sqlite3.c $(MUSL_SYSCALL_H) $(ARGON2)/argon2.c \
-	$(DEPS)/postfix.done $(DEPS)/peers.done
+deps: $(ALL_DEPS) $(DEPS)/postfix.done $(DEPS)/peers.done
 
 $(DEPS)/packages.done: deps.mk
 	@./deps.sh packages $(PACKAGES)
@@ -63,6 +67,12 @@ $(MUSL_SYSCALL_H): $(DEPS)/musl.done
 
 $(ARGON2)/argon2.c: | $(DEPS)/packages.done
 	@./deps.sh source cryptsetup $(CRYPTSETUP_TARBALL) $(CRYPTSETUP_SHA256)
+
+# The fonts of the framebuffer.
+FONTS := $(DEPS)/console-setup/usr/share/consolefonts
+$(DEPS)/console-setup.done: | $(DEPS)/packages.done
+	@./deps.sh unpack console-setup-linux $(DEPS)/console-setup
+	@touch $@
 
 # smtp-source, the load generator, without installing a mail server.
 POSTFIX := $(DEPS)/postfix

@@ -140,6 +140,6 @@ void service_run(void)
         state.running = true;
         smtp_server_start();
         pop3_server_start();
-        log_info("service", "serving smtp=25 pop3=110");
+        log_info("service", "serving smtp=25 submission=587 pop3=110");
     }
 }

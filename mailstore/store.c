@@ -42,7 +42,8 @@ static const char *const texts[STATEMENTS] = {
                        " OFFSET ?2)",
     [SQL_USER_ADD] = "INSERT INTO user(Name,FullName,Password,QuotaBytes,Admin,"
                      "Enabled) VALUES(?1,?2,?3,?4,?5,?6)",
-    [SQL_ALIAS_ADD] = "INSERT INTO alias(Alias,UserID) VALUES(?1,?2)",
+    [SQL_ALIAS_ADD] = "INSERT INTO alias(Alias,UserID,Address)"
+                      " VALUES(?1,?2,?3)",
     [SQL_MAILBOX_ADD] = "INSERT INTO mailbox(UserID,Name,UIDValidity)"
                         " VALUES(?1,?2,?3)",
     [SQL_BODY_PUT] = "INSERT INTO body VALUES(?1,?2)",

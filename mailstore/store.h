@@ -75,7 +75,9 @@ const char *store_message(struct store *store);
 /* ---- Settings and users ------------------------------------------------ */
 
 /* Keys in use: "store_id" (16 hex digits), "hostname", "domains" (separated by
- * spaces), "address" ("dhcp" or "a.b.c.d/n"), "gateway", "dns" (spaces). */
+ * spaces), "address" ("dhcp" or "a.b.c.d/n"), "gateway", "dns" (spaces),
+ * "tag_separator" (characters, or "none"), "domain:NAME" ("closed", "size=N";
+ * see directory_limit_domain()). */
 enum err store_setting_get(struct store *store, const char *key, char *value,
                            size_t value_bytes) MUST_CHECK;
 enum err store_setting_put(struct store *store, const char *key,
@@ -94,8 +96,13 @@ enum err store_user_add(struct store *store, struct user *user) MUST_CHECK;
  * ERR_NOT_FOUND. */
 enum err store_user_change(struct store *store,
                            const struct user *user) MUST_CHECK;
+/* store_alias_add, store_forward_add - mail for the alias goes to that user,
+ * resp. on to that address, besides what it goes to already: see directory.h.
+ * ERR_EXISTS (this very pair), ERR_NOT_FOUND (user), ERR_INVALID. */
 enum err store_alias_add(struct store *store, const char *alias,
                          int64_t user_id) MUST_CHECK;
+enum err store_forward_add(struct store *store, const char *alias,
+                           const char *address) MUST_CHECK;
 
 /* store_load_directory - fills userdb's directory with all users, aliases and
  * domains. Call directory_init() first. */

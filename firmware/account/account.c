@@ -20,6 +20,7 @@
 #include "core/check.h"
 #include "core/log.h"
 #include "store/st_user.h"
+#include "userdb/directory.h"
 #include <string.h>
 
 #define WAITING_MAX 512

@@ -12,6 +12,7 @@
 #include "net/tcp.h"
 #include "pop3/pop3_server.h"
 #include "smtp/smtp_server.h"
+#include "smtp/smtp_settings.h"
 #include "store/st.h"
 #include <stdio.h>
 
@@ -130,6 +131,14 @@ static void draw_table(unsigned row)
                   (unsigned long long)st.commits);
 }
 
+static void draw_warnings(unsigned row)
+{
+    if (smtp_settings()->auth_clear)
+        screen_text(row, 2, SCREEN_WARNING,
+                    "Passwords travel in clear (setting auth_clear): only in "
+                    "a network you trust");
+}
+
 static void draw_log(unsigned row)
 {
     unsigned bottom = PAGE_LAST_ROW + 1;
@@ -163,6 +172,7 @@ static void draw(void)
                 st_state_text());
     draw_stick(ROW_STORE + 1);
     draw_table(ROW_TABLE);
+    draw_warnings(ROW_LOG - 1);
     draw_log(ROW_LOG);
 }
 

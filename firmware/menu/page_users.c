@@ -9,6 +9,7 @@
 #include "menu/screen.h"
 #include "protocol/text.h"
 #include "store/st_user.h"
+#include "userdb/directory.h"
 #include "userdb/user.h"
 #include <stdio.h>
 #include <string.h>

@@ -4,6 +4,7 @@
  *   size=1045 local=anna,bert remote=<x@y>,<z@y> */
 #include "core/log.h"
 #include "smtp/smtp_session.h"
+#include "userdb/directory.h"
 #include <string.h>
 
 /* Of the recipients; who does not fit is counted: "+93". */

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-static void format_date(struct text *text, int64_t unix_ms)
+void smtp_date_format(struct text *text, int64_t unix_ms)
 {
     static const char days[] = "SunMonTueWedThuFriSat";
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
@@ -58,6 +58,21 @@ void smtp_transaction_id(struct text *text, const struct smtp_session *session)
     text_decimal(text, session->serial);
 }
 
+/* RFC 3848, RFC 6531 3.7.3: how the message came. */
+static void format_protocol(struct text *text,
+                            const struct smtp_session *session)
+{
+    if (!session->extended) {
+        text_string(text, "SMTP");
+        return;
+    }
+    text_string(text, session->smtputf8 ? "UTF8SMTP" : "ESMTP");
+    if (session->encrypted)
+        text_string(text, "S");
+    if (session->user != 0)
+        text_string(text, "A");
+}
+
 void smtp_trace_format(struct text *text, const struct smtp_session *session,
                        const char *host)
 {
@@ -69,9 +84,11 @@ void smtp_trace_format(struct text *text, const struct smtp_session *session,
     format_peer(text, session->dialogue.stream);
     text_string(text, "\r\n\tby ");
     text_string(text, host);
-    text_string(text, session->extended ? " with ESMTP id " : " with SMTP id ");
+    text_string(text, " with ");
+    format_protocol(text, session);
+    text_string(text, " id ");
     smtp_transaction_id(text, session);
     text_string(text, ";\r\n\t");
-    format_date(text, session->received_ms);
+    smtp_date_format(text, session->received_ms);
     text_string(text, "\r\n");
 }

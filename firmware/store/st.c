@@ -4,6 +4,7 @@
 #include "st_internal.h"
 #include "core/check.h"
 #include "core/memory.h"
+#include "userdb/directory.h"
 #include <string.h>
 
 #define STACK_PAGE 4096

@@ -170,6 +170,9 @@ struct st_setting {
 /* st_setting_put - changes a setting, durable when done. */
 void st_setting_put(struct st_setting *setting);
 
+/* st_settings_version - another number when a setting may have changed. */
+uint32_t st_settings_version(void);
+
 /* st_setting - a setting as it was read when the store was opened or put last.
  * Returns "" when there is none. */
 const char *st_setting(const char *key);

@@ -18,7 +18,7 @@
 
 #define ST_READERS        3
 #define ST_WORKERS        (ST_READERS + 2)
-#define ST_SETTINGS       48
+#define ST_SETTINGS       96
 #define ST_BATCH_REQUESTS 256
 #define ST_BLOCK_BYTES    4096
 #define ST_BLOCK_DATA     (ST_BLOCK_BYTES - sizeof(void *))
@@ -79,6 +79,7 @@ struct st_context {
     unsigned directory_used;
     struct st_setting_row *settings;
     unsigned setting_count;
+    uint32_t settings_version;
 };
 
 extern struct st_context st_context;

@@ -5,6 +5,7 @@
  * is recognised by a reader, which changes nothing on it. */
 #include "st_internal.h"
 #include "core/log.h"
+#include "userdb/directory.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,6 +30,7 @@ void st_keep_setting(const char *key, const char *value)
 
     if (strlen(key) >= sizeof row->key || strlen(value) >= sizeof row->value)
         return;
+    st_context.settings_version++;
     for (unsigned i = 0; i < st_context.setting_count; i++, row++) {
         if (strcmp(row->key, key) == 0) {
             (void)snprintf(row->value, sizeof row->value, "%s", value);

@@ -12,6 +12,7 @@
 #include "core/log.h"
 #include "core/memory.h"
 #include "st_internal.h"
+#include "userdb/directory.h"
 #include <stdio.h>
 #include <string.h>
 

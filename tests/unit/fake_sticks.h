@@ -12,8 +12,10 @@
 #include "core/timer.h"
 #include "fake_machine.h"
 #include "ram_medium.h"
+#include "store/st_internal.h"
 #include "store/st_log.h"
 #include "store/st_user.h"
+#include "userdb/directory.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>

@@ -9,7 +9,7 @@
 #include "store/st_user.h"
 #include "tests/unit/check.h"
 #include "tests/unit/fake_machine.h"
-#include "userdb/user.h"
+#include "userdb/directory.h"
 #include <stdlib.h>
 #include <string.h>
 

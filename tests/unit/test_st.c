@@ -17,6 +17,8 @@ static enum err check_password(const char *text, const char *password)
     return work.request.result;
 }
 
+#include "tests/unit/st_remotes.h"
+
 /* ---- Tests -------------------------------------------------------------- */
 
 static void test_search(void)
@@ -660,6 +662,7 @@ int main(void)
     test_gathering();
     test_one_bad();
     test_large();
+    test_remotes();
     test_shortage();
     test_cancel_and_forget();
     test_settings();
