@@ -387,20 +387,29 @@ void account_cancel(struct account_login *login)
     bytes_wipe(login->password, sizeof(login->password));
 }
 
-enum err account_quota_room(int64_t user_id, uint64_t bytes)
+uint64_t account_quota_left(int64_t user_id)
 {
     const struct user *user = directory_user_by_id(user_id);
     struct st_user figures;
+
+    if (user == NULL || user->quota_bytes == 0 || !st_user(user_id, &figures) ||
+        !figures.counted)
+        return UINT64_MAX;
+    return figures.used_bytes < user->quota_bytes
+               ? user->quota_bytes - figures.used_bytes
+               : 0;
+}
+
+enum err account_quota_room(int64_t user_id, uint64_t bytes)
+{
+    const struct user *user = directory_user_by_id(user_id);
 
     if (user == NULL || user->quota_bytes == 0)
         return OK;
     if (bytes > user->quota_bytes)
         return ERR_TOO_BIG;
-    if (!st_user(user_id, &figures) || !figures.counted)
-        return OK;
-    if (bytes == 0)
-        bytes = 1;
-    return figures.used_bytes <= user->quota_bytes - bytes ? OK : ERR_FULL;
+    return account_quota_left(user_id) >= (bytes > 0 ? bytes : 1) ? OK
+                                                                  : ERR_FULL;
 }
 
 void account_figures(struct account_figures *figures)

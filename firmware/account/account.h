@@ -65,6 +65,10 @@ void account_cancel(struct account_login *login);
  * first moments after the start, OK. */
 enum err account_quota_room(int64_t user_id, uint64_t bytes) MUST_CHECK;
 
+/* account_quota_left - bytes that the user's quota has left now; UINT64_MAX:
+ * nothing is known to limit them. */
+uint64_t account_quota_left(int64_t user_id);
+
 struct account_figures {
     uint64_t logins;      /* that were right */
     uint64_t remembered;  /* of them, without argon2id */
