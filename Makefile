@@ -3,6 +3,7 @@
 #   make run     a demo stick, booted in QEMU, mail ports forwarded
 #   make test    every test          make check   the quick static part
 #   make bench   the figures         make fuzz    the parsers, by libFuzzer
+#   make bench-peer   the figures next to those of Postfix + Dovecot (as root)
 #   make deps    what all of it stands on
 
 MAKEFLAGS += --no-builtin-rules --jobs=$(shell nproc)
@@ -267,6 +268,16 @@ $B/unit/%: $B/host/tests/unit/%.o $B/host/tests/unit/fake_machine.o \
 .PHONY: unit
 unit: $(UNIT)
 
+# ---- The network room on a tap device ----------------------------------------
+
+# tests/tap/NAME.c, for tests with real servers and clients.
+TAP_SRC := $(wildcard tests/tap/*.c)
+TAP := $(TAP_SRC:tests/tap/%.c=$B/tap/%)
+$B/tap/%: $B/host/tests/tap/%.o $B/host/tests/unit/fake_machine.o \
+		$B/host/barepost.a
+	@mkdir -p $(@D)
+	$(CC) -fsanitize=address,undefined -no-pie -o $@ $^ -lm
+
 # ---- The simulated PC ------------------------------------------------------
 
 # tests/sim/NAME.c with a main() is a program; the other files are the PC.
@@ -311,7 +322,7 @@ sim-fast: $(SIM_PROGRAMS:%=$B/sim-fast/%)
 # ---- make check: what needs no machine -----------------------------------------
 
 CHECK_SRC := $(AO_C) $(UEFI_SRC) $(MKUSB_SRC)
-CHECK_TEST_SRC := $(SIM_SRC) $(UNIT_SRC) $(UNIT_HELP_SRC) \
+CHECK_TEST_SRC := $(SIM_SRC) $(TAP_SRC) $(UNIT_SRC) $(UNIT_HELP_SRC) \
 	$(wildcard tests/bench/*.c tests/fuzz/*.c)
 CHECK_H := $(wildcard boot/*.h boot/*/*.h drivers/*.h drivers/*/*.h firmware/*.h \
 	firmware/*/*.h mailstore/*.h userdb/*.h mkusb/*.h tests/*/*.h)
@@ -421,19 +432,28 @@ fuzz: $(FUZZ)
 
 # ---- make test, bench, run: in QEMU ----------------------------------------------
 
-.PHONY: test bench bench-profile run
-test: all unit $(if $(SIM_SRC),sim) $(DEPS)/postfix.done $(DEPS)/peers.done
+.PHONY: test bench bench-peer bench-profile run
+test: all unit $(TAP) $(if $(SIM_SRC),sim) $(DEPS)/postfix.done \
+		$(DEPS)/peers.done $(DEPS)/net_peers.done
 	@$(PYTHON) -m pytest -q -p no:cacheprovider -n 2 --dist loadfile \
 		$(PYTEST_OPTIONS) tests/system
 
-bench: all $(DEPS)/postfix.done
+BENCH_CLIENTS := $(addprefix $B/bench/,pop3_load pop3_null)
+bench: all $(DEPS)/postfix.done $(BENCH_CLIENTS)
 	@$(PYTHON) tests/bench/bench.py $(BENCH_OPTIONS)
+
+bench-peer: all $(DEPS)/postfix.done $(BENCH_CLIENTS) $(PEER_IMAGE)
+	@$(PYTHON) tests/bench/bench.py --peer $(BENCH_OPTIONS)
+
+$(BENCH_CLIENTS): $B/bench/%: tests/bench/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=c17 -D_GNU_SOURCE -O2 $(WARNINGS) -o $@ $<
 
 $B/bench/%.so: tests/bench/%.c
 	@mkdir -p $(@D)
 	$(CC) -std=c17 -O2 $(WARNINGS) -shared -fPIC -o $@ $<
 
-bench-profile: all $(DEPS)/postfix.done $B/bench/profile_plugin.so
+bench-profile: all $(DEPS)/postfix.done $(BENCH_CLIENTS) $B/bench/profile_plugin.so
 	@$(PYTHON) tests/bench/profile.py $(BENCH_OPTIONS)
 
 run: all

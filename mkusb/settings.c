@@ -197,7 +197,6 @@ static const struct {
     {"limit_sessions_net", check_number},
     {"limit_connections", check_number},
     {"limit_invalid_recipients", check_number},
-    {"limit_errors", check_number},
     {"limit_user_messages", check_number},
     {"limit_user_recipients", check_number},
     {"limit_private", check_number},

@@ -18,6 +18,7 @@ static struct nic_state {
     unsigned count;
     unsigned serving;
     uint64_t chosen_us;
+    uint8_t group[6]; /* joined; all zero: none */
     uint64_t refused; /* frames to send while there was no card */
 } state;
 
@@ -39,6 +40,7 @@ void nic_register(const struct nic_operations *operations, void *card)
     state.cards[state.count].operations = operations;
     state.cards[state.count].card = card;
     state.count++;
+    operations->join(card, state.group);
 }
 
 bool nic_poll(void)
@@ -58,6 +60,13 @@ bool nic_poll(void)
         return true;
     }
     return false;
+}
+
+void machine_nic_join(const uint8_t group[6])
+{
+    memcpy(state.group, group, sizeof(state.group));
+    for (unsigned i = 0; i < state.count; i++)
+        state.cards[i].operations->join(state.cards[i].card, group);
 }
 
 bool machine_nic_send(struct iobuf *frame)

@@ -100,6 +100,7 @@ static const struct {
     {'2', "Network: address, gateway, name servers", &page_network, NULL,
      false},
     {'3', "Names: host name and mail domains", &page_names, NULL, false},
+    {'l', "Limits against abuse", &page_limits, NULL, false},
     {'4', "Users", &page_users, NULL, false},
     {'5', "Store and stick", &page_store, NULL, false},
     {'6', "Tasks and memory", &page_tasks, NULL, false},

@@ -459,6 +459,10 @@ static void conclude(struct smtp_session *session, enum err result,
                      int64_t message_id, enum smtp_reply refusal)
 {
     smtp_count_message(session, result == OK);
+    if (result == ERR_REFUSED)
+        smtp_log_refused(session, "", 0, refusal);
+    if (result == OK && smtp_limits_apply(session))
+        limits_friend(&session->limits, session->sender);
     smtp_reset(session);
     session->idle_commands = 0;
     if (result == OK)

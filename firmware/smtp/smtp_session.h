@@ -5,6 +5,7 @@
 
 #include "core/task.h"
 #include "core/timer.h"
+#include "limits/judge.h"
 #include "protocol/dialogue.h"
 #include "protocol/text.h"
 #include "smtp/smtp_author.h"
@@ -29,20 +30,22 @@
 
 /* Up to SMTP_SECRET command lines are read, then something else is going on. */
 enum smtp_state {
-    SMTP_GREETED, /* 220 was sent */
-    SMTP_HELLO,   /* HELO or EHLO was given; no transaction */
-    SMTP_MAIL,    /* MAIL was given */
-    SMTP_RCPT,    /* at least one recipient was accepted */
-    SMTP_CHUNKS,  /* a BDAT was given, another one follows */
-    SMTP_SECRET,  /* 334 was sent, waiting for the client's part of AUTH */
-    SMTP_LOGIN,   /* waiting whether name and password are right */
-    SMTP_ROOM,    /* DATA or BDAT was given, waiting for the store's room */
-    SMTP_DATA,    /* 354 was sent */
-    SMTP_CHUNK,   /* the bytes that BDAT has told of */
-    SMTP_ENDING,  /* the message is here, its last bytes wait for the store */
-    SMTP_COMMIT,  /* waiting for the store to make it durable */
-    SMTP_CLOSING, /* the last reply waits for room in the stream */
-    SMTP_OVER,    /* the task is back in its pool */
+    SMTP_GREETED,  /* 220 was sent */
+    SMTP_HELLO,    /* HELO or EHLO was given; no transaction */
+    SMTP_MAIL,     /* MAIL was given */
+    SMTP_RCPT,     /* at least one recipient was accepted */
+    SMTP_CHUNKS,   /* a BDAT was given, another one follows */
+    SMTP_SECRET,   /* 334 was sent, waiting for the client's part of AUTH */
+    SMTP_GREETING, /* 220 is kept back, to see who talks first */
+    SMTP_HELD,     /* a reply is kept back (smtp_limits.c) */
+    SMTP_LOGIN,    /* waiting whether name and password are right */
+    SMTP_ROOM,     /* DATA or BDAT was given, waiting for the store's room */
+    SMTP_DATA,     /* 354 was sent */
+    SMTP_CHUNK,    /* the bytes that BDAT has told of */
+    SMTP_ENDING,   /* the message is here, its last bytes wait for the store */
+    SMTP_COMMIT,   /* waiting for the store to make it durable */
+    SMTP_CLOSING,  /* the last reply waits for room in the stream */
+    SMTP_OVER,     /* the task is back in its pool */
     SMTP_STATES
 };
 
@@ -53,6 +56,8 @@ struct smtp_session {
     struct timer timer;
     struct st_inbound *inbound; /* a message; NULL once it is refused */
     struct smtp_author *author; /* from AUTH on */
+    struct limits_session limits;
+    struct limits_judgement *judgement; /* in SMTP_HELD, while there is one */
     struct smtp_text text;
     int64_t user;        /* who is logged in; 0: nobody */
     int64_t received_ms; /* wall clock when DATA was accepted */
@@ -75,6 +80,11 @@ struct smtp_session {
     uint8_t errors;
     uint8_t body;       /* enum smtp_body */
     uint8_t returning;  /* enum store_return */
+    uint8_t held_state; /* behind SMTP_HELD */
+    uint8_t held_reply;
+    uint8_t listed; /* limits_zone() of a block list; 0: on none */
+    bool refuse_listed;
+    bool judged;
     uint8_t chunk_back; /* state behind a chunk: SMTP_CHUNKS, if it is good */
     bool line_ready;
     bool submission; /* the port is for users only */
@@ -84,8 +94,9 @@ struct smtp_session {
     bool eight_bit;  /* bytes above 127 were declared or seen */
     bool chunked;    /* by BDAT, not by DATA */
     bool chunk_last;
-    bool traced; /* the trace lines are made */
-    bool ended;  /* the peer will send nothing more */
+    bool traced;                      /* the trace lines are made */
+    bool ended;                       /* the peer will send nothing more */
+    struct smtp_envelope_mark before; /* the recipient that is answered */
     struct smtp_envelope envelope;
     char helo[SMTP_DOMAIN_MAX];
     char sender[SMTP_PATH_MAX]; /* NUL-terminated */
@@ -177,11 +188,39 @@ void smtp_date_format(struct text *text, int64_t unix_ms);
 /* smtp_transaction_id - the id of the Received line, also told in the 250. */
 void smtp_transaction_id(struct text *text, const struct smtp_session *session);
 
+/* ---- smtp_limits.c ------------------------------------------------------ */
+
+/* smtp_limits_apply - whether the client is one that is limited. */
+bool smtp_limits_apply(struct smtp_session *session);
+
+/* smtp_limits_greet_later - enters SMTP_GREETING if the greeting is to wait.
+ * smtp_limits_take_early - somebody talks there: it is refused. */
+bool smtp_limits_greet_later(struct smtp_session *session);
+size_t smtp_limits_take_early(struct smtp_session *session, const uint8_t *data,
+                              size_t len);
+
+/* smtp_limits_say_rcpt - the reply to RCPT: now, later, or another one.
+ * postmaster: the recipient is the one whom everybody may write to (RFC 5321
+ * 4.5.1), also to complain about being refused. */
+void smtp_limits_say_rcpt(struct smtp_session *session, enum smtp_reply reply,
+                          bool postmaster);
+
+/* smtp_limits_release - SMTP_HELD has lasted long enough. */
+void smtp_limits_release(struct smtp_session *session);
+
+/* smtp_limits_forget - the session ends: with its judgement. */
+void smtp_limits_forget(struct smtp_session *session);
+
 /* ---- smtp_log.c --------------------------------------------------------- */
 
 /* smtp_log_received - the line of the log about a message that is complete,
  * before it is committed, so that both get onto the stick together. */
 void smtp_log_received(const struct smtp_session *session, int64_t mail_id,
                        const struct st_envelope *envelope);
+
+/* smtp_log_refused - something was not taken: a recipient, or, with to_len 0, a
+ * sender or a message. */
+void smtp_log_refused(const struct smtp_session *session, const char *to,
+                      size_t to_len, enum smtp_reply reply);
 
 #endif

@@ -95,6 +95,9 @@ static enum smtp_reply check_mail(const struct smtp_session *session,
         return SMTP_TOO_BIG;
     if (!may_send_as(session, path))
         return SMTP_NOT_YOURS;
+    if (session->user != 0 &&
+        limits_user_message(session->user, &session->limits) != OK)
+        return SMTP_SENDING_LIMIT;
     return st_state() == ST_READY ? SMTP_OK : SMTP_STORE_GONE;
 }
 
@@ -159,6 +162,9 @@ static enum smtp_reply add_remote(struct smtp_session *session,
     /* It would have to be turned into another encoding (RFC 3030 section 3). */
     if (session->body == SMTP_BODY_BINARYMIME)
         return SMTP_BINARY_ELSEWHERE;
+    if (session->user != 0 &&
+        limits_user_recipient(session->user, &session->limits) != OK)
+        return SMTP_SENDING_LIMIT;
     return reply_of_add(smtp_envelope_add_remote(
         &session->envelope, address, wish, smtp_settings()->recipients_max));
 }
@@ -310,6 +316,7 @@ void smtp_run_rcpt(struct smtp_session *session,
     struct dialogue_line words;
     struct smtp_path path;
     enum smtp_reply reply;
+    bool postmaster;
     enum err error = parse_path(argument, "TO:", &path, &words);
 
     if (error == ERR_NOT_FOUND) {
@@ -324,9 +331,15 @@ void smtp_run_rcpt(struct smtp_session *session,
         return;
     }
     reply = check_parameters(&words, false, &parameters);
+    postmaster = text_equal(path.local, path.local_len, "POSTMASTER");
+    if (reply == SMTP_OK && session->refuse_listed && !postmaster)
+        reply = SMTP_LISTED;
+    smtp_envelope_mark(&session->envelope, &session->before);
     if (reply == SMTP_OK)
         reply = resolve_recipient(session, &path, &parameters);
     if (reply == SMTP_RECIPIENT_OK)
         smtp_enter_state(session, SMTP_RCPT);
-    smtp_say(session, reply);
+    else
+        smtp_log_refused(session, path.mailbox, path.mailbox_len, reply);
+    smtp_limits_say_rcpt(session, reply, postmaster);
 }

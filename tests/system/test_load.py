@@ -31,6 +31,7 @@ def send(folder, tap):
     seen = json.loads(done.stdout)
     each = seen["each"]
     assert seen["complaint"] == ""
+    assert not seen["stalled"]  # the stick
     assert seen["count"] == MESSAGES and seen["last"] >= 1024
     database = stick.extract(image, os.path.join(folder, "store"))
     stick.check_whole(database)

@@ -73,7 +73,8 @@ def test_every_page_by_serial_keys(copy_stick, boot):
     for key, seen in (("2", r"Gateway"), ("3", r"Mail domains"),
                       ("4", r"anna\s+Anna Example"),
                       ("5", r"Messages stored"), ("6", r"TCB"),
-                      ("7", r"Lines with"), ("t", r"Message or trans")):
+                      ("7", r"Lines with"), ("t", r"Message or trans"),
+                      ("l", r"Slow strangers")):
         machine.send(key)
         machine.expect_screen(seen)
         machine.send("\x1b")
@@ -83,7 +84,7 @@ def test_every_page_by_serial_keys(copy_stick, boot):
 def test_by_the_keyboard(copy_stick, boot):
     """PS/2: arrows, Enter, Esc."""
     machine = loaded(boot, copy_stick)
-    machine.keys("down", "down", "down", "ret")
+    machine.keys("down", "down", "down", "down", "ret")
     machine.expect_screen(r"anna\s+Anna Example")
     machine.keys("esc")
     machine.expect_screen(MENU)

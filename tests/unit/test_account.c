@@ -208,6 +208,35 @@ static enum err log_in(const char *name, const char *password, uint32_t peer,
 #define HOME 0xc0000207 /* 192.0.2.7 */
 #define EVIL 0xcb007105 /* 203.0.113.5 */
 
+/* Many sessions of one user at once, as after a power cut: one check for all of
+ * them, none for who waits with another password or from elsewhere. */
+static void test_one_check_for_many(void)
+{
+    static struct attempt attempts[20], wrong, elsewhere, bert;
+    unsigned i;
+
+    reset();
+    for (i = 0; i < 20; i++)
+        begin(&attempts[i], "anna", "right", HOME);
+    begin(&wrong, "anna", "wrong", HOME);
+    begin(&elsewhere, "anna", "right", EVIL);
+    begin(&bert, "bert", "right", HOME);
+    turn();
+    turn();
+    for (i = 0; i < 20; i++) {
+        CHECK(attempts[i].answers == 1);
+        CHECK(attempts[i].login.result == OK);
+        CHECK(attempts[i].login.user_id == 1);
+    }
+    CHECK(wrong.answers == 0 && elsewhere.answers == 0 && bert.answers == 0);
+    finish(&wrong, 60000);
+    finish(&elsewhere, 60000);
+    finish(&bert, 60000);
+    CHECK(wrong.login.result == ERR_REFUSED);
+    CHECK(elsewhere.login.result == OK && bert.login.result == OK);
+    CHECK(fake.verified == 4);
+}
+
 static void test_remembered(void)
 {
     uint64_t took;
@@ -554,6 +583,7 @@ int main(void)
     random_module_init();
     reset();
     test_remembered();
+    test_one_check_for_many();
     test_changes();
     test_change_meanwhile();
     test_same_time();
