@@ -157,7 +157,7 @@ static enum err check_action(const char *key, const char *value)
     return say_refused("%s \"%s\": refuse or mark", key, value);
 }
 
-static enum err check_switch(const char *key, const char *value)
+static enum err check_yes_no(const char *key, const char *value)
 {
     if (strcmp(value, "yes") == 0 || strcmp(value, "no") == 0)
         return OK;
@@ -267,8 +267,8 @@ static const struct {
     {"syslog", check_syslog},
     {"log_lines", check_number},
     /* Mail: firmware/smtp/smtp_settings.h, userdb/directory.h. */
-    {"auth_clear", check_switch},
-    {"check_from", check_switch},
+    {"auth_clear", check_yes_no},
+    {"check_from", check_yes_no},
     {"message_max", check_size},
     {"header_max", check_size},
     {"line_max", check_number},
