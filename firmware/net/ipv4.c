@@ -249,11 +249,24 @@ static void push_header(struct iobuf *packet, uint32_t source,
         p + 10, net_checksum_finish(net_checksum_add(0, p, IPV4_HEADER)));
 }
 
+/* 0: none. */
+static uint32_t next_hop_to(uint32_t destination)
+{
+    return (destination ^ state.address) & state.mask ? state.gateway
+                                                      : destination;
+}
+
+bool ip_ready(const struct net_address *destination)
+{
+    return state.address != 0 && net_address_is_v4(destination) &&
+           arp_knows(next_hop_to(net_address_to_v4(destination)));
+}
+
 enum err ipv4_output(struct iobuf *packet, uint32_t source,
                      uint32_t destination, enum ip_protocol protocol,
                      bool keep_whole)
 {
-    uint32_t next_hop = destination;
+    uint32_t next_hop;
 
     if (is_group(destination) && source == state.address) {
         uint8_t hardware[ETHERNET_ADDRESS];
@@ -269,8 +282,7 @@ enum err ipv4_output(struct iobuf *packet, uint32_t source,
     if (!state.address || source != state.address ||
         !ipv4_is_unicast(destination) || destination == state.address)
         return ERR_NOT_FOUND;
-    if ((destination ^ state.address) & state.mask)
-        next_hop = state.gateway;
+    next_hop = next_hop_to(destination);
     if (!next_hop)
         return ERR_NOT_FOUND;
     push_header(packet, source, destination, protocol, keep_whole);

@@ -63,6 +63,10 @@ enum err ip_output(struct iobuf *packet, const struct net_address *source,
                    const struct net_address *destination,
                    enum ip_protocol protocol, bool keep_whole) MUST_CHECK;
 
+/* ip_ready - whether a packet would go out at once: the next hop is known.
+ * Those that would not wait for it, the newest few of them. */
+bool ip_ready(const struct net_address *destination);
+
 /* ip_source - the own address to talk to `destination` from.
  * Returns OK or ERR_NOT_FOUND. */
 enum err ip_source(const struct net_address *destination,

@@ -55,6 +55,7 @@ def test_load_stops_in_the_menu(copy_stick, boot, tmp_path):
     machine.send("1")
     machine.expect_screen("serving mail")
     machine.expect_screen(r"Address\s+10\.0\.2\.15")
+    machine.expect_screen(r"Clock\s+20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC")
     assert machine.wait_banner(25)[1].startswith("220 ")
     keep_screen(machine, "running")
 
