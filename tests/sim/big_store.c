@@ -29,6 +29,7 @@ struct figures {
     double smtp_seconds, smtp_processor; /* for SENDERS * EACH messages */
     double login_ms[READERS], login_processor_ms[READERS];
     unsigned count[READERS];
+    double all_ms[3], all_processor_ms[3]; /* LIST, UIDL, DELE and QUIT */
     double ready_seconds;
     double reads, writes, kib_written, flushes; /* a message */
 };
@@ -37,7 +38,8 @@ struct client {
     struct sim_tcp *tcp;
     struct sim_lines lines;
     unsigned number, step, left;
-    unsigned pass; /* of a reader: logs in twice */
+    unsigned listing; /* of a reader: what it does with all messages */
+    unsigned pass;    /* of a reader: logs in twice */
 };
 
 static struct {
@@ -172,6 +174,45 @@ static void on_end(struct sim_tcp *tcp)
 
 static void next_reader(void);
 
+/* What the last reader does with all of its messages, one after the other. */
+enum listing { LIST_NONE, LIST_SIZES, LIST_UIDS, LIST_DELETE };
+
+static void start_listing(struct client *client, enum listing listing)
+{
+    char text[32];
+
+    client->listing = listing;
+    begin_measuring();
+    if (listing != LIST_DELETE) {
+        say(client, listing == LIST_SIZES ? "LIST\r\n" : "UIDL\r\n");
+        return;
+    }
+    client->left = now_measured()->count[client->number] + 1;
+    for (unsigned i = 1; i < client->left; i++) {
+        snprintf(text, sizeof(text), "DELE %u\r\n", i);
+        say(client, text);
+    }
+    say(client, "QUIT\r\n");
+}
+
+static void on_listing_line(struct client *client, const char *line)
+{
+    struct figures *figures = now_measured();
+    unsigned at = client->listing - LIST_SIZES;
+
+    if (line[0] == '-')
+        sim_fail("pop3: %s", line);
+    if (client->listing == LIST_DELETE ? --client->left > 0
+                                       : strcmp(line, ".") != 0)
+        return;
+    figures->all_ms[at] = (double)(sim_now() - state.begun_ns) / 1e6;
+    figures->all_processor_ms[at] = (processor() - state.begun_processor) * 1e3;
+    if (client->listing == LIST_DELETE)
+        next_reader();
+    else
+        start_listing(client, client->listing + 1);
+}
+
 static void on_reader_line(void *context, const char *line, size_t len)
 {
     static const unsigned users[READERS] = {7, BIG_USER, BIG_USER};
@@ -180,6 +221,10 @@ static void on_reader_line(void *context, const char *line, size_t len)
     char text[64];
 
     (void)len;
+    if (client->listing != LIST_NONE) {
+        on_listing_line(client, line);
+        return;
+    }
     if (line[0] != '+')
         sim_fail("pop3: %s", line);
     switch (client->step++) {
@@ -200,7 +245,10 @@ static void on_reader_line(void *context, const char *line, size_t len)
         figures->login_processor_ms[client->number] =
             (processor() - state.begun_processor) * 1e3;
         figures->count[client->number] = (unsigned)atoi(line + 4);
-        say(client, "QUIT\r\n");
+        if (client->number == READERS - 1)
+            start_listing(client, LIST_SIZES);
+        else
+            say(client, "QUIT\r\n");
         break;
     default:
         next_reader();
@@ -419,6 +467,9 @@ static bool run(void)
     return true;
 }
 
+static const char *const listings[] = {"LIST of all of them", "UIDL",
+                                       "DELE of all and QUIT"};
+
 static void print_row(const char *what, double empty, double full,
                       const char *unit)
 {
@@ -451,6 +502,12 @@ static void report(void)
                   full->login_ms[i], "ms");
         print_row("  of this processor", empty->login_processor_ms[i],
                   full->login_processor_ms[i], "ms");
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        print_row(listings[i], empty->all_ms[i], full->all_ms[i],
+                  "ms on the simulated PC");
+        print_row("  of this processor", empty->all_processor_ms[i],
+                  full->all_processor_ms[i], "ms");
     }
 }
 
