@@ -95,6 +95,28 @@ def test_by_the_keyboard(copy_stick, boot):
     machine.expect_screen(r"Mail is being served")
 
 
+def test_by_a_usb_keyboard(copy_stick, boot):
+    """On the controller that the stick hangs on, plugged in while it runs. QEMU
+    gives the keys to it alone as soon as it is configured."""
+    machine = loaded(boot, copy_stick)
+    machine.qmp("device_add", driver="usb-kbd", id="kbd", bus="usb.0")
+    machine.send("\x1b")  # the running screen, with the newest log lines
+    machine.expect_screen("USB keyboard")
+    machine.keys("m")
+    machine.expect_screen(MENU)
+    machine.keys("home", "down", "ret")
+    machine.expect_screen("Gateway")
+    machine.keys("esc")
+    machine.expect_screen(MENU)
+    machine.keys("3")
+    machine.expect_screen("Host name")
+    machine.qmp("device_del", id="kbd")
+    machine.send("\x1b")
+    machine.expect_screen(MENU)
+    machine.send("\x1b")
+    machine.expect_screen("USB keyboard removed")
+
+
 def test_changed_name_survives_a_power_cut(copy_stick, boot):
     machine = loaded(boot, copy_stick)
     machine.send("3")
