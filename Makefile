@@ -268,11 +268,21 @@ $B/unit/%: $B/host/tests/unit/%.o $B/host/tests/unit/fake_machine.o \
 .PHONY: unit
 unit: $(UNIT)
 
+# ---- The network room on a tap device ----------------------------------------
+
+# tests/tap/NAME.c, for tests with real servers and clients.
+TAP_SRC := $(wildcard tests/tap/*.c)
+TAP := $(TAP_SRC:tests/tap/%.c=$B/tap/%)
+$B/tap/%: $B/host/tests/tap/%.o $B/host/tests/unit/fake_machine.o \
+		$B/host/barepost.a
+	@mkdir -p $(@D)
+	$(CC) -fsanitize=address,undefined -no-pie -o $@ $^ -lm
+
 # ---- The simulated PC ------------------------------------------------------
 
 # tests/sim/NAME.c with a main() is a program; the other files are the PC.
 # build/sim: with sanitizers; build/sim-fast: the same sources at native speed.
-SIM_PROGRAMS := power_cut lossy_wire stick_faults
+SIM_PROGRAMS := power_cut lossy_wire stick_faults big_store
 SIM_PC_SRC := $(filter-out $(SIM_PROGRAMS:%=tests/sim/%.c),$(SIM_SRC))
 SIM_CORE := firmware/core/coroutine_switch.asm
 FAST_CFLAGS := $(COMMON) -D_GNU_SOURCE -O2 $(WARNINGS)
@@ -312,7 +322,7 @@ sim-fast: $(SIM_PROGRAMS:%=$B/sim-fast/%)
 # ---- make check: what needs no machine -----------------------------------------
 
 CHECK_SRC := $(AO_C) $(UEFI_SRC) $(MKUSB_SRC)
-CHECK_TEST_SRC := $(SIM_SRC) $(UNIT_SRC) $(UNIT_HELP_SRC) \
+CHECK_TEST_SRC := $(SIM_SRC) $(TAP_SRC) $(UNIT_SRC) $(UNIT_HELP_SRC) \
 	$(wildcard tests/bench/*.c tests/fuzz/*.c)
 CHECK_H := $(wildcard boot/*.h boot/*/*.h drivers/*.h drivers/*/*.h firmware/*.h \
 	firmware/*/*.h mailstore/*.h userdb/*.h mkusb/*.h tests/*/*.h)
@@ -423,13 +433,15 @@ fuzz: $(FUZZ)
 # ---- make test, bench, run: in QEMU ----------------------------------------------
 
 .PHONY: test bench bench-peer bench-profile run
-test: all unit $(if $(SIM_SRC),sim) $(DEPS)/postfix.done $(DEPS)/peers.done
+test: all unit $(TAP) $(if $(SIM_SRC),sim) $(DEPS)/postfix.done \
+		$(DEPS)/peers.done $(DEPS)/net_peers.done
 	@$(PYTHON) -m pytest -q -p no:cacheprovider -n 2 --dist loadfile \
 		$(PYTEST_OPTIONS) tests/system
 
 BENCH_CLIENTS := $(addprefix $B/bench/,pop3_load pop3_null)
-bench: all $(DEPS)/postfix.done $(BENCH_CLIENTS)
+bench: all $(DEPS)/postfix.done $(BENCH_CLIENTS) $B/sim-fast/big_store
 	@$(PYTHON) tests/bench/bench.py $(BENCH_OPTIONS)
+	@$(if $(BENCH_OPTIONS),,$B/sim-fast/big_store)
 
 bench-peer: all $(DEPS)/postfix.done $(BENCH_CLIENTS) $(PEER_IMAGE)
 	@$(PYTHON) tests/bench/bench.py --peer $(BENCH_OPTIONS)

@@ -21,6 +21,9 @@ PACKAGES += msmtp s-nail mutt alpine fetchmail getmail6 mpop netbase libdb5.3 \
 	libevent-2.1-7 libgnutls-dane0 libicu72 libidn12 libnghttp2-14 libnsl2 \
 	libpcre2-8-0 libprotobuf-c1 libpython3.11 libsasl2-2
 
+# A client of multicast DNS, and the libraries of a daemon.
+PACKAGES += python3-zeroconf libavahi-core7 libdaemon0
+
 # Upstream tarballs are pinned, the Debian revision may move.
 SQLITE_TARBALL := sqlite3_3.40.1.orig.tar.xz
 SQLITE_SHA256 := aaa776260ab4dc976db34aa7891819484c8676b5b2783123ebc6301e2ca5d655
@@ -38,7 +41,7 @@ ALL_DEPS := $(DEPS)/packages.done $(SQLITE)/sqlite3.c $(MUSL_SYSCALL_H) \
 	$(ARGON2)/argon2.c
 
 .PHONY: deps
-deps: $(ALL_DEPS) $(DEPS)/postfix.done $(DEPS)/peers.done
+deps: $(ALL_DEPS) $(DEPS)/postfix.done $(DEPS)/peers.done $(DEPS)/net_peers.done
 
 $(DEPS)/packages.done: deps.mk
 	@./deps.sh packages $(PACKAGES)
@@ -85,6 +88,13 @@ $(DEPS)/postfix.done: | $(DEPS)/packages.done
 PEERS := exim4-daemon-light opensmtpd unbound
 $(DEPS)/peers.done: | $(DEPS)/packages.done
 	@for name in $(PEERS); do \
+		./deps.sh unpack $$name $(DEPS)/$$name || exit 1; done
+	@touch $@
+
+# Servers of time, of DHCP and of multicast DNS, likewise.
+NET_PEERS := chrony busybox-static avahi-daemon
+$(DEPS)/net_peers.done: deps.mk | $(DEPS)/packages.done
+	@for name in $(NET_PEERS); do \
 		./deps.sh unpack $$name $(DEPS)/$$name || exit 1; done
 	@touch $@
 

@@ -7,13 +7,20 @@
 #include "core/machine.h"
 #include "core/memory.h"
 #include "core/timer.h"
+#include "limits/judge.h"
 #include "menu/settings.h"
+#include "net/dns.h"
+#include "net/mdns.h"
 #include "net/net.h"
+#include "net/sntp.h"
 #include "net/syslog.h"
 #include "net/tcp.h"
 #include "pop3/pop3_server.h"
 #include "smtp/smtp_server.h"
 #include "store/st.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 /* How long the store may take to close before the PC goes off without it: the
  * promise does not depend on an orderly end. */
@@ -30,6 +37,8 @@ static struct {
     bool running;
     bool configured; /* the network has the store's settings */
     enum service_end ending;
+    bool keeping_floor;
+    struct st_setting floor; /* being written */
     struct timer deadline;
 } state;
 
@@ -65,9 +74,16 @@ enum err service_init(void)
     if (err == OK)
         err = net_module_init((unsigned)connections);
     if (err == OK)
+        err = dns_module_init();
+    sntp_module_init();
+    if (err == OK)
         err = syslog_module_init();
     if (err == OK)
         err = account_module_init();
+    if (err == OK)
+        err = limits_init((unsigned)connections);
+    if (err == OK)
+        err = limits_judge_init((unsigned)connections / 64 + 8);
     if (err == OK)
         err = smtp_server_init((unsigned)connections * 3 / 4);
     if (err == OK)
@@ -88,6 +104,27 @@ bool service_running(void)
     return state.running;
 }
 
+/* At most one at a time; a later one may as well come an hour later. */
+static void floor_kept(struct st_request *request)
+{
+    (void)request;
+    state.keeping_floor = false;
+}
+
+static void keep_floor(int64_t unix_s)
+{
+    if (state.keeping_floor)
+        return;
+    state.keeping_floor = true;
+    memset(&state.floor, 0, sizeof(state.floor));
+    (void)snprintf(state.floor.key, sizeof(state.floor.key), "time_floor");
+    (void)snprintf(state.floor.value, sizeof(state.floor.value), "%lld",
+                   (long long)unix_s);
+    state.floor.request.done = floor_kept;
+    st_setting_put(&state.floor);
+}
+
+/* What the store says of the network and of time. */
 void service_settings_changed(void)
 {
     struct net_config config;
@@ -95,6 +132,8 @@ void service_settings_changed(void)
 
     settings_network(&config);
     net_configure(&config);
+    sntp_floor(strtoll(st_setting("time_floor"), NULL, 10), keep_floor);
+    sntp_configure(st_setting("ntp"));
     settings_syslog(&syslog);
     syslog_configure(&syslog, st_setting("hostname"));
     state.configured = true;
@@ -110,6 +149,7 @@ static void end(enum service_end how)
         smtp_server_stop();
         pop3_server_stop();
     }
+    mdns_stop();
     (void)net_flush();
     st_close();
     timer_start(&state.deadline, CLOSE_MS);

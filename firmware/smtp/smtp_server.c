@@ -12,6 +12,7 @@
  *   smtp_path.c, smtp_parameters.c       smtp_trace.c   Return-Path, Received
  *                      argument grammar  smtp_auth.c, smtp_author.c  users
  *   smtp_reply.c       every reply       smtp_settings.c
+ *   smtp_limits.c      against abuse     smtp_log.c     for the log
  *
  * Invariants: at most one reply waits for room in the stream, and while one
  * does nothing is read; 250 to a message goes out in the store's answer only;
@@ -39,7 +40,7 @@
 #define BLOCKS_MIN    16
 #define BLOCKS_SHARE  4
 #define AUTHORS_MIN   8
-#define AUTHORS_SHARE 2
+#define AUTHORS_SHARE 4
 
 static struct {
     struct task_pool pool;
@@ -71,6 +72,8 @@ static const struct {
     [SMTP_RCPT] = {"rcpt", smtp_take_command, COMMAND_TIMEOUT_MS},
     [SMTP_CHUNKS] = {"chunks", smtp_take_command, COMMAND_TIMEOUT_MS},
     [SMTP_SECRET] = {"secret", smtp_take_secret, COMMAND_TIMEOUT_MS},
+    [SMTP_GREETING] = {"greeting", smtp_limits_take_early, COMMAND_TIMEOUT_MS},
+    [SMTP_HELD] = {"held", take_nothing, COMMAND_TIMEOUT_MS},
     [SMTP_LOGIN] = {"login", take_nothing, COMMIT_TIMEOUT_MS},
     [SMTP_ROOM] = {"room", take_nothing, SMTP_ROOM_RETRY_MS},
     [SMTP_DATA] = {"data", smtp_take_data, COMMAND_TIMEOUT_MS},
@@ -132,12 +135,14 @@ static void abandon(struct smtp_session *session)
         st_inbound_discard(session->inbound);
     session->inbound = NULL;
     smtp_auth_forget(session);
+    smtp_limits_forget(session);
 }
 
 /* The one end of a session; its stream is somebody else's from here on. */
 static void release(struct smtp_session *session)
 {
     abandon(session);
+    limits_end(&session->limits);
     smtp_envelope_clear(&session->envelope);
     smtp_enter_state(session, SMTP_OVER);
     session->dialogue.stream = NULL;
@@ -155,13 +160,15 @@ static void close_stream(struct smtp_session *session)
 
 void smtp_say(struct smtp_session *session, enum smtp_reply reply)
 {
-    char buffer[SMTP_REPLY_BYTES];
+    char buffer[SMTP_REPLY_BYTES], zone[LIMITS_ZONE_BYTES];
     struct text text;
 
     if (smtp_reply_code(reply) >= 500 && session->errors < UINT8_MAX)
         session->errors++;
     text_init(&text, buffer, sizeof(buffer));
-    smtp_reply_format(&text, reply, smtp_host());
+    smtp_reply_format(&text, reply,
+                      reply == SMTP_LISTED ? limits_zone(session->listed, zone)
+                                           : smtp_host());
     ASSERT(!text.cut);
     dialogue_write(&session->dialogue, text.bytes, text.len);
 }
@@ -260,6 +267,18 @@ static const struct stream_handler handler = {
     .closed = on_closed,
 };
 
+static void greet(struct smtp_session *session)
+{
+    char buffer[SMTP_REPLY_BYTES];
+    struct text text;
+
+    text_init(&text, buffer, sizeof(buffer));
+    text_string(&text, "220 ");
+    text_string(&text, smtp_host());
+    text_string(&text, " ESMTP Barepost\r\n");
+    dialogue_write(&session->dialogue, text.bytes, text.len);
+}
+
 /* ---- Timeouts ------------------------------------------------------------ */
 
 static void on_timeout(struct timer *timer)
@@ -271,6 +290,15 @@ static void on_timeout(struct timer *timer)
         smtp_begin_message(session);
         if (session->state != SMTP_ROOM)
             smtp_resume(session);
+        return;
+    }
+    if (session->state == SMTP_GREETING) {
+        smtp_enter_state(session, SMTP_GREETED);
+        greet(session);
+        return;
+    }
+    if (session->state == SMTP_HELD) {
+        smtp_limits_release(session);
         return;
     }
     state.figures.timeouts++;
@@ -288,39 +316,34 @@ static void on_timeout(struct timer *timer)
 /* ---- Beginning ------------------------------------------------------------
  */
 
-static void greet(struct smtp_session *session)
-{
-    char buffer[SMTP_REPLY_BYTES];
-    struct text text;
-
-    text_init(&text, buffer, sizeof(buffer));
-    text_string(&text, "220 ");
-    text_string(&text, smtp_host());
-    text_string(&text, " ESMTP Barepost\r\n");
-    dialogue_write(&session->dialogue, text.bytes, text.len);
-}
-
-static void turn_away(struct stream *stream)
+static void turn_away(struct stream *stream, enum smtp_reply reply)
 {
     char buffer[SMTP_REPLY_BYTES];
     struct text text;
 
     state.figures.turned_away++;
     text_init(&text, buffer, sizeof(buffer));
-    smtp_reply_format(&text, SMTP_BUSY, smtp_host());
+    smtp_reply_format(&text, reply, smtp_host());
     (void)stream_write(stream, text.bytes, text.len);
     stream_close(stream);
 }
 
 static void on_accept(struct stream *stream)
 {
-    struct smtp_session *session =
-        (struct smtp_session *)(void *)task_pop(&state.pool);
-    struct net_endpoint local;
+    struct net_endpoint local, peer;
+    struct limits_session limits;
+    struct smtp_session *session;
 
     state.figures.connections++;
+    stream_peer(stream, &peer);
+    if (limits_begin(&limits, &peer.address) != OK) {
+        turn_away(stream, SMTP_TOO_MANY_SESSIONS);
+        return;
+    }
+    session = (struct smtp_session *)(void *)task_pop(&state.pool);
     if (session == NULL) {
-        turn_away(stream);
+        limits_end(&limits);
+        turn_away(stream, SMTP_BUSY);
         return;
     }
     if (++state.figures.sessions > state.figures.sessions_peak)
@@ -328,6 +351,7 @@ static void on_accept(struct stream *stream)
     /* All between the task and the arrays. */
     memset((char *)session + sizeof(struct task), 0,
            offsetof(struct smtp_session, envelope.few) - sizeof(struct task));
+    session->limits = limits;
     stream_local(stream, &local);
     session->submission = local.port == SUBMISSION_PORT;
     timer_init(&session->timer, on_timeout);
@@ -337,6 +361,8 @@ static void on_accept(struct stream *stream)
     stream->handler = &handler;
     stream->context = session;
     stream_set_idle_timeout(stream, STREAM_TIMEOUT_MS);
+    if (smtp_limits_greet_later(session))
+        return;
     smtp_enter_state(session, SMTP_GREETED);
     greet(session);
 }

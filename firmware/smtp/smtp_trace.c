@@ -76,6 +76,8 @@ static void format_protocol(struct text *text,
 void smtp_trace_format(struct text *text, const struct smtp_session *session,
                        const char *host)
 {
+    char zone[LIMITS_ZONE_BYTES];
+
     text_string(text, "Return-Path: <");
     text_bytes(text, session->sender, session->sender_bytes);
     text_string(text, ">\r\nReceived: from ");
@@ -91,4 +93,9 @@ void smtp_trace_format(struct text *text, const struct smtp_session *session,
     text_string(text, ";\r\n\t");
     smtp_date_format(text, session->received_ms);
     text_string(text, "\r\n");
+    if (session->listed != 0) {
+        text_string(text, "X-Blocklist: ");
+        text_string(text, limits_zone(session->listed, zone));
+        text_string(text, "\r\n");
+    }
 }

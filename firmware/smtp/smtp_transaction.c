@@ -95,6 +95,9 @@ static enum smtp_reply check_mail(const struct smtp_session *session,
         return SMTP_TOO_BIG;
     if (!may_send_as(session, path))
         return SMTP_NOT_YOURS;
+    if (session->user != 0 &&
+        limits_user_message(session->user, &session->limits) != OK)
+        return SMTP_SENDING_LIMIT;
     return st_state() == ST_READY ? SMTP_OK : SMTP_STORE_GONE;
 }
 
@@ -107,6 +110,7 @@ static void begin_transaction(struct smtp_session *session,
     session->sender_bytes = (uint16_t)path->mailbox_len;
     session->declared_bytes = parameters->size;
     session->bytes_max = smtp_settings()->message_max;
+    session->quota_max = UINT64_MAX;
     session->body = (uint8_t)parameters->body;
     session->eight_bit = parameters->body != SMTP_BODY_7BIT;
     session->smtputf8 = parameters->smtputf8;
@@ -158,6 +162,9 @@ static enum smtp_reply add_remote(struct smtp_session *session,
     /* It would have to be turned into another encoding (RFC 3030 section 3). */
     if (session->body == SMTP_BODY_BINARYMIME)
         return SMTP_BINARY_ELSEWHERE;
+    if (session->user != 0 &&
+        limits_user_recipient(session->user, &session->limits) != OK)
+        return SMTP_SENDING_LIMIT;
     return reply_of_add(smtp_envelope_add_remote(
         &session->envelope, address, wish, smtp_settings()->recipients_max));
 }
@@ -191,6 +198,41 @@ static enum smtp_reply add_forward(struct smtp_session *session,
     return add_remote(session, address, &wish);
 }
 
+/* That the message is in the mailboxes is told from here; where there is no
+ * mailbox but one address elsewhere, by the server there. */
+static enum smtp_reply note_success(struct smtp_session *session,
+                                    const struct directory_expansion *expansion,
+                                    const struct smtp_wish *wish)
+{
+    bool elsewhere = false;
+    unsigned i;
+
+    if ((wish->notify & STORE_NOTIFY_SUCCESS) == 0 ||
+        session->sender_bytes == 0)
+        return SMTP_RECIPIENT_OK;
+    for (i = 0; i < expansion->count; i++)
+        elsewhere |= expansion->targets[i].user == NULL;
+    if (elsewhere && expansion->count == 1)
+        return SMTP_RECIPIENT_OK;
+    return reply_of_add(
+        smtp_envelope_add_success(&session->envelope, wish, elsewhere));
+}
+
+/* Whether a user's mailbox has room. Not asked for the members of an alias: one
+ * whose mailbox is full must not keep mail from the others. */
+static enum smtp_reply check_quota(struct smtp_session *session, int64_t user)
+{
+    switch ((int)account_quota_room(user, session->declared_bytes)) {
+    case ERR_FULL:
+        return SMTP_QUOTA_FULL;
+    case ERR_TOO_BIG:
+        return SMTP_QUOTA_SMALL;
+    default:
+        session->quota_max = account_quota_left(user);
+        return SMTP_RECIPIENT_OK;
+    }
+}
+
 /* All that an address of ours means, or nothing of it. */
 static enum smtp_reply add_targets(struct smtp_session *session,
                                    const struct directory_expansion *expansion,
@@ -200,6 +242,8 @@ static enum smtp_reply add_targets(struct smtp_session *session,
     enum smtp_reply reply = SMTP_RECIPIENT_OK;
     unsigned i;
 
+    if (expansion->count == 1 && expansion->targets[0].user != NULL)
+        reply = check_quota(session, expansion->targets[0].user->id);
     smtp_envelope_mark(&session->envelope, &mark);
     for (i = 0; i < expansion->count && reply == SMTP_RECIPIENT_OK; i++) {
         const struct directory_target *target = &expansion->targets[i];
@@ -212,6 +256,8 @@ static enum smtp_reply add_targets(struct smtp_session *session,
             reply = add_forward(session, target->address, wish,
                                 expansion->count > 1);
     }
+    if (reply == SMTP_RECIPIENT_OK)
+        reply = note_success(session, expansion, wish);
     if (reply != SMTP_RECIPIENT_OK)
         smtp_envelope_back(&session->envelope, &mark);
     return reply;
@@ -292,6 +338,7 @@ void smtp_run_rcpt(struct smtp_session *session,
     struct dialogue_line words;
     struct smtp_path path;
     enum smtp_reply reply;
+    bool postmaster;
     enum err error = parse_path(argument, "TO:", &path, &words);
 
     if (error == ERR_NOT_FOUND) {
@@ -306,9 +353,15 @@ void smtp_run_rcpt(struct smtp_session *session,
         return;
     }
     reply = check_parameters(&words, false, &parameters);
+    postmaster = text_equal(path.local, path.local_len, "POSTMASTER");
+    if (reply == SMTP_OK && session->refuse_listed && !postmaster)
+        reply = SMTP_LISTED;
+    smtp_envelope_mark(&session->envelope, &session->before);
     if (reply == SMTP_OK)
         reply = resolve_recipient(session, &path, &parameters);
     if (reply == SMTP_RECIPIENT_OK)
         smtp_enter_state(session, SMTP_RCPT);
-    smtp_say(session, reply);
+    else
+        smtp_log_refused(session, path.mailbox, path.mailbox_len, reply);
+    smtp_limits_say_rcpt(session, reply, postmaster);
 }

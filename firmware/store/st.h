@@ -68,7 +68,8 @@ uint64_t st_inbound_size(const struct st_inbound *inbound);
 
 /* st_inbound_id - the id that the message has in the store once it is there,
  * for lines of the log (core/log.h) about it: what is logged before
- * st_inbound_commit() gets onto the stick with the message itself. */
+ * st_inbound_commit() gets onto the stick with the message itself, or, under
+ * load, right behind it. */
 int64_t st_inbound_id(const struct st_inbound *inbound);
 
 /* Who a message is from and for. */

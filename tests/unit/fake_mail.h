@@ -10,9 +10,10 @@
 #include "core/log.h"
 #include "core/task.h"
 #include "core/timer.h"
+#include "net/dns.h"
 #include "net/stream.h"
 #include "net/tcp.h"
-#include "store/st.h"
+#include "store/st_peer.h"
 #include "tests/unit/fake_directory.h"
 #include "tests/unit/fake_machine.h"
 #include <arpa/inet.h>
@@ -29,44 +30,6 @@ static inline uint32_t fake_below(uint32_t limit)
 {
     fake_seed = fake_seed * 6364136223846793005u + 1442695040888963407u;
     return (uint32_t)(fake_seed >> 33) % limit;
-}
-
-/* ---- Addresses ----------------------------------------------------------- */
-
-struct net_address net_address_v4(uint32_t host_order)
-{
-    struct net_address address = {.bytes = {[10] = 0xff, [11] = 0xff}};
-    uint32_t order = htonl(host_order);
-
-    memcpy(address.bytes + 12, &order, 4);
-    return address;
-}
-
-bool net_address_is_v4(const struct net_address *address)
-{
-    static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
-
-    return memcmp(address->bytes, prefix, 12) == 0;
-}
-
-enum err net_address_parse(const char *text, struct net_address *address)
-{
-    struct in_addr v4;
-
-    if (inet_pton(AF_INET, text, &v4) == 1) {
-        *address = net_address_v4(ntohl(v4.s_addr));
-        return OK;
-    }
-    return inet_pton(AF_INET6, text, address->bytes) == 1 ? OK : ERR_INVALID;
-}
-
-char *net_address_format(const struct net_address *address, char *text)
-{
-    if (net_address_is_v4(address))
-        inet_ntop(AF_INET, address->bytes + 12, text, NET_ADDRESS_TEXT);
-    else
-        inet_ntop(AF_INET6, address->bytes, text, NET_ADDRESS_TEXT);
-    return text;
 }
 
 /* ---- Stream -------------------------------------------------------------- */
@@ -353,6 +316,7 @@ static struct {
     uint32_t removed[FAKE_MESSAGES];
     size_t removed_count;
     const char *hostname;
+    uint64_t quota, used; /* of user 2; 0: none */
     struct {
         const char *key, *value;
     } settings[4];
@@ -513,7 +477,9 @@ void st_inbound_commit(struct st_inbound *inbound,
 {
     struct fake_commit *commit = calloc(1, sizeof(*commit));
 
-    commit->message.bytes = inbound->bytes;
+    /* With a NUL behind it, which does not count. */
+    commit->message.bytes = realloc(inbound->bytes, inbound->len + 1);
+    commit->message.bytes[inbound->len] = '\0';
     commit->message.len = inbound->len;
     snprintf(commit->message.sender, sizeof(commit->message.sender), "%s",
              envelope->sender);
@@ -606,6 +572,22 @@ void account_cancel(struct account_login *login)
     if (login->state == 1)
         list_remove(&login->answer.link);
     login->state = 0;
+}
+
+/* Of user 2; all others have no quota. */
+uint64_t account_quota_left(int64_t user_id)
+{
+    if (user_id != 2 || fake_st.quota == 0)
+        return UINT64_MAX;
+    return fake_st.quota > fake_st.used ? fake_st.quota - fake_st.used : 0;
+}
+
+enum err account_quota_room(int64_t user_id, uint64_t bytes)
+{
+    if (user_id == 2 && fake_st.quota != 0 && bytes > fake_st.quota)
+        return ERR_TOO_BIG;
+    return account_quota_left(user_id) >= (bytes > 0 ? bytes : 1) ? OK
+                                                                  : ERR_FULL;
 }
 
 /* ---- Requests -------------------------------------------------------------
@@ -785,6 +767,48 @@ static inline bool fake_store_turn(void)
             fake_finish_commit(commit);
     }
     return fake_run_requests() || moved;
+}
+
+/* ---- Names and peers ------------------------------------------------------
+ */
+
+/* What block lists and the table of peers say; who asks is told by the test. */
+static struct {
+    struct dns_lookup *lookup;
+    struct st_peer *peer;
+    char noted[ST_PEER_BYTES];
+} fake_names;
+
+void dns_lookup(struct dns_lookup *lookup, const char *name, enum dns_type type)
+{
+    lookup->type = type;
+    strcpy(lookup->name, name);
+    fake_names.lookup = lookup;
+}
+
+void dns_cancel(struct dns_lookup *lookup)
+{
+    if (fake_names.lookup == lookup)
+        fake_names.lookup = NULL;
+}
+
+char *dns_reverse_name(const struct net_address *address, char *text)
+{
+    snprintf(text, DNS_NAME_BYTES, "%u.%u.%u.%u.in-addr.arpa",
+             address->bytes[15], address->bytes[14], address->bytes[13],
+             address->bytes[12]);
+    return text;
+}
+
+void st_peer_find(struct st_peer *peer)
+{
+    list_init(&peer->request.link);
+    fake_names.peer = peer;
+}
+
+void st_peer_note(const char *peer)
+{
+    strcpy(fake_names.noted, peer);
 }
 
 /* ---- Playing ------------------------------------------------------------- */
