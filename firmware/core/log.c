@@ -69,6 +69,9 @@ static void mark_cut(char *text, size_t bytes)
 }
 
 static void format_text(const char *format, va_list arguments)
+    __attribute__((format(printf, 1, 0)));
+
+static void format_text(const char *format, va_list arguments)
 {
     int len = vsnprintf(state.text, sizeof(state.text), format, arguments);
 
