@@ -96,7 +96,7 @@ static const char help[] =
     "  --set KEY=VALUE    a setting by its name in the store: hostname,\n"
     "                     domains, address, gateway, dns, syslog (ADDR[:PORT]),"
     "\n"
-    "                     log_lines\n"
+    "                     log_lines, and more: a wrong KEY tells them all\n"
     "  --fixed            take a USB disk too, not only removable sticks\n"
     "\n"
     "Reading a stick (nothing on it is ever changed):\n"
