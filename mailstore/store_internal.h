@@ -42,6 +42,10 @@ enum statement {
     SQL_MESSAGE_DROP,
     SQL_OUTGOING_PUT,
     SQL_QUEUE_PUT,
+    SQL_USAGE,
+    SQL_LOGIN_PUT,
+    SQL_MAILBOX_USER,
+    SQL_USER_CHANGE,
     STATEMENTS
 };
 
@@ -71,6 +75,11 @@ struct store {
     uint8_t *part; /* the part of a body that was read last */
     size_t part_bytes;
     int64_t part_id; /* its BodyID, 0: none */
+    void (*pause)(void);
+    /* Writer: what the open transaction has changed, see store_usage.c. */
+    void (*usage_changed)(int64_t user_id, int64_t bytes);
+    struct store_change *changes;
+    uint32_t change_count, change_room;
     char message[128];
 };
 
@@ -102,6 +111,12 @@ enum err store_atomically(struct store *store,
 /* store_release_message - removes a message that is in no mailbox and not in
  * the queue any more, with its body. */
 enum err store_release_message(struct store *store, int64_t id) MUST_CHECK;
+
+/* store_usage_change - tells that a user takes up so many bytes more.
+ * store_usage_end - the transaction is over. */
+enum err store_usage_change(struct store *store, int64_t user_id,
+                            int64_t bytes) MUST_CHECK;
+void store_usage_end(struct store *store, bool undone);
 
 /* store_remove_parts - what is left of messages that never became complete. */
 enum err store_remove_parts(struct store *store) MUST_CHECK;

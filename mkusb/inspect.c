@@ -1,6 +1,7 @@
 /* mkusb --inspect: mailboxes and messages as lines on stdout. What a sender
  * chose (addresses, subjects) is shown without its control characters, so that
  * a mail cannot drive the terminal. */
+#include "mailstore/store_usage.h"
 #include "mkusb/read_stick.h"
 #include "mkusb/say.h"
 #include <inttypes.h>
@@ -47,21 +48,46 @@ static enum err print_mailbox(void *context,
     return OK;
 }
 
+static void print_date(int64_t unix_ms)
+{
+    time_t seconds = (time_t)(unix_ms / 1000);
+    char date[32] = "?";
+    struct tm tm;
+
+    if (gmtime_r(&seconds, &tm) != NULL)
+        strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S", &tm);
+    printf("%-20s", date);
+}
+
+static enum err print_login(void *context, const char *user,
+                            const struct store_login *login)
+{
+    struct inspection *inspection = context;
+
+    if (inspection->user != NULL && strcasecmp(inspection->user, user) != 0)
+        return OK;
+    if (inspection->lines++ == 0)
+        printf("\n%-24s %-20s %-8s %s\n", "USER", "LAST LOGIN (UTC)", "BY",
+               "FROM");
+    printf("%-24s ", user);
+    print_date(login->time_ms);
+    printf(" %-8s ", login->service);
+    inspect_print_plain(login->address);
+    putchar('\n');
+    return OK;
+}
+
 static enum err print_message(void *context,
                               const struct store_message_info *info)
 {
     struct inspection *inspection = context;
-    time_t seconds = (time_t)(info->received_ms / 1000);
-    char date[32] = "?";
-    struct tm tm;
 
     if (inspection->lines++ == 0)
         printf("\n%-16s %10s  %-20s %12s  %s\n", "MAILBOX", "UID", "DATE (UTC)",
                "BYTES", "SENDER  SUBJECT");
-    if (gmtime_r(&seconds, &tm) != NULL)
-        strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S", &tm);
-    printf("%-16s %10" PRIu32 "  %-20s %12" PRIu64 "  <", info->mailbox,
-           info->uid, date, info->bytes);
+    printf("%-16s %10" PRIu32 "  ", info->mailbox, info->uid);
+    print_date(info->received_ms);
+    printf(" %12" PRIu64 "  <", info->bytes);
     inspect_print_plain(info->sender);
     fputs(">  ", stdout);
     inspect_print_plain(info->subject);
@@ -100,6 +126,9 @@ static enum err print_store(struct store *store, struct inspection *inspection)
     if (err == OK && inspection->user != NULL && inspection->lines == 0)
         return say_refused("there is no user \"%s\" in this store",
                            inspection->user);
+    inspection->lines = 0;
+    if (err == OK)
+        err = store_list_logins(store, print_login, inspection);
     inspection->lines = 0;
     if (err == OK && inspection->user != NULL)
         err = store_list_messages(store, inspection->user_id, print_message,

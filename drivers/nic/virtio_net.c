@@ -267,10 +267,18 @@ static void virtio_info(void *pointer, struct machine_nic_info *info)
     *info = card->info;
 }
 
+/* Without the control queue, the device lets all groups through (5.1.6.5.1). */
+static void virtio_join(void *pointer, const uint8_t group[6])
+{
+    (void)pointer;
+    (void)group;
+}
+
 static const struct nic_operations operations = {
     .send = virtio_send,
     .receive = virtio_receive,
     .info = virtio_info,
+    .join = virtio_join,
 };
 
 /* ---- PCI ------------------------------------------------------------------

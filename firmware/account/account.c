@@ -20,6 +20,7 @@
 #include "core/bytes.h"
 #include "core/check.h"
 #include "core/log.h"
+#include "store/st_user.h"
 #include "userdb/directory.h"
 #include <string.h>
 
@@ -71,16 +72,21 @@ static void on_answer(struct st_request *request)
 
 static void answer(struct account_login *login, enum err result)
 {
+    char peer[NET_ADDRESS_TEXT];
+
     timer_stop(&login->timer);
     bytes_wipe(login->password, sizeof(login->password));
     if (result != OK)
         login->user_id = 0;
-    if (result == OK)
+    if (result == OK) {
         state.figures.logins++;
-    else if (result == ERR_REFUSED)
+        st_user_login(login->user_id, net_address_format(&login->peer, peer),
+                      login->service);
+    } else if (result == ERR_REFUSED) {
         state.figures.refused++;
-    else
+    } else {
         state.figures.turned_away++;
+    }
     login->state = LOGIN_ANSWERED;
     login->answer.done = on_answer;
     login->answer.context = login;
@@ -408,6 +414,31 @@ void account_cancel(struct account_login *login)
     }
     login->state = LOGIN_NONE;
     bytes_wipe(login->password, sizeof(login->password));
+}
+
+uint64_t account_quota_left(int64_t user_id)
+{
+    const struct user *user = directory_user_by_id(user_id);
+    struct st_user figures;
+
+    if (user == NULL || user->quota_bytes == 0 || !st_user(user_id, &figures) ||
+        !figures.counted)
+        return UINT64_MAX;
+    return figures.used_bytes < user->quota_bytes
+               ? user->quota_bytes - figures.used_bytes
+               : 0;
+}
+
+enum err account_quota_room(int64_t user_id, uint64_t bytes)
+{
+    const struct user *user = directory_user_by_id(user_id);
+
+    if (user == NULL || user->quota_bytes == 0)
+        return OK;
+    if (bytes > user->quota_bytes)
+        return ERR_TOO_BIG;
+    return account_quota_left(user_id) >= (bytes > 0 ? bytes : 1) ? OK
+                                                                  : ERR_FULL;
 }
 
 void account_figures(struct account_figures *figures)

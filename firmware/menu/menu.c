@@ -47,7 +47,7 @@ static void show(const struct page *page)
         page->enter();
 }
 
-static void open(const struct page *page)
+void menu_open(const struct page *page)
 {
     ASSERT(state.depth < PAGE_DEPTH);
     state.pages[state.depth++] = page;
@@ -74,7 +74,7 @@ void menu_note(const char *text)
 static void run(void)
 {
     state.actions->run();
-    open(&page_status);
+    menu_open(&page_status);
 }
 
 static void restart(void)
@@ -139,7 +139,7 @@ static void choose(void)
         return;
     }
     if (rows[state.selected].page != NULL)
-        open(rows[state.selected].page);
+        menu_open(rows[state.selected].page);
     else
         rows[state.selected].action();
 }
@@ -175,7 +175,7 @@ static bool key_main(int key)
     if (key == KEY_ENTER || chosen)
         choose();
     else if (key == KEY_ESCAPE && state.actions->running())
-        open(&page_status);
+        menu_open(&page_status);
     state.dirty = true;
     return true;
 }
@@ -231,9 +231,9 @@ void menu_init(const struct menu_actions *actions, bool in_menu)
     memset(&state, 0, sizeof(state));
     state.actions = actions;
     screen_init();
-    open(&page_main);
+    menu_open(&page_main);
     if (!in_menu)
-        open(&page_status);
+        menu_open(&page_status);
     timer_init(&state.redraw, redraw_due);
     timer_start(&state.redraw, REDRAW_MS);
 }

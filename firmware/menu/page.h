@@ -25,6 +25,9 @@ extern const struct page page_status, page_network, page_names, page_users,
 /* For pages: what menu.c was given. */
 const struct menu_actions *menu_actions(void);
 
+/* menu_open - shows another page, from which menu_leave() comes back. */
+void menu_open(const struct page *page);
+
 /* menu_leave - back to the page before. */
 void menu_leave(void);
 

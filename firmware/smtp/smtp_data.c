@@ -304,6 +304,14 @@ static void end_header_line(struct smtp_session *session, bool complete)
 /* ---- The client's bytes ----------------------------------------------------
  */
 
+/* Whether the message is for one mailbox only: one of several that has too
+ * little room for it takes it nevertheless, and no more. */
+static bool is_alone(const struct smtp_session *session)
+{
+    return session->envelope.user_count == 1 &&
+           session->envelope.remote_count == 0;
+}
+
 static void check_limits(struct smtp_session *session)
 {
     const struct smtp_settings *settings = smtp_settings();
@@ -315,6 +323,8 @@ static void check_limits(struct smtp_session *session)
         refuse(session, SMTP_BARE);
     else if (text->bytes > session->bytes_max)
         refuse(session, SMTP_TOO_BIG);
+    else if (text->bytes > session->quota_max && is_alone(session))
+        refuse(session, SMTP_QUOTA_SMALL);
     else if (!text->body && text->bytes > settings->header_max)
         refuse(session, SMTP_HEADER_TOO_BIG);
     else if (settings->line_max > 0 && text->longest > settings->line_max)

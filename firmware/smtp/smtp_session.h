@@ -63,6 +63,7 @@ struct smtp_session {
     int64_t received_ms; /* wall clock when DATA was accepted */
     uint64_t serial;     /* of this transaction, for the Received line */
     uint64_t declared_bytes;
+    uint64_t quota_max;  /* room in the mailbox of the only recipient */
     uint64_t bytes_max;  /* of a message, as the recipients' domains allow */
     uint64_t chunk_left; /* of a BDAT */
     uint64_t chunk_bytes;

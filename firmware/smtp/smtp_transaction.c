@@ -110,6 +110,7 @@ static void begin_transaction(struct smtp_session *session,
     session->sender_bytes = (uint16_t)path->mailbox_len;
     session->declared_bytes = parameters->size;
     session->bytes_max = smtp_settings()->message_max;
+    session->quota_max = UINT64_MAX;
     session->body = (uint8_t)parameters->body;
     session->eight_bit = parameters->body != SMTP_BODY_7BIT;
     session->smtputf8 = parameters->smtputf8;
@@ -197,6 +198,21 @@ static enum smtp_reply add_forward(struct smtp_session *session,
     return add_remote(session, address, &wish);
 }
 
+/* Whether a user's mailbox has room. Not asked for the members of an alias: one
+ * whose mailbox is full must not keep mail from the others. */
+static enum smtp_reply check_quota(struct smtp_session *session, int64_t user)
+{
+    switch ((int)account_quota_room(user, session->declared_bytes)) {
+    case ERR_FULL:
+        return SMTP_QUOTA_FULL;
+    case ERR_TOO_BIG:
+        return SMTP_QUOTA_SMALL;
+    default:
+        session->quota_max = account_quota_left(user);
+        return SMTP_RECIPIENT_OK;
+    }
+}
+
 /* All that an address of ours means, or nothing of it. */
 static enum smtp_reply add_targets(struct smtp_session *session,
                                    const struct directory_expansion *expansion,
@@ -206,6 +222,8 @@ static enum smtp_reply add_targets(struct smtp_session *session,
     enum smtp_reply reply = SMTP_RECIPIENT_OK;
     unsigned i;
 
+    if (expansion->count == 1 && expansion->targets[0].user != NULL)
+        reply = check_quota(session, expansion->targets[0].user->id);
     smtp_envelope_mark(&session->envelope, &mark);
     for (i = 0; i < expansion->count && reply == SMTP_RECIPIENT_OK; i++) {
         const struct directory_target *target = &expansion->targets[i];

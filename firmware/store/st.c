@@ -270,6 +270,9 @@ static enum err take_memory(size_t buffer_bytes)
         err = st_log_init();
     if (err)
         return err;
+    err = st_user_init(directory);
+    if (err)
+        return err;
     st_context.directory_bytes = directory;
     for (int i = 0; i < 2; i++)
         st_context.directory_memory[i] = memory_take("users", directory, 64);

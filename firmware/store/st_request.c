@@ -300,7 +300,7 @@ static enum err make_maildrops(void)
     memory = memory_take("maildrops", bytes, 64);
     if (memory == NULL)
         return ERR_MEMORY;
-    store_maildrop_memory(memory, bytes, between_slices);
+    store_maildrop_memory(memory, bytes);
     return OK;
 }
 

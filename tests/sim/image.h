@@ -3,6 +3,7 @@
 #ifndef SIM_IMAGE_H
 #define SIM_IMAGE_H
 
+#include "mailstore/store.h"
 #include "tests/sim/stick.h"
 
 /* 272 MiB: the smallest FAT32 with clusters of 4 KiB, as mkusb makes them. Only
@@ -14,12 +15,17 @@ struct sim_image_options {
     bool no_store;
     uint64_t database_bytes;
     const char *version; /* written over the store's own; NULL: left */
+    uint32_t sectors;    /* 0: SIM_IMAGE_SECTORS */
+    void (*fill)(struct store *store); /* puts in what else there shall be */
 };
 
 /* A template and the copy that runs work on. */
 struct sim_image {
     struct sim_medium *original, *medium;
 };
+
+/* argon2id of SIM_PASSWORD at the least cost there is. */
+extern const char sim_image_hash[];
 
 /* sim_image_make - in the parent, once. */
 void sim_image_make(struct sim_image *image,

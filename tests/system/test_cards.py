@@ -10,7 +10,7 @@ from stick import DOMAIN
 
 CARDS = [
     "e1000", "e1000-82544gc", "e1000-82545em", "e1000e",
-    "virtio-net-pci,disable-legacy=on", "virtio-net-pci,disable-modern=on",
+    "rtl8139", "virtio-net-pci,disable-legacy=on", "virtio-net-pci,disable-modern=on",
     "virtio-net-pci",
 ]
 BIG = 1 << 20

@@ -316,6 +316,7 @@ static struct {
     uint32_t removed[FAKE_MESSAGES];
     size_t removed_count;
     const char *hostname;
+    uint64_t quota, used; /* of user 2; 0: none */
     struct {
         const char *key, *value;
     } settings[4];
@@ -569,6 +570,22 @@ void account_cancel(struct account_login *login)
     if (login->state == 1)
         list_remove(&login->answer.link);
     login->state = 0;
+}
+
+/* Of user 2; all others have no quota. */
+uint64_t account_quota_left(int64_t user_id)
+{
+    if (user_id != 2 || fake_st.quota == 0)
+        return UINT64_MAX;
+    return fake_st.quota > fake_st.used ? fake_st.quota - fake_st.used : 0;
+}
+
+enum err account_quota_room(int64_t user_id, uint64_t bytes)
+{
+    if (user_id == 2 && fake_st.quota != 0 && bytes > fake_st.quota)
+        return ERR_TOO_BIG;
+    return account_quota_left(user_id) >= (bytes > 0 ? bytes : 1) ? OK
+                                                                  : ERR_FULL;
 }
 
 /* ---- Requests -------------------------------------------------------------
