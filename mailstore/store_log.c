@@ -155,6 +155,22 @@ bool store_log_contains(const struct store_log_line *line, const char *text)
     return holds(line->text, text) || holds(line->module, text);
 }
 
+bool store_log_has_id(const struct store_log_line *line, const char *id)
+{
+    const char *at = line->text;
+    size_t len = strlen(id);
+
+    while ((at = strstr(at, "id=")) != NULL) {
+        bool begins = at == line->text || at[-1] == ' ';
+
+        at += 3;
+        if (begins && strncasecmp(at, id, len) == 0 &&
+            (at[len] == ' ' || at[len] == '\0'))
+            return true;
+    }
+    return false;
+}
+
 /* Whether a user stands in a value's list; the value ends at a space. */
 static bool lists_user(const char *value, const char *user)
 {

@@ -177,7 +177,8 @@ static enum err look_at(void *context, const struct store_log_line *line)
     struct st_log_read *read = scan->read;
 
     scan->last = line->log_id;
-    if (store_log_contains(line, read->find))
+    if (read->by_id ? store_log_has_id(line, read->find)
+                    : store_log_contains(line, read->find))
         read->lines[read->count++] = *line;
     return read->count == read->room ? ERR_FULL : OK;
 }
