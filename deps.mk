@@ -21,8 +21,8 @@ PACKAGES += msmtp s-nail mutt alpine fetchmail getmail6 mpop netbase libdb5.3 \
 	libevent-2.1-7 libgnutls-dane0 libicu72 libidn12 libnghttp2-14 libnsl2 \
 	libpcre2-8-0 libprotobuf-c1 libpython3.11 libsasl2-2
 
-# A client of multicast DNS.
-PACKAGES += python3-zeroconf
+# A client of multicast DNS, and the libraries of a daemon.
+PACKAGES += python3-zeroconf libavahi-core7 libdaemon0
 
 # Upstream tarballs are pinned, the Debian revision may move.
 SQLITE_TARBALL := sqlite3_3.40.1.orig.tar.xz
@@ -91,9 +91,9 @@ $(DEPS)/peers.done: | $(DEPS)/packages.done
 		./deps.sh unpack $$name $(DEPS)/$$name || exit 1; done
 	@touch $@
 
-# Servers of time and of DHCP, likewise.
-NET_PEERS := chrony busybox-static
-$(DEPS)/net_peers.done: | $(DEPS)/packages.done
+# Servers of time, of DHCP and of multicast DNS, likewise.
+NET_PEERS := chrony busybox-static avahi-daemon
+$(DEPS)/net_peers.done: deps.mk | $(DEPS)/packages.done
 	@for name in $(NET_PEERS); do \
 		./deps.sh unpack $$name $(DEPS)/$$name || exit 1; done
 	@touch $@

@@ -178,6 +178,20 @@ static enum err check_syslog(const char *key, const char *value)
     return check_plain_address(key, word);
 }
 
+/* Names or addresses of time servers, or "off". */
+static enum err check_time_servers(const char *key, const char *value)
+{
+    (void)key;
+    return check_words("time server", value, check_name);
+}
+
+static enum err check_switch(const char *key, const char *value)
+{
+    if (strcmp(value, "on") == 0 || strcmp(value, "off") == 0)
+        return OK;
+    return say_refused("%s \"%s\": on or off", key, value);
+}
+
 /* The settings that are a user's to choose. */
 static const struct {
     const char *key;
@@ -189,6 +203,8 @@ static const struct {
     {"address", check_address_of},
     {"gateway", check_plain_address},
     {"dns", check_plain_addresses},
+    {"ntp", check_time_servers},
+    {"mdns", check_switch},
     /* The log. */
     {"syslog", check_syslog},
     {"log_lines", check_number},

@@ -31,6 +31,14 @@ static bool link_is_up(unsigned index)
     return info.link_up;
 }
 
+static void join(unsigned index)
+{
+    const struct nic_operations *operations = state.cards[index].operations;
+
+    if (operations->join != NULL)
+        operations->join(state.cards[index].card, state.group);
+}
+
 void nic_register(const struct nic_operations *operations, void *card)
 {
     if (state.count == CARDS) {
@@ -40,7 +48,7 @@ void nic_register(const struct nic_operations *operations, void *card)
     state.cards[state.count].operations = operations;
     state.cards[state.count].card = card;
     state.count++;
-    operations->join(card, state.group);
+    join(state.count - 1);
 }
 
 bool nic_poll(void)
@@ -66,7 +74,7 @@ void machine_nic_join(const uint8_t group[6])
 {
     memcpy(state.group, group, sizeof(state.group));
     for (unsigned i = 0; i < state.count; i++)
-        state.cards[i].operations->join(state.cards[i].card, group);
+        join(i);
 }
 
 bool machine_nic_send(struct iobuf *frame)

@@ -174,7 +174,7 @@ static bool key_main(int key)
         state.selected = ROWS - 1;
     if (key == KEY_ENTER || chosen)
         choose();
-    else if (key == KEY_ESCAPE && state.actions->running())
+    else if (key == KEY_ESCAPE)
         menu_open(&page_status);
     state.dirty = true;
     return true;

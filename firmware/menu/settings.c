@@ -179,6 +179,20 @@ bool settings_syslog_valid(const char *value)
     return *value == '\0' || parse_syslog(value, &server);
 }
 
+/* Names or addresses, or "off", which is a name as well. */
+bool settings_ntp_valid(const char *value)
+{
+    struct net_address address;
+    char word[WORD_BYTES];
+    unsigned count = 0;
+
+    while (next_word(&value, word))
+        if ((!name_valid(word) && net_address_parse(word, &address) != OK) ||
+            ++count > 4)
+            return false;
+    return at_end(value);
+}
+
 void settings_syslog(struct net_endpoint *server)
 {
     const char *value = st_setting("syslog");

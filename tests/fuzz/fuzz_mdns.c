@@ -4,6 +4,7 @@
  * answer to a request for the time. Any other is, behind that byte, records of
  * two bytes (what happens, how many bytes belong to it) and those bytes, to a
  * responder that runs. */
+#define WIRE_FRAMES 64
 #include "net/ipv4.h"
 #include "net/mdns.h"
 #include "net/mdns_message.h"

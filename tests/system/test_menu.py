@@ -55,6 +55,7 @@ def test_load_stops_in_the_menu(copy_stick, boot, tmp_path):
     machine.send("1")
     machine.expect_screen("serving mail")
     machine.expect_screen(r"Address\s+10\.0\.2\.15")
+    machine.expect_screen(r"Clock\s+20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC")
     assert machine.wait_banner(25)[1].startswith("220 ")
     keep_screen(machine, "running")
 
@@ -92,6 +93,28 @@ def test_by_the_keyboard(copy_stick, boot):
     machine.expect_screen("serving mail")
     machine.keys("m")
     machine.expect_screen(r"Mail is being served")
+
+
+def test_by_a_usb_keyboard(copy_stick, boot):
+    """On the controller that the stick hangs on, plugged in while it runs. QEMU
+    gives the keys to it alone as soon as it is configured."""
+    machine = loaded(boot, copy_stick)
+    machine.qmp("device_add", driver="usb-kbd", id="kbd", bus="usb.0")
+    machine.send("\x1b")  # the running screen, with the newest log lines
+    machine.expect_screen("USB keyboard")
+    machine.keys("m")
+    machine.expect_screen(MENU)
+    machine.keys("home", "down", "ret")
+    machine.expect_screen("Gateway")
+    machine.keys("esc")
+    machine.expect_screen(MENU)
+    machine.keys("3")
+    machine.expect_screen("Host name")
+    machine.qmp("device_del", id="kbd")
+    machine.send("\x1b")
+    machine.expect_screen(MENU)
+    machine.send("\x1b")
+    machine.expect_screen("USB keyboard removed")
 
 
 def test_changed_name_survives_a_power_cut(copy_stick, boot):

@@ -9,8 +9,8 @@
  *   lookup TYPE NAME    "NAME TYPE STATUS alias|plain TTL: ANSWER, ANSWER"
  *   ntp SERVERS         "clock OFFSET_MS SERVER STRATUM", when it is known
  *
- * By itself it says "address A" and "name N.local" when those change. At the
- * end of the input it says goodbye and ends. */
+ * By itself it says "address A" with "dns SERVERS", and "name N.local", when
+ * those change. At the end of the input it says goodbye and ends. */
 #include "core/log.h"
 #include "core/machine.h"
 #include "core/random.h"
@@ -202,8 +202,8 @@ static void command(char *line)
     if (word && rest && space && !strcmp(word, "lookup")) {
         *space = '\0';
         look_up(rest, space + 1);
-    } else if (word && rest && !strcmp(word, "ntp")) {
-        sntp_configure(rest);
+    } else if (word && !strcmp(word, "ntp")) {
+        sntp_configure(rest ? rest : "");
     } else {
         printf("what?\n");
     }
@@ -229,6 +229,19 @@ static void take_input(void)
     }
 }
 
+static void tell_address(const struct net_status *net, const char *address)
+{
+    static const struct net_address none;
+    char text[NET_ADDRESS_TEXT];
+
+    printf("address %s\ndns", address);
+    for (unsigned i = 0; i < 3; i++) {
+        if (!net_address_equal(&net->dns[i], &none))
+            printf(" %s", net_address_format(&net->dns[i], text));
+    }
+    printf("\n");
+}
+
 /* What changes by itself. */
 static void tell_changes(void)
 {
@@ -240,7 +253,7 @@ static void tell_changes(void)
     net_status(&net);
     if (net.state == NET_UP &&
         strcmp(net_address_format(&net.address, text), address) != 0)
-        printf("address %s\n", strcpy(address, text));
+        tell_address(&net, strcpy(address, text));
     if (*mdns_name() && strcmp(mdns_name(), pc.name) != 0)
         printf("name %s\n", strcpy(pc.name, mdns_name()));
     sntp_status(&clock);
@@ -301,6 +314,7 @@ int main(int count, char **arguments)
         return 2;
     sntp_module_init();
     sntp_floor(0, NULL);
+    sntp_configure("off");
     configure(arguments + 2, count - 2);
     while (!pc.ended) {
         while (net_receive(64))
