@@ -73,7 +73,7 @@ enum err store_log_prune(struct store *store, int64_t keep, int64_t most)
     return err;
 }
 
-/* ---- Reading ------------------------------------------------------------ */
+/* ---- Reading ------------------------------------------------------------- */
 
 static void copy_column(sqlite3_stmt *statement, int column, char *to,
                         size_t bytes)

@@ -63,8 +63,7 @@ static void ask(enum purpose purpose, int64_t from, bool backward,
     st_log_read(&state.read);
 }
 
-/* ---- Drawing ---------------------------------------------------------------
- */
+/* ---- Drawing ------------------------------------------------------------- */
 
 static const char *line_text(const struct store_log_line *line,
                              char text[SHOWN_BYTES])
@@ -159,8 +158,7 @@ static void draw_trace(void)
     draw_forward();
 }
 
-/* ---- Answers ---------------------------------------------------------------
- */
+/* ---- Answers ------------------------------------------------------------- */
 
 static void show_from(int64_t from)
 {
@@ -212,8 +210,7 @@ static void answered(struct st_request *request)
     }
 }
 
-/* ---- Keys ------------------------------------------------------------------
- */
+/* ---- Keys ---------------------------------------------------------------- */
 
 static void begin_search(void)
 {

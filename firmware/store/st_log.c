@@ -56,8 +56,7 @@ static void waited_long(struct timer *timer)
 
 static struct log_sink sink = {.take = take};
 
-/* ---- Into the store: the writer --------------------------------------------
- */
+/* ---- Into the store: the writer ------------------------------------------ */
 
 bool st_log_waits(void)
 {
@@ -163,8 +162,7 @@ void st_log_give_up(void)
     wait_again(ST_LOG_WAIT_MS);
 }
 
-/* ---- Looking ----------------------------------------------------------------
- */
+/* ---- Looking ------------------------------------------------------------- */
 
 struct scan {
     struct st_log_read *read;
