@@ -110,8 +110,7 @@ static void read_done(struct st_request *request)
         relay_body_send(session);
 }
 
-/* ---- Text with its dots
- * -------------------------------------------------------------- */
+/* ---- Text with its dots -------------------------------------------------- */
 
 /* How many bytes can go as they are: lines that end in CRLF, up to one that
  * begins with a dot, or to a bare CR (with it) or a bare LF (without). */
@@ -201,9 +200,7 @@ static void put_end(struct relay_session *session)
     relay_say(session, len);
 }
 
-/* ---- Sending
- * ----------------------------------------------------------------------------
- */
+/* ---- Sending ------------------------------------------------------------- */
 
 /* BDAT, whose chunk is the whole message. */
 static void put_chunk_size(struct relay_session *session)

@@ -20,8 +20,7 @@ static bool is_permanent(unsigned code)
     return code == NO_MAIL_HERE;
 }
 
-/* ---- Hello
- * ----------------------------------------------------------------------- */
+/* ---- Hello --------------------------------------------------------------- */
 
 static void say_hello(struct relay_session *session, const char *verb)
 {
@@ -108,8 +107,7 @@ void relay_on_helo(struct relay_session *session)
         relay_lost(session, is_permanent(code), "%s", session->answer.text);
 }
 
-/* ---- AUTH
- * -------------------------------------------------------------------------- */
+/* ---- AUTH ---------------------------------------------------------------- */
 
 static void put_base64(struct text *text, const void *bytes, size_t len)
 {

@@ -28,8 +28,7 @@ static bool is_permanent(unsigned code)
     return code / 100 == 5;
 }
 
-/* ---- Outcomes
- * ---------------------------------------------------------------------- */
+/* ---- Outcomes ------------------------------------------------------------ */
 
 static struct relay_recipient *recipient_at(struct list *node)
 {
@@ -107,9 +106,7 @@ static bool any_pending(struct relay_job *job)
     return false;
 }
 
-/* ---- Begin
- * -----------------------------------------------------------------------------
- */
+/* ---- Begin --------------------------------------------------------------- */
 
 static void finish_job(struct relay_session *session)
 {
@@ -182,9 +179,7 @@ void relay_transaction(struct relay_session *session)
     relay_envelope_send(session);
 }
 
-/* ---- Commands
- * ----------------------------------------------------------------------------
- */
+/* ---- Commands ------------------------------------------------------------ */
 
 /* What came as xtext goes on as it came, if it can be part of a command. */
 static bool is_xtext(const char *text)
@@ -279,9 +274,7 @@ void relay_envelope_send(struct relay_session *session)
     }
 }
 
-/* ---- Answers
- * -------------------------------------------------------------------------------
- */
+/* ---- Answers ------------------------------------------------------------- */
 
 /* On with this connection: what is pending of the job, or the next one.
  * clean: the server is outside of a transaction. */

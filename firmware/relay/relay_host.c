@@ -52,8 +52,7 @@ static unsigned sessions_max(void)
     return SESSIONS_MAX;
 }
 
-/* ---- Finding
- * ------------------------------------------------------------------ */
+/* ---- Finding ------------------------------------------------------------- */
 
 static void lower(char *text)
 {
@@ -145,8 +144,7 @@ struct relay_host *relay_host_find(const struct store_due *due)
     return found;
 }
 
-/* ---- Jobs
- * ---------------------------------------------------------------------- */
+/* ---- Jobs ---------------------------------------------------------------- */
 
 void relay_host_add(struct relay_job *job, bool first)
 {

@@ -73,8 +73,7 @@ struct relay_job {
     char envid[STORE_ENVID_BYTES];
 };
 
-/* ---- Hosts -----------------------------------------------------------------
- */
+/* ---- Hosts --------------------------------------------------------------- */
 
 /* A next hop: a recipient domain, or the server of a route. */
 struct relay_host {
@@ -92,8 +91,7 @@ struct relay_host {
     char reply[STORE_REPLY_BYTES]; /* why */
 };
 
-/* ---- Sessions
- * ---------------------------------------------------------------- */
+/* ---- Sessions ------------------------------------------------------------ */
 
 enum relay_state {
     RELAY_MX,       /* asks for the domain's servers */
@@ -177,8 +175,7 @@ struct relay_session {
     uint8_t block[RELAY_BLOCK_BYTES];
 };
 
-/* ---- relay.c
- * ------------------------------------------------------------------ */
+/* ---- relay.c ------------------------------------------------------------- */
 
 extern struct relay_context {
     struct relay_figures figures;
@@ -190,8 +187,7 @@ extern struct relay_context {
 /* relay_own_name - the name of this server for EHLO, or NULL: not a domain. */
 const char *relay_own_name(void);
 
-/* ---- relay_queue.c
- * -------------------------------------------------------------- */
+/* ---- relay_queue.c ------------------------------------------------------- */
 
 enum err relay_queue_init(unsigned recipients) MUST_CHECK;
 
@@ -209,8 +205,7 @@ void relay_queue_free_job(struct relay_job *job);
 /* relay_queue_kept - how many recipients are in memory. */
 unsigned relay_queue_kept(void);
 
-/* ---- relay_host.c
- * ----------------------------------------------------------------- */
+/* ---- relay_host.c -------------------------------------------------------- */
 
 enum err relay_host_init(unsigned hosts) MUST_CHECK;
 
@@ -238,8 +233,7 @@ void relay_host_left(struct relay_host *host);
 /* relay_host_schedule - starts sessions where jobs wait. */
 void relay_host_schedule(void);
 
-/* ---- relay_session.c
- * ------------------------------------------------------------------ */
+/* ---- relay_session.c ----------------------------------------------------- */
 
 enum err relay_session_init(unsigned sessions) MUST_CHECK;
 
@@ -284,8 +278,7 @@ void relay_said(const struct relay_session *session, char *text);
 /* relay_peer_name - of the server that the session is with. */
 const char *relay_peer_name(const struct relay_session *session);
 
-/* ---- relay_route.c
- * --------------------------------------------------------------------- */
+/* ---- relay_route.c ------------------------------------------------------- */
 
 /* relay_route_begin - finds the servers of the session's host and connects to
  * the first. */
@@ -299,8 +292,7 @@ void relay_route_next(struct relay_session *session);
  * preferred are left out (RFC 5321 5.1). */
 void relay_route_loop(struct relay_session *session);
 
-/* ---- relay_dialogue.c
- * -------------------------------------------------------------------- */
+/* ---- relay_dialogue.c ---------------------------------------------------- */
 
 /* relay_on_... - what a complete reply means in a state. */
 void relay_on_banner(struct relay_session *session);
@@ -313,8 +305,7 @@ void relay_on_login(struct relay_session *session);
 void relay_on_user(struct relay_session *session);
 void relay_on_password(struct relay_session *session);
 
-/* ---- relay_envelope.c
- * ---------------------------------------------------------------------- */
+/* ---- relay_envelope.c ---------------------------------------------------- */
 
 /* relay_transaction - begins one for what is pending of the job. */
 void relay_transaction(struct relay_session *session);
@@ -335,9 +326,7 @@ void relay_undecide(struct relay_job *job);
 void relay_decide(struct relay_job *job, enum relay_outcome outcome,
                   const char *reply);
 
-/* ---- relay_body.c
- * ----------------------------------------------------------------------------
- */
+/* ---- relay_body.c -------------------------------------------------------- */
 
 /* relay_body_prepare - begins to read the message. */
 void relay_body_prepare(struct relay_session *session);
@@ -345,8 +334,7 @@ void relay_body_prepare(struct relay_session *session);
 void relay_body_begin(struct relay_session *session);
 void relay_body_send(struct relay_session *session);
 
-/* ---- relay_settle.c
- * -------------------------------------------------------------------------- */
+/* ---- relay_settle.c ------------------------------------------------------ */
 
 enum err relay_settle_init(unsigned settlements, unsigned notices) MUST_CHECK;
 
@@ -360,9 +348,7 @@ bool relay_settle_idle(void);
 /* relay_retry_ms - how long to wait after so many attempts, without jitter. */
 int64_t relay_retry_ms(uint32_t attempts);
 
-/* ---- relay_notice.c
- * ---------------------------------------------------------------------------
- */
+/* ---- relay_notice.c ------------------------------------------------------ */
 
 #define RELAY_NOTICE_BYTES ((size_t)65536)
 

@@ -36,8 +36,7 @@ struct notice {
     char boundary[BOUNDARY_BYTES + 1];
 };
 
-/* ---- Who is told of what
- * ----------------------------------------------------------- */
+/* ---- Who is told of what ------------------------------------------------- */
 
 bool relay_notice_wanted(const struct relay_job *job,
                          const struct relay_recipient *recipient,
@@ -88,8 +87,7 @@ static bool address_notice(struct store_notice *notice, const char *sender)
     return user != NULL || why == ERR_REFUSED;
 }
 
-/* ---- Parts of texts
- * -------------------------------------------------------------------- */
+/* ---- Parts of texts ------------------------------------------------------ */
 
 static bool is_ascii(const char *text)
 {
@@ -150,9 +148,7 @@ static void put_part(struct text *text, const struct notice *notice,
     text_string(text, "\r\nContent-Transfer-Encoding: 8bit\r\n\r\n");
 }
 
-/* ---- The header
- * ----------------------------------------------------------------------------
- */
+/* ---- The header ---------------------------------------------------------- */
 
 static bool any(const struct notice *notice, enum relay_outcome outcome)
 {
@@ -196,9 +192,7 @@ static void put_header(struct text *text, const struct notice *notice,
     text_string(text, "\"\r\n\r\nThis is a delivery status notification.\r\n");
 }
 
-/* ---- For people
- * --------------------------------------------------------------------------------
- */
+/* ---- For people ---------------------------------------------------------- */
 
 static void put_people_list(struct text *text, const struct notice *notice,
                             enum relay_outcome outcome, const char *words)
@@ -238,8 +232,7 @@ static void put_people_part(struct text *text, const struct notice *notice)
                     "notices of its own, for:\r\n");
 }
 
-/* ---- For programs (RFC 3464)
- * ---------------------------------------------------------------------- */
+/* ---- For programs (RFC 3464) --------------------------------------------- */
 
 static void put_status(struct text *text,
                        const struct relay_recipient *recipient,
@@ -323,9 +316,7 @@ static void put_program_part(struct text *text, const struct notice *notice,
         put_recipient(text, notice, notice->recipients[i], now_ms);
 }
 
-/* ---- The whole
- * ---------------------------------------------------------------------------------------
- */
+/* ---- The whole ----------------------------------------------------------- */
 
 static const char *returned_type(const struct notice *notice)
 {

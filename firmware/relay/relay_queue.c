@@ -31,8 +31,7 @@ static struct {
     bool starved; /* rows were left for want of memory */
 } state;
 
-/* ---- Recipients ------------------------------------------------------------
- */
+/* ---- Recipients ---------------------------------------------------------- */
 
 static struct list *bucket_of(int64_t queue_id)
 {
@@ -128,8 +127,7 @@ unsigned relay_queue_kept(void)
     return state.recipients - state.recipients_free;
 }
 
-/* ---- Jobs
- * -------------------------------------------------------------------- */
+/* ---- Jobs ---------------------------------------------------------------- */
 
 static struct relay_job *make_job(const struct store_due *due)
 {
@@ -237,8 +235,7 @@ static bool take_row(const struct store_due *due, struct list *decided)
     return true;
 }
 
-/* ---- Looking
- * ------------------------------------------------------------------- */
+/* ---- Looking ------------------------------------------------------------- */
 
 static void look(void);
 

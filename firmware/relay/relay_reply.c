@@ -62,8 +62,7 @@ enum relay_reply_result relay_reply_line(struct relay_reply *reply,
     return RELAY_REPLY_DONE;
 }
 
-/* ---- Enhanced status codes ------------------------------------------------
- */
+/* ---- Enhanced status codes ----------------------------------------------- */
 
 /* The length of "class.subject.detail" at the start of text, or 0. */
 static size_t status_length(const char *text)
@@ -103,8 +102,7 @@ char *relay_status(const char *text, bool permanent, char *status)
     return status;
 }
 
-/* ---- The answer to EHLO ----------------------------------------------------
- */
+/* ---- The answer to EHLO -------------------------------------------------- */
 
 /* Cuts the next word off. Returns its length, 0 at the end. */
 static size_t next_word(const char **at, const char *end, const char **word)

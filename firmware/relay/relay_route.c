@@ -52,8 +52,7 @@ static void give_up_for(struct relay_session *session, bool permanent,
     relay_give_up(session, permanent, text);
 }
 
-/* ---- Servers and their addresses
- * ------------------------------------------------ */
+/* ---- Servers and their addresses ----------------------------------------- */
 
 static void try_server(struct relay_session *session)
 {
@@ -161,9 +160,7 @@ static void on_ipv6(struct relay_session *session)
     next_server(session);
 }
 
-/* ---- MX
- * ----------------------------------------------------------------------------
- */
+/* ---- MX ------------------------------------------------------------------ */
 
 static bool is_own_name(const char *name)
 {
@@ -246,9 +243,7 @@ static void lookup_done(struct dns_lookup *lookup)
         on_ipv6(session);
 }
 
-/* ---- Begin
- * ----------------------------------------------------------------------------
- */
+/* ---- Begin --------------------------------------------------------------- */
 
 /* "[192.0.2.1]", "[IPv6:...]", or an address of a route as it stands. */
 static bool read_literal(const struct relay_host *host,

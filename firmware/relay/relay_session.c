@@ -74,8 +74,7 @@ void relay_enter_state(struct relay_session *session, enum relay_state next)
         timer_stop(&session->timer);
 }
 
-/* ---- Ends -------------------------------------------------------------------
- */
+/* ---- Ends ---------------------------------------------------------------- */
 
 /* The connection's end, when there is one. in_order: everything was said. */
 static void close_stream(struct relay_session *session, bool in_order)
@@ -233,8 +232,7 @@ void relay_lost_loop(struct relay_session *session)
     relay_route_loop(session);
 }
 
-/* ---- What is said
- * -------------------------------------------------------------- */
+/* ---- What is said -------------------------------------------------------- */
 
 const char *relay_peer_name(const struct relay_session *session)
 {
@@ -271,8 +269,7 @@ void relay_say(struct relay_session *session, size_t len)
     (void)flush_out(session);
 }
 
-/* ---- The stream
- * ----------------------------------------------------------------- */
+/* ---- The stream ---------------------------------------------------------- */
 
 static void on_opened(struct stream *stream)
 {
@@ -392,8 +389,7 @@ void relay_open(struct relay_session *session)
                   sizeof(session->line));
 }
 
-/* ---- Begin, timeouts
- * ---------------------------------------------------------------- */
+/* ---- Begin, timeouts ----------------------------------------------------- */
 
 static void on_timeout(struct timer *timer)
 {

@@ -67,8 +67,7 @@ static int64_t jittered(int64_t ms)
     return ms - part + random_below((uint32_t)(2 * part + 1));
 }
 
-/* ---- What becomes of them
- * -------------------------------------------------------- */
+/* ---- What becomes of them ------------------------------------------------ */
 
 static int64_t delay_notice_ms(void)
 {
@@ -192,8 +191,7 @@ static void write_rows(struct settlement *settlement)
     store->count = settlement->count;
 }
 
-/* ---- Settling
- * ------------------------------------------------------------------------ */
+/* ---- Settling ------------------------------------------------------------ */
 
 static void settled(struct st_request *request);
 
