@@ -392,7 +392,7 @@ fuzz: $(FUZZ)
 # ---- make test, bench, run: in QEMU ----------------------------------------------
 
 .PHONY: test bench bench-profile run
-test: all unit $(if $(SIM_SRC),sim) $(DEPS)/postfix.done
+test: all unit $(if $(SIM_SRC),sim) $(DEPS)/postfix.done $(DEPS)/peers.done
 	@$(PYTHON) -m pytest -q -p no:cacheprovider -n 2 --dist loadfile \
 		$(PYTEST_OPTIONS) tests/system
 

@@ -13,6 +13,12 @@ PACKAGES += qemu-system-x86 python3 python3-pytest swaks sqlite3 dosfstools \
 	fdisk curl iproute2 tcpdump clang-14 clang-tidy-14 clang-format-14 \
 	cppcheck libclang-rt-14-dev python3-pytest-xdist
 
+# Mail clients for the system tests, and what the unpacked mail servers and the
+# name server below need of libraries.
+PACKAGES += msmtp s-nail mutt alpine fetchmail getmail6 mpop netbase libdb5.3 \
+	libevent-2.1-7 libgnutls-dane0 libicu72 libidn12 libnghttp2-14 libnsl2 \
+	libpcre2-8-0 libprotobuf-c1 libpython3.11 libsasl2-2
+
 # Upstream tarballs are pinned, the Debian revision may move.
 SQLITE_TARBALL := sqlite3_3.40.1.orig.tar.xz
 SQLITE_SHA256 := aaa776260ab4dc976db34aa7891819484c8676b5b2783123ebc6301e2ca5d655
@@ -28,7 +34,7 @@ ARGON2 := $(DEPS)/src/cryptsetup/lib/crypto_backend/argon2
 
 .PHONY: deps
 deps: $(DEPS)/packages.done $(SQLITE)/sqlite3.c $(MUSL_SYSCALL_H) $(ARGON2)/argon2.c \
-	$(DEPS)/postfix.done
+	$(DEPS)/postfix.done $(DEPS)/peers.done
 
 $(DEPS)/packages.done: deps.mk
 	@./deps.sh packages $(PACKAGES)
@@ -62,4 +68,12 @@ $(ARGON2)/argon2.c: | $(DEPS)/packages.done
 POSTFIX := $(DEPS)/postfix
 $(DEPS)/postfix.done: | $(DEPS)/packages.done
 	@./deps.sh unpack postfix $(POSTFIX)
+	@touch $@
+
+# The other mail servers and a name server, which the system tests run in roots
+# of their own. As packages they conflict, and they would serve this computer.
+PEERS := exim4-daemon-light opensmtpd unbound
+$(DEPS)/peers.done: | $(DEPS)/packages.done
+	@for name in $(PEERS); do \
+		./deps.sh unpack $$name $(DEPS)/$$name || exit 1; done
 	@touch $@

@@ -1,6 +1,7 @@
 /* What must be there before mail is served, and what must be done before the
  * PC goes off. */
 #include "service.h"
+#include "account/account.h"
 #include "core/iobuf.h"
 #include "core/log.h"
 #include "core/machine.h"
@@ -62,6 +63,8 @@ enum err service_init(void)
     devices_start();
     if (err == OK)
         err = net_module_init((unsigned)connections);
+    if (err == OK)
+        err = account_module_init();
     if (err == OK)
         err = smtp_server_init((unsigned)connections * 3 / 4);
     if (err == OK)

@@ -25,6 +25,8 @@ static const char *const texts[STATEMENTS] = {
     [SQL_SETTING_GET] = "SELECT Value FROM setting WHERE Key=?1",
     [SQL_SETTING_PUT] = "INSERT INTO setting VALUES(?1,?2)"
                         " ON CONFLICT(Key) DO UPDATE SET Value=?2",
+    [SQL_LOG_PUT] = "INSERT INTO log VALUES(?1,?2,?3,?4,?5)",
+    [SQL_LOG_PRUNE] = "DELETE FROM log WHERE LogID<?1",
     [SQL_USER_ADD] = "INSERT INTO user(Name,FullName,Password,QuotaBytes,Admin,"
                      "Enabled) VALUES(?1,?2,?3,?4,?5,?6)",
     [SQL_ALIAS_ADD] = "INSERT INTO alias(Alias,UserID) VALUES(?1,?2)",
@@ -273,6 +275,7 @@ void store_rollback(struct store *store)
     int64_t limit = 0;
 
     store->in_transaction = false;
+    store->log_known = false;
     /* Some errors have rolled back already. */
     if (!sqlite3_get_autocommit(store->db) &&
         store_run(store, store_statement(store, SQL_ROLLBACK)))

@@ -15,6 +15,8 @@ enum statement {
     SQL_FREE_COUNT,
     SQL_SETTING_GET,
     SQL_SETTING_PUT,
+    SQL_LOG_PUT,
+    SQL_LOG_PRUNE,
     SQL_USER_ADD,
     SQL_ALIAS_ADD,
     SQL_MAILBOX_ADD,
@@ -74,6 +76,8 @@ struct store {
     int64_t next_id;  /* writer: the next message id to give */
     int64_t id_limit; /* writer: as the setting mail_id_limit says */
     struct store_uids uids[STORE_UID_SLOTS]; /* writer */
+    int64_t log_first, log_last;             /* writer: while log_known */
+    bool log_known;
     uint32_t pages_max, pages_reserve;
     uint8_t *part; /* the part of a body that was read last */
     size_t part_bytes;

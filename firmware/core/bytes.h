@@ -3,6 +3,7 @@
 #ifndef CORE_BYTES_H
 #define CORE_BYTES_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "x86-64");
@@ -86,6 +87,15 @@ static inline void put_be64(void *p, uint64_t v)
 {
     v = __builtin_bswap64(v);
     __builtin_memcpy(p, &v, sizeof v);
+}
+
+/* bytes_wipe - zeros that no compiler leaves out: for passwords. */
+static inline void bytes_wipe(void *memory, size_t bytes)
+{
+    volatile uint8_t *at = memory;
+
+    while (bytes--)
+        *at++ = 0;
 }
 
 #endif

@@ -1,25 +1,95 @@
-/* The ring of log lines. */
+/* Lines are formatted once, made harmless, and handed on: to the ring, whose
+ * slots are overwritten in turn, and to each sink. */
 #include "core/log.h"
+#include "core/date.h"
 #include "core/machine.h"
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 static struct {
     char lines[LOG_LINES][LOG_LINE_BYTES];
     uint64_t count;
     enum log_level level;
+    struct log_sink *sinks;
+    bool busy; /* a sink is at work */
+    char text[LOG_TEXT_BYTES];
 } state = {.level = LOG_INFO};
 
-/* Control characters in what peers sent must not reach a terminal. */
-static void make_printable(char *text)
+/* How many bytes the character at `at` has, 0 when it is none that may be
+ * printed: a control character, or no UTF-8 (RFC 3629 section 4). */
+static size_t printable(const unsigned char *at)
 {
-    for (; *text != '\0'; text++)
-        if ((unsigned char)*text < ' ' || *text == 0x7f)
-            *text = '?';
+    size_t len = at[0] < 0x80 ? 1 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
+    unsigned value = at[0] & (0xffu >> (len + 1));
+
+    if (len == 1)
+        return at[0] >= ' ' && at[0] != 0x7f;
+    if (at[0] < 0xc2 || at[0] > 0xf4)
+        return 0;
+    for (size_t i = 1; i < len; i++) {
+        if ((at[i] & 0xc0) != 0x80)
+            return 0;
+        value = value << 6 | (at[i] & 0x3fu);
+    }
+    /* C1 controls, overlong forms, surrogates, beyond Unicode. */
+    if (value < 0xa0 || (len == 3 && value < 0x800) ||
+        (len == 4 && value < 0x10000) || value > 0x10ffff ||
+        (value >= 0xd800 && value < 0xe000))
+        return 0;
+    return len;
 }
 
-void log_write(enum log_level level, const char *module, const char *format,
-               ...)
+/* What peers sent must not drive a terminal, nor spoil a text column. */
+static void make_printable(char *text)
+{
+    unsigned char *at = (unsigned char *)text;
+
+    while (*at != '\0') {
+        size_t len = printable(at);
+
+        if (len == 0)
+            *at = '?';
+        at += len == 0 ? 1 : len;
+    }
+}
+
+static void mark_cut(char *text, size_t bytes)
+{
+    memcpy(text + bytes - 4, "...", 4);
+}
+
+static void format_text(const char *format, va_list arguments)
+{
+    int len = vsnprintf(state.text, sizeof(state.text), format, arguments);
+
+    if (len < 0)
+        state.text[0] = '\0';
+    if (len >= (int)sizeof(state.text))
+        mark_cut(state.text, sizeof(state.text));
+    make_printable(state.text);
+}
+
+static void give_to_sinks(enum log_level level, int64_t mail_id,
+                          const char *module, int64_t time_ms)
+{
+    struct log_entry entry = {
+        .time_ms = time_ms,
+        .mail_id = mail_id,
+        .level = level,
+        .module = module,
+        .text = state.text,
+        .len = strlen(state.text),
+    };
+
+    state.busy = true;
+    for (struct log_sink *sink = state.sinks; sink != NULL; sink = sink->next)
+        sink->take(&entry);
+    state.busy = false;
+}
+
+static void keep_line(enum log_level level, const char *module, int64_t time_ms)
 {
     static const char *const names[] = {
         [LOG_ERR] = "error ",
@@ -27,26 +97,65 @@ void log_write(enum log_level level, const char *module, const char *format,
         [LOG_INFO] = "",
         [LOG_DEBUG] = "",
     };
-    uint64_t ms;
-    char *line;
-    int used;
+    char *line = state.lines[state.count % LOG_LINES];
+    struct date date;
+
+    date_of(time_ms, &date);
+    if (snprintf(line, LOG_LINE_BYTES, "%02d:%02d:%02d %s: %s%s", date.hour,
+                 date.minute, date.second, module, names[level],
+                 state.text) >= LOG_LINE_BYTES)
+        mark_cut(line, LOG_LINE_BYTES);
+    state.count++;
+}
+
+void log_write(enum log_level level, const char *module, const char *format,
+               ...)
+{
+    va_list arguments;
+    int64_t now;
+
+    if (level > state.level || state.busy)
+        return;
+    now = machine_wall_clock_ms();
+    va_start(arguments, format);
+    format_text(format, arguments);
+    va_end(arguments);
+    keep_line(level, module, now);
+    give_to_sinks(level, 0, module, now);
+}
+
+void log_mail(int64_t mail_id, const char *module, const char *format, ...)
+{
     va_list arguments;
 
-    if (level > state.level)
+    if (state.sinks == NULL || state.busy)
         return;
-    ms = machine_monotonic_ns() / 1000000;
-    line = state.lines[state.count % LOG_LINES];
-    used = snprintf(line, LOG_LINE_BYTES, "%5llu.%03llu %s: %s",
-                    (unsigned long long)(ms / 1000),
-                    (unsigned long long)(ms % 1000), module, names[level]);
-    if (used > 0 && used < LOG_LINE_BYTES) {
-        va_start(arguments, format);
-        (void)vsnprintf(line + used, (size_t)(LOG_LINE_BYTES - used), format,
-                        arguments);
-        va_end(arguments);
+    va_start(arguments, format);
+    format_text(format, arguments);
+    va_end(arguments);
+    give_to_sinks(LOG_INFO, mail_id, module, machine_wall_clock_ms());
+}
+
+const char *log_value(char *buffer, size_t bytes, const char *text, size_t len)
+{
+    bool plain = len > 0;
+    size_t used = 0;
+
+    for (size_t i = 0; i < len; i++)
+        plain = plain && text[i] != ' ' && text[i] != '"' && text[i] != '\\';
+    if (plain) {
+        (void)snprintf(buffer, bytes, "%.*s", (int)len, text);
+        return buffer;
     }
-    make_printable(line);
-    state.count++;
+    buffer[used++] = '"';
+    for (size_t i = 0; i < len && used + 4 < bytes; i++) {
+        if (text[i] == '"' || text[i] == '\\')
+            buffer[used++] = '\\';
+        buffer[used++] = text[i];
+    }
+    buffer[used++] = '"';
+    buffer[used] = '\0';
+    return buffer;
 }
 
 void log_set_level(enum log_level level)
@@ -64,4 +173,13 @@ const char *log_line(unsigned back)
 uint64_t log_count(void)
 {
     return state.count;
+}
+
+void log_add_sink(struct log_sink *sink)
+{
+    for (struct log_sink *each = state.sinks; each != NULL; each = each->next)
+        if (each == sink)
+            return;
+    sink->next = state.sinks;
+    state.sinks = sink;
 }

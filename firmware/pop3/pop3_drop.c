@@ -14,7 +14,7 @@
 /* Clearing the first part of the union clears the second one as well. */
 static_assert(offsetof(struct pop3_session, deleted_bytes) + sizeof(uint64_t) <=
                   offsetof(struct pop3_session, login) +
-                      sizeof(struct st_login),
+                      sizeof(struct account_login),
               "the login is the longer part");
 
 static void start_request(struct st_request *request,
@@ -85,30 +85,35 @@ static void on_locked(struct st_request *request)
     pop3_continue(session);
 }
 
-static void on_login(struct st_request *request)
+/* The login did not succeed; too many wrong ones end the session. */
+static void say_failed(struct pop3_session *session, enum err result)
 {
-    struct pop3_session *session = request->context;
-    enum err result = request->result;
-    int64_t user_id = session->login.user_id;
+    enum pop3_reply reply = POP3_TEMPORARY;
 
-    /* The password is in there; the other part of the union starts empty. */
-    memset(&session->login, 0, sizeof(session->login));
-    if (session->state == POP3_DYING) {
-        pop3_release(session);
-        return;
-    }
+    pop3_enter_state(session, POP3_GREETED);
     if (result == ERR_REFUSED) {
         pop3_count()->refused_logins++;
         session->wrong_passwords++;
-        pop3_enter_state(session, POP3_PENALTY);
-        timer_start(&session->timer,
-                    (uint64_t)session->wrong_passwords * POP3_PENALTY_MS);
+        reply = POP3_AUTH;
+    }
+    if (session->wrong_passwords >= POP3_LOGINS_MAX) {
+        pop3_finish(session, POP3_AUTH_LAST);
         return;
     }
+    pop3_say(session, reply);
+    pop3_continue(session);
+}
+
+static void on_login(struct account_login *login)
+{
+    struct pop3_session *session = login->context;
+    enum err result = login->result;
+    int64_t user_id = login->user_id;
+
+    /* The other part of the union starts empty. */
+    memset(login, 0, sizeof(*login));
     if (result != OK) {
-        pop3_enter_state(session, POP3_GREETED);
-        pop3_say(session, POP3_TEMPORARY);
-        pop3_continue(session);
+        say_failed(session, result);
         return;
     }
     list_init(&session->waiting);
@@ -121,21 +126,16 @@ static void on_login(struct st_request *request)
 
 void pop3_begin_login(struct pop3_session *session)
 {
-    start_request(&session->login.request, session, on_login);
-    session->login.user_id = 0;
-    pop3_enter_state(session, POP3_LOGIN);
-    st_login(&session->login);
-}
+    struct account_login *login = &session->login;
+    struct net_endpoint peer;
 
-void pop3_end_penalty(struct pop3_session *session)
-{
-    if (session->wrong_passwords >= POP3_LOGINS_MAX) {
-        pop3_finish(session, POP3_AUTH_LAST);
-        return;
-    }
-    pop3_enter_state(session, POP3_GREETED);
-    pop3_say(session, POP3_AUTH);
-    pop3_continue(session);
+    stream_peer(session->dialogue.stream, &peer);
+    login->peer = peer.address;
+    login->service = "pop3";
+    login->done = on_login;
+    login->context = session;
+    pop3_enter_state(session, POP3_LOGIN);
+    account_login(login);
 }
 
 /* ---- Removal ------------------------------------------------------------- */
@@ -201,7 +201,8 @@ bool pop3_give_up(struct pop3_session *session)
 {
     switch ((enum pop3_state)session->state) {
     case POP3_LOGIN:
-        return st_cancel(&session->login.request);
+        account_cancel(&session->login);
+        return true;
     case POP3_LOCK:
         return st_cancel(&session->maildrop.request);
     case POP3_UPDATE:
@@ -211,7 +212,6 @@ bool pop3_give_up(struct pop3_session *session)
     case POP3_GREETED:
     case POP3_NAMED:
     case POP3_TRANSACTION:
-    case POP3_PENALTY:
     case POP3_SENDING:
     case POP3_CLOSING:
     case POP3_OVER:

@@ -55,7 +55,6 @@ static const struct {
     [POP3_NAMED] = {"named", pop3_take_command, AUTOLOGOUT_MS},
     [POP3_TRANSACTION] = {"transaction", pop3_take_command, AUTOLOGOUT_MS},
     [POP3_LOGIN] = {"login", take_nothing, AUTOLOGOUT_MS},
-    [POP3_PENALTY] = {"penalty", take_nothing, AUTOLOGOUT_MS},
     [POP3_LOCK] = {"lock", take_nothing, AUTOLOGOUT_MS},
     [POP3_SENDING] = {"sending", take_nothing, AUTOLOGOUT_MS},
     [POP3_UPDATE] = {"update", take_nothing, AUTOLOGOUT_MS},
@@ -235,10 +234,6 @@ static void on_timeout(struct timer *timer)
     struct pop3_session *session =
         LIST_ELEMENT(timer, struct pop3_session, timer);
 
-    if (session->state == POP3_PENALTY) {
-        pop3_end_penalty(session);
-        return;
-    }
     state.figures.timeouts++;
     /* In the midst of a reply there is no place for another one. */
     if (dialogue_blocked(&session->dialogue) || session->state == POP3_SENDING)

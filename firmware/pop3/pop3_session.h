@@ -3,6 +3,7 @@
 #ifndef POP3_POP3_SESSION_H
 #define POP3_POP3_SESSION_H
 
+#include "account/account.h"
 #include "core/list.h"
 #include "core/task.h"
 #include "core/timer.h"
@@ -20,14 +21,12 @@
 #define POP3_PIECE_BYTES 8192 /* half a buffer */
 #define POP3_ERRORS_MAX  20   /* per session */
 #define POP3_LOGINS_MAX  3    /* wrong passwords */
-#define POP3_PENALTY_MS  1000 /* times the number of wrong passwords */
 
 enum pop3_state {
     POP3_GREETED,     /* AUTHORIZATION of RFC 1939: no name yet */
     POP3_NAMED,       /* AUTHORIZATION: USER was given */
     POP3_TRANSACTION, /* as in RFC 1939 */
-    POP3_LOGIN,       /* PASS was given, waiting for the store */
-    POP3_PENALTY,     /* the password was wrong: the answer is held back */
+    POP3_LOGIN,       /* PASS was given, waiting for the answer */
     POP3_LOCK,        /* waiting for the maildrop */
     POP3_SENDING,     /* a reply of many lines is going out */
     POP3_UPDATE,      /* QUIT was given, waiting for the deletions */
@@ -67,8 +66,8 @@ struct pop3_session {
     bool ended;    /* the peer will send nothing more */
     bool has_drop; /* the union's second part is in use */
     union {
-        struct st_login login; /* up to POP3_PENALTY */
-        struct {               /* from POP3_LOCK on */
+        struct account_login login; /* up to POP3_LOGIN */
+        struct {                    /* from POP3_LOCK on */
             struct st_maildrop maildrop;
             struct st_delete deletion;
             struct list waiting; /* for a buffer */
@@ -123,9 +122,6 @@ size_t pop3_take_command(struct pop3_session *session, const uint8_t *data,
 
 /* pop3_begin_login - name and password are in session->login. */
 void pop3_begin_login(struct pop3_session *session);
-
-/* pop3_end_penalty - the answer to a wrong password is due. */
-void pop3_end_penalty(struct pop3_session *session);
 
 /* pop3_begin_update - QUIT: removes what is marked. */
 void pop3_begin_update(struct pop3_session *session);

@@ -139,9 +139,12 @@ static void on_committed(void *context, enum err result, int64_t message_id)
     struct smtp_session *session = context;
 
     ASSERT(session->state == SMTP_COMMIT);
-    if (result != OK)
+    if (result != OK) {
         log_warn("smtp", "message not stored session=%u error=\"%s\"",
                  (unsigned)session->task.index, err_text(result));
+        log_mail(message_id, "smtp", "not stored error=\"%s\"",
+                 err_text(result));
+    }
     conclude(session, result, message_id, reply_of_error(result));
     smtp_resume(session);
 }
@@ -161,6 +164,7 @@ static void end_of_data(struct smtp_session *session)
         return;
     }
     session->inbound = NULL;
+    smtp_log_received(session, st_inbound_id(inbound), &envelope);
     smtp_enter_state(session, SMTP_COMMIT);
     st_inbound_commit(inbound, &envelope, on_committed, session);
 }

@@ -140,4 +140,11 @@ void smtp_trace_format(struct text *text, const struct smtp_session *session,
 /* smtp_transaction_id - the id of the Received line, also told in the 250. */
 void smtp_transaction_id(struct text *text, const struct smtp_session *session);
 
+/* ---- smtp_log.c --------------------------------------------------------- */
+
+/* smtp_log_received - the line of the log about a message that is complete,
+ * before it is committed, so that both get onto the stick together. */
+void smtp_log_received(const struct smtp_session *session, int64_t mail_id,
+                       const struct st_envelope *envelope);
+
 #endif

@@ -34,6 +34,12 @@ void st_answer(struct st_request *request, enum err result)
     list_append(&st_context.done, &request->link);
 }
 
+void st_defer(struct st_request *request, enum err result)
+{
+    request->work = NULL;
+    st_answer(request, result);
+}
+
 void st_queue(struct list *queue, struct st_request *request)
 {
     list_init(&request->link);
@@ -70,7 +76,7 @@ bool st_cancel(struct st_request *request)
 {
     if (!queue_holds(&st_context.reads, request) &&
         !queue_holds(&st_context.writes, request) &&
-        !queue_holds(&st_context.logins, request))
+        !queue_holds(&st_context.passwords, request))
         return false;
     list_remove(&request->link);
     st_request_cancelled(request);
@@ -134,7 +140,7 @@ void st_lose(void)
            st_context.store_id);
     st_fail_queue(&st_context.writes, ERR_GONE);
     st_fail_queue(&st_context.reads, ERR_GONE);
-    st_fail_queue(&st_context.logins, ERR_GONE);
+    st_fail_queue(&st_context.passwords, ERR_GONE);
     st_inbound_lose();
 }
 
@@ -209,7 +215,7 @@ void st_figures(struct st_figures *figures)
     *figures = st_context.figures;
     figures->queued = queue_length(&st_context.writes) +
                       queue_length(&st_context.reads) +
-                      queue_length(&st_context.logins);
+                      queue_length(&st_context.passwords);
     figures->stack_bytes = STACK_BYTES;
     figures->stack_used = stack_used();
     st_inbound_figures(figures);
@@ -260,6 +266,8 @@ static enum err take_memory(size_t buffer_bytes)
 
     if (!err)
         err = st_request_init();
+    if (!err)
+        err = st_log_init();
     if (err)
         return err;
     st_context.directory_bytes = directory;
@@ -290,7 +298,7 @@ enum err st_module_init(size_t buffer_bytes)
     memset(&st_context, 0, sizeof st_context);
     list_init(&st_context.writes);
     list_init(&st_context.reads);
-    list_init(&st_context.logins);
+    list_init(&st_context.passwords);
     list_init(&st_context.done);
     timer_init(&st_context.search_timer, search_again);
     timer_init(&st_context.idle_timer, idle_for_long);

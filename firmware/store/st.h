@@ -66,6 +66,11 @@ size_t st_inbound_write(struct st_inbound *inbound, const void *data,
 /* st_inbound_size - bytes written so far. */
 uint64_t st_inbound_size(const struct st_inbound *inbound);
 
+/* st_inbound_id - the id that the message has in the store once it is there,
+ * for lines of the log (core/log.h) about it: what is logged before
+ * st_inbound_commit() gets onto the stick with the message itself. */
+int64_t st_inbound_id(const struct st_inbound *inbound);
+
 /* Who a message is from and for. */
 struct st_envelope {
     const char *sender; /* reverse-path without brackets, "" for the null one */
@@ -99,17 +104,22 @@ void st_inbound_discard(struct st_inbound *inbound);
 
 /* ---- Passwords --------------------------------------------------------- */
 
-struct st_login {
-    struct st_request request; /* result: OK, ERR_REFUSED (wrong name or
-                                  password: not told which), ERR_BUSY */
-    char name[USER_ADDRESS_BYTES];
-    char password[256]; /* wiped when it is done */
-    int64_t user_id;    /* out */
+#define ST_PASSWORD_BYTES 256
+
+/* Who may log in is decided by account/; this is the arithmetic, in slices
+ * between which the loop goes round. The asker wipes the password. */
+struct st_password {
+    struct st_request request; /* also ERR_MEMORY: the hash wants too much */
+    char password[ST_PASSWORD_BYTES];
+    char hash[USER_HASH_BYTES];
 };
 
-/* st_login - checks name and password; takes as long for a name that does not
- * exist. Answered in the order they came. */
-void st_login(struct st_login *login);
+/* st_password_verify - whether it fits the hash: OK, ERR_REFUSED, or
+ * ERR_INVALID when that is no hash of ours. */
+void st_password_verify(struct st_password *password);
+
+/* st_password_make - a hash of the password with a new salt. */
+void st_password_make(struct st_password *password);
 
 /* ---- Maildrops --------------------------------------------------------- */
 
@@ -164,6 +174,11 @@ void st_setting_put(struct st_setting *setting);
  * Returns "" when there is none. */
 const char *st_setting(const char *key);
 
+/* st_defer - answers a request of somebody above without the store: done()
+ * comes in this turn, with this result. list_remove() of its link, which the
+ * asker has initialised, takes it back. */
+void st_defer(struct st_request *request, enum err result);
+
 /* st_cancel - the asker goes away: done() of this request is not called any
  * more. Must not be called for requests that are being worked on; returns
  * false then, and the asker must stay until done(). */
@@ -176,8 +191,7 @@ void st_close(void);
 struct st_figures {
     uint64_t delivered; /* messages made durable */
     uint64_t commits;   /* transactions of the writer */
-    uint64_t logins, refused_logins;
-    uint64_t queued; /* requests waiting now */
+    uint64_t queued;    /* requests waiting now */
     size_t buffers, buffers_free;
     size_t stack_bytes, stack_used; /* of the deepest coroutine */
     struct store_figures store;     /* as of the last commit */

@@ -294,6 +294,11 @@ uint64_t st_inbound_size(const struct st_inbound *inbound)
     return inbound->size;
 }
 
+int64_t st_inbound_id(const struct st_inbound *inbound)
+{
+    return inbound->message_id;
+}
+
 /* ---- Commit, discard ---------------------------------------------------- */
 
 static void deliver(struct st_request *request, struct store *store)

@@ -18,7 +18,6 @@
 #define ST_READERS        3
 #define ST_WORKERS        (ST_READERS + 2)
 #define ST_SETTINGS       48
-#define ST_LOGINS_MAX     1000
 #define ST_BATCH_REQUESTS 256
 #define ST_BLOCK_BYTES    4096
 #define ST_BLOCK_DATA     (ST_BLOCK_BYTES - sizeof(void *))
@@ -54,8 +53,8 @@ struct st_context {
     char text[160];
     struct st_worker workers[ST_WORKERS]; /* writer, readers, passwords */
 
-    struct list writes, reads, logins; /* st_request.link */
-    struct list done;                  /* worked off, done() still to call */
+    struct list writes, reads, passwords; /* st_request.link */
+    struct list done;                     /* worked off, done() still to call */
 
     /* The stick. */
     struct media media;
@@ -123,6 +122,21 @@ enum err st_inbound_init(size_t bytes) MUST_CHECK;
 bool st_inbound_run(void);
 void st_inbound_lose(void);
 void st_inbound_figures(struct st_figures *figures);
+
+/* st_log.c */
+enum err st_log_init(void) MUST_CHECK;
+/* st_log_waits - whether lines wait in memory. st_log_due - whether they have
+ * waited so long that they get a transaction of their own. */
+bool st_log_waits(void);
+bool st_log_due(void);
+/* The writer: st_log_drain - puts what waits into the open transaction;
+ * st_log_committed - it has become durable; st_log_postpone - it was rolled
+ * back, and goes with a later one; st_log_give_up - what waits cannot be
+ * stored. */
+enum err st_log_drain(struct store *store) MUST_CHECK;
+void st_log_committed(void);
+void st_log_postpone(void);
+void st_log_give_up(void);
 
 /* st_request.c */
 enum err st_request_init(void) MUST_CHECK;

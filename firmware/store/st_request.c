@@ -1,18 +1,13 @@
-/* Requests of sessions: maildrops, reading, deleting, settings, logins. */
+/* Requests of sessions: maildrops, reading, deleting, settings, passwords. */
 #include "st_internal.h"
 #include "core/memory.h"
+#include "core/random.h"
 #include <string.h>
 
 /* Maildrops that are open: a hash set of user ids with linear probing. A slot
  * is free when it holds 0. */
 #define LOCK_SLOTS 16384
 #define LOCKS_MAX  (LOCK_SLOTS / 2)
-
-/* Somebody to compare with when there is no such user, so that the answer takes
- * as long; made from random bytes, no password fits. */
-static const char nobody[] =
-    "$argon2id$v=19$m=19456,t=2,p=1$Vf2GmBb1yhJ0Wc8nqXk3Hw"
-    "$2yqkYl3XbH4rU0dKQf9cN7o1ZtEw5sPaVmJxR8iTgCA";
 
 static struct {
     int64_t *locks;
@@ -116,14 +111,6 @@ void st_request_cancelled(struct st_request *request)
         st_maildrop_close((struct st_maildrop *)request);
 }
 
-static void wipe(void *memory, size_t bytes)
-{
-    volatile uint8_t *at = memory;
-
-    while (bytes--)
-        *at++ = 0;
-}
-
 /* ---- Reading, deleting, settings ---------------------------------------- */
 
 static void read_message(struct st_request *request, struct store *store)
@@ -191,9 +178,6 @@ const char *st_setting(const char *key)
 
 void st_request_finish(struct st_request *request)
 {
-    if (request->work == NULL)
-        wipe(((struct st_login *)request)->password,
-             sizeof((struct st_login *)request)->password);
     if (request->work == put_setting)
         setting_is_put(request);
 }
@@ -225,70 +209,66 @@ void st_reader_main(void *argument)
 
 /* ---- Passwords ---------------------------------------------------------- */
 
-static void check_login(struct st_login *login)
+static void verify(struct st_request *request, struct store *store)
 {
-    struct user user = {0};
-    size_t name_len = strnlen(login->name, sizeof login->name);
-    size_t len = strnlen(login->password, sizeof login->password);
-    const struct user *found = directory_find_user(login->name, name_len);
-    enum err err;
+    struct st_password *password = (struct st_password *)request;
 
-    /* A copy: the directory may be replaced between two slices. */
-    if (found)
-        user = *found;
-    err = password_verify(found ? user.hash : nobody, login->password, len);
-    wipe(login->password, sizeof login->password);
-    login->user_id = user.id;
-    if (err == OK && found && user.enabled) {
-        st_context.figures.logins++;
-        st_answer(&login->request, OK);
-        return;
-    }
-    st_context.figures.refused_logins++;
-    login->user_id = 0;
-    st_answer(&login->request, err == ERR_MEMORY ? ERR_MEMORY : ERR_REFUSED);
+    (void)store;
+    request->result =
+        password_verify(password->hash, password->password,
+                        strnlen(password->password, ST_PASSWORD_BYTES));
+}
+
+static void make_hash(struct st_request *request, struct store *store)
+{
+    struct st_password *password = (struct st_password *)request;
+    uint8_t salt[16];
+
+    (void)store;
+    random_bytes(salt, sizeof salt);
+    request->result = password_hash(
+        password->password, strnlen(password->password, ST_PASSWORD_BYTES),
+        salt, password->hash);
+}
+
+void st_password_verify(struct st_password *password)
+{
+    password->request.work = verify;
+    st_queue(&st_context.passwords, &password->request);
+}
+
+void st_password_make(struct st_password *password)
+{
+    password->request.work = make_hash;
+    st_queue(&st_context.passwords, &password->request);
 }
 
 bool st_password_wanted(const struct st_worker *worker)
 {
     (void)worker;
-    return !list_empty(&st_context.logins);
+    return !list_empty(&st_context.passwords);
 }
 
 void st_password_main(void *argument)
 {
     (void)argument;
     for (;;) {
-        struct list *node = list_take_first(&st_context.logins);
+        struct list *node = list_take_first(&st_context.passwords);
+        struct st_request *request;
 
-        if (node == NULL)
+        if (node == NULL) {
             st_give_way(WORKER_IDLE);
-        else
-            check_login(
-                (struct st_login *)LIST_ELEMENT(node, struct st_request, link));
+            continue;
+        }
+        request = LIST_ELEMENT(node, struct st_request, link);
+        request->work(request, NULL);
+        st_answer(request, request->result);
     }
 }
 
 static void between_slices(void)
 {
     st_give_way(WORKER_READY);
-}
-
-void st_login(struct st_login *login)
-{
-    unsigned waiting = 0;
-
-    login->user_id = 0;
-    login->request.work = NULL;
-    for (struct list *node = st_context.logins.next;
-         node != &st_context.logins && waiting < ST_LOGINS_MAX;
-         node = node->next)
-        waiting++;
-    if (waiting == ST_LOGINS_MAX) {
-        st_answer(&login->request, ERR_BUSY);
-        return;
-    }
-    st_queue(&st_context.logins, &login->request);
 }
 
 enum err st_request_init(void)

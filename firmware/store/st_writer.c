@@ -27,7 +27,7 @@ bool st_writer_wanted(const struct st_worker *worker)
         return !st_context.closed &&
                (st_context.search_due || st_context.closing);
     return !list_empty(&st_context.writes) || st_context.checkpoint_due ||
-           (st_context.closing && !st_readers_busy());
+           st_log_due() || (st_context.closing && !st_readers_busy());
 }
 
 /* ---- Group commit ------------------------------------------------------- */
@@ -44,12 +44,14 @@ static unsigned take_batch(struct list *batch)
     return count;
 }
 
-/* All in one transaction. Leaves nothing behind when it fails. */
-static enum err commit_together(struct list *batch)
+/* All in one transaction, the log's lines with it. Leaves nothing behind when
+ * it fails; *log_failed: because of the log. */
+static enum err commit_once(struct list *batch, bool *log_failed)
 {
     struct store *store = ST_WRITER->store;
     enum err err = store_begin(store);
 
+    *log_failed = false;
     for (struct list *node = batch->next; !err && node != batch;
          node = node->next) {
         struct st_request *request =
@@ -58,13 +60,32 @@ static enum err commit_together(struct list *batch)
         request->work(request, store);
         err = request->result;
     }
+    if (!err) {
+        err = st_log_drain(store);
+        *log_failed = err != OK;
+    }
     if (!err)
         err = store_commit(store);
-    if (err)
+    if (err) {
         store_rollback(store);
-    else
-        st_context.figures.commits++;
-    return err;
+        st_log_postpone();
+        return err;
+    }
+    st_context.figures.commits++;
+    st_log_committed();
+    return OK;
+}
+
+/* No mail is refused because of the log: then it is done without it. */
+static enum err commit_together(struct list *batch)
+{
+    bool log_failed;
+    enum err err = commit_once(batch, &log_failed);
+
+    if (!log_failed || st_context.gone)
+        return err;
+    st_log_give_up();
+    return commit_once(batch, &log_failed);
 }
 
 static void answer_all(struct list *batch, enum err result)
@@ -131,7 +152,10 @@ static void checkpoint(void)
 
 static void serve(void)
 {
-    if (!list_empty(&st_context.writes))
+    /* Before the WAL is moved the log goes into it: the stick is written
+     * anyway. */
+    if (!list_empty(&st_context.writes) || st_log_due() ||
+        (st_context.checkpoint_due && st_log_waits()))
         run_batch();
     if (!st_context.gone &&
         (st_context.checkpoint_due ||
@@ -141,8 +165,12 @@ static void serve(void)
 
 static void close_store(void)
 {
-    if (store_open_now() && !st_context.gone)
-        checkpoint();
+    if (store_open_now() && !st_context.gone) {
+        if (st_log_waits())
+            run_batch();
+        if (!st_context.gone)
+            checkpoint();
+    }
     st_shut_store();
     st_context.closed = true;
     st_say(ST_GONE, "the store is closed");

@@ -7,6 +7,8 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+import lan  # noqa: E402
+import peers  # noqa: E402
 import qemu  # noqa: E402
 import stick  # noqa: E402
 
@@ -15,7 +17,8 @@ SCREENS = os.path.join(stick.ROOT, "build", "screens")
 
 def pytest_collection_modifyitems(items):
     """The longest first, so that no worker is left with one at the end."""
-    order = ("test_sim", "test_load", "test_mail")
+    order = ("test_sim", "test_load", "test_mail", "test_peers",
+             "test_clients")
 
     def rank(item):
         name = item.module.__name__
@@ -122,3 +125,36 @@ def boot(tmp_path):
     yield start
     for server in servers:
         server.close()
+
+
+@pytest.fixture(scope="module")
+def net():
+    """A local network; the tests of the module are one of its computers."""
+    if lan.why_not():
+        pytest.skip(lan.why_not())
+    with lan.Lan() as network:
+        yield network
+
+
+@pytest.fixture(scope="module")
+def names(net):
+    """Its name server."""
+    return peers.unbound(net)
+
+
+@pytest.fixture(scope="module")
+def servers(net, names):
+    """Postfix, Exim and OpenSMTPD in it, by name, each ready."""
+    started = {"Postfix": peers.postfix(net), "Exim": peers.exim(net),
+               "OpenSMTPD": peers.opensmtpd(net)}
+    return {name: peer.ready() for name, peer in started.items()}
+
+
+@pytest.fixture(scope="module")
+def ao(net, names, tmp_path_factory):
+    """The AO in it, with users anna and bert."""
+    folder = str(tmp_path_factory.mktemp("ao"))
+    image = stick.make(os.path.join(folder, "stick.img"), *lan.STICK_OPTIONS)
+    server = Booted(folder, image, network=net.tap()).run()
+    yield server
+    server.close()

@@ -7,8 +7,8 @@ always for an event (a pattern on the console, a QMP event, a process that
 ends), with a limit after which Hang is raised together with what was seen.
 
 Network: "user" (QEMU's own, no rights needed; host ports chosen by the kernel,
-see Machine.port()), "tap" (device tap0, to be made before, see namespace.py)
-or None. Nothing needs root but "tap".
+see Machine.address()), the name of a tap device (to be made before, see
+namespace.py and lan.py) or None. Nothing needs root but a tap device.
 """
 import atexit
 import json
@@ -232,14 +232,17 @@ class Monitor:
 class Machine:
     """One PC. stick: path of an image, written in place. kernel: boot this
     file at once instead of what is on the stick. capture: path for a pcap of
-    all frames. forward: guest ports reachable from here (network "user")."""
+    all frames. forward: guest ports reachable from here (network "user").
+    guest, card: its IPv4 and MAC address where there are several in a network.
+    """
 
     def __init__(self, stick=None, kernel=None, append="", memory="64M",
                  network="user", forward=(25, 110), capture=None, extra=(),
                  paused=False, controller="qemu-xhci", cpu=None,
-                 nic="e1000"):
+                 nic="e1000", guest=GUEST_ADDRESS, card="52:54:00:12:34:56"):
         self.folder = tempfile.mkdtemp(prefix="barepost-")
         self.network = network
+        self.guest = guest
         self.ports = {}
         command = [QEMU, "-accel", accelerator(),
                    "-cpu", cpu or CPU[accelerator()], "-m", memory,
@@ -255,7 +258,8 @@ class Machine:
             command += self._stick_arguments(stick)
         if kernel:
             command += ["-kernel", kernel, "-append", append]
-        command += self._network_arguments(network, forward, capture, nic)
+        command += self._network_arguments(network, forward, capture,
+                                           f"{nic},mac={card}")
         command += list(extra)
         self.command_line = command
         self._start()
@@ -348,7 +352,7 @@ class Machine:
         """Where a client on this side reaches the guest's TCP port."""
         if self.network == "user":
             return "127.0.0.1", self.ports[port]
-        return GUEST_ADDRESS, port
+        return self.guest, port
 
     def wait_banner(self, port, limit_s=60):
         """Seconds from switching on to the server's first line on that port,

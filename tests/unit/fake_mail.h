@@ -5,6 +5,7 @@
 #ifndef TESTS_UNIT_FAKE_MAIL_H
 #define TESTS_UNIT_FAKE_MAIL_H
 
+#include "account/account.h"
 #include "core/list.h"
 #include "core/log.h"
 #include "core/task.h"
@@ -416,6 +417,12 @@ size_t st_inbound_write(struct st_inbound *inbound, const void *data,
     return took;
 }
 
+int64_t st_inbound_id(const struct st_inbound *inbound)
+{
+    (void)inbound;
+    return 4711;
+}
+
 uint64_t st_inbound_size(const struct st_inbound *inbound)
 {
     return inbound->len;
@@ -495,22 +502,53 @@ static void fake_finish_commit(struct fake_commit *commit)
         done(context, result, id);
 }
 
-/* Which request it is, is told by a tag in its work pointer. */
+/* ---- Accounts: "anna" with the password "se cret" ------------------------ */
+
 static void fake_tag_login(struct st_request *request, struct store *store)
 {
-    struct st_login *login = LIST_ELEMENT(request, struct st_login, request);
+    struct account_login *login =
+        LIST_ELEMENT(request, struct account_login, answer);
 
     (void)store;
-    request->result = fake_st.login_error;
-    if (request->result == OK) {
+    login->result = fake_st.login_error;
+    if (login->result == OK) {
         if (strcmp(login->name, "anna") == 0 &&
             strcmp(login->password, "se cret") == 0)
             login->user_id = 1;
         else
-            request->result = ERR_REFUSED;
+            login->result = ERR_REFUSED;
     }
     memset(login->password, 0, sizeof(login->password));
 }
+
+static void fake_login_done(struct st_request *request)
+{
+    struct account_login *login =
+        LIST_ELEMENT(request, struct account_login, answer);
+
+    login->state = 0;
+    login->done(login);
+}
+
+static void fake_request(struct st_request *request,
+                         void (*work)(struct st_request *, struct store *));
+
+void account_login(struct account_login *login)
+{
+    login->state = 1;
+    login->answer.done = fake_login_done;
+    fake_request(&login->answer, fake_tag_login);
+}
+
+void account_cancel(struct account_login *login)
+{
+    if (login->state == 1)
+        list_remove(&login->answer.link);
+    login->state = 0;
+}
+
+/* ---- Requests -------------------------------------------------------------
+ */
 
 static void fake_tag_open(struct st_request *request, struct store *store)
 {
@@ -590,11 +628,6 @@ static void fake_request(struct st_request *request,
     request->work = work;
     request->result = (enum err)fake_st.delay; /* turns left, until then */
     list_append(&fake_st.requests, &request->link);
-}
-
-void st_login(struct st_login *login)
-{
-    fake_request(&login->request, fake_tag_login);
 }
 
 void st_maildrop_open(struct st_maildrop *maildrop)
@@ -744,6 +777,11 @@ const struct user *directory_resolve(const char *local, size_t local_len,
     }
     *why = ERR_NOT_FOUND;
     return NULL;
+}
+
+const struct user *directory_user_by_id(int64_t id)
+{
+    return id >= 1 && id <= FAKE_USERS ? &fake_users[id - 1] : NULL;
 }
 
 /* ---- Playing ------------------------------------------------------------- */

@@ -4,6 +4,7 @@
 #include "core/bytes.h"
 #include "core/coroutine.h"
 #include "core/iobuf.h"
+#include "core/date.h"
 #include "core/log.h"
 #include "core/random.h"
 #include "core/task.h"
@@ -232,6 +233,81 @@ static void test_log(void)
     for (unsigned i = 0; i < 2 * LOG_LINES; i++)
         log_warn("test", "%0300d", (int)i);
     CHECK(strlen(log_line(LOG_LINES - 1)) == LOG_LINE_BYTES - 1);
+    CHECK(strcmp(log_line(0) + LOG_LINE_BYTES - 5, "0...") == 0);
+}
+
+static struct {
+    unsigned count;
+    struct log_entry last;
+    char text[LOG_TEXT_BYTES];
+} sunk;
+
+static void sink_take(const struct log_entry *entry)
+{
+    sunk.count++;
+    sunk.last = *entry;
+    strcpy(sunk.text, entry->text);
+    log_info("sink", "a sink that logs is not called again");
+}
+
+static void test_log_sinks(void)
+{
+    static struct log_sink sink = {.take = sink_take};
+    uint64_t before = log_count();
+    char value[20];
+
+    log_mail(5, "test", "nobody listens");
+    log_add_sink(&sink);
+    log_add_sink(&sink);
+    fake_machine.wall_clock_offset_ms = 1790000000123;
+    fake_machine.now_ns = 0;
+    log_mail(5, "test", "from=%s", "<\xc3\xa4@b>\x1b\xc0\xaf\xc2\x9b!");
+    CHECK(sunk.count == 1 && sunk.last.mail_id == 5);
+    CHECK(sunk.last.time_ms == 1790000000123 && sunk.last.level == LOG_INFO);
+    CHECK(strcmp(sunk.text, "from=<\xc3\xa4@b>??"
+                            "??"
+                            "?!") == 0);
+    CHECK(log_count() == before);
+    log_warn("test", "both");
+    CHECK(sunk.count == 2 && sunk.last.mail_id == 0);
+    CHECK(log_count() == before + 1);
+    CHECK(strcmp(log_line(0), "14:13:20 test: warning both") == 0);
+    log_mail(1, "test", "%0700d", 1);
+    CHECK(sunk.last.len == LOG_TEXT_BYTES - 1);
+    CHECK(strcmp(sunk.text + LOG_TEXT_BYTES - 5, "0...") == 0);
+    CHECK(strcmp(log_value(value, sizeof(value), "a@b", 3), "a@b") == 0);
+    CHECK(strcmp(log_value(value, sizeof(value), "a \"b\\", 5),
+                 "\"a \\\"b\\\\\"") == 0);
+    CHECK(strcmp(log_value(value, sizeof(value), "", 0), "\"\"") == 0);
+    CHECK(strlen(log_value(value, sizeof(value), "                         ",
+                           25)) < sizeof(value));
+}
+
+static void test_dates(void)
+{
+    static const struct {
+        int64_t ms;
+        const char *text;
+    } dates[] = {
+        {0, "1970-01-01T00:00:00.000Z"},
+        {-5, "1970-01-01T00:00:00.000Z"},
+        {951782399999, "2000-02-28T23:59:59.999Z"},
+        {951782400000, "2000-02-29T00:00:00.000Z"},
+        {951868800000, "2000-03-01T00:00:00.000Z"},
+        {978220800000, "2000-12-31T00:00:00.000Z"},
+        {978307200000, "2001-01-01T00:00:00.000Z"},
+        {1709164800000, "2024-02-29T00:00:00.000Z"},
+        {1790000000123, "2026-09-21T14:13:20.123Z"},
+        {4107542400000, "2100-03-01T00:00:00.000Z"},
+        {253402300799999, "9999-12-31T23:59:59.999Z"},
+        {INT64_MAX, "9999-12-31T23:59:59.999Z"},
+    };
+    char text[DATE_TEXT_BYTES];
+
+    for (unsigned i = 0; i < sizeof(dates) / sizeof(dates[0]); i++)
+        CHECK(strcmp(date_format_rfc3339(dates[i].ms, text), dates[i].text) ==
+              0);
+    CHECK(strcmp(date_format(1790000000123, text), "2026-09-21 14:13:20") == 0);
 }
 
 static void test_bytes(void)
@@ -255,6 +331,8 @@ int main(void)
     test_coroutines();
     test_random();
     test_log();
+    test_log_sinks();
+    test_dates();
     test_bytes();
     return check_report();
 }

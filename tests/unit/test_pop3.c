@@ -333,37 +333,14 @@ static void delete_fails(void)
 
 static void test_wrong_password(void)
 {
-    static const char text[] =
-        "USER anna\r\nPASS x\r\nUSER nobody\r\nPASS se cret\r\nUSER anna\r\n"
-        "PASS  se cret\r\nNOOP\r\n";
-    struct fake_stream fake;
-
-    fake_store_reset();
-    fake_connect(&fake, &fake_play_plain);
-    fake_send(&fake, &fake_play_plain, text, sizeof(text) - 1);
-    CHECK(fake_matches(fake.out, fake.out_len, GREETING "+OK send PASS\r\n"));
-    fake_sleep(&fake, &fake_play_plain, 990);
-    CHECK(fake_matches(fake.out, fake.out_len, GREETING "+OK send PASS\r\n"));
-    fake_sleep(&fake, &fake_play_plain, 20);
-    CHECK(fake_matches(fake.out, fake.out_len,
-                       GREETING "+OK send PASS\r\n"
-                                "-ERR [AUTH] wrong name or password\r\n"
-                                "+OK send PASS\r\n"));
-    fake_sleep(&fake, &fake_play_plain, 2000);
-    fake_sleep(&fake, &fake_play_plain, 10);
-    fake_sleep(&fake, &fake_play_plain, 2980);
-    CHECK(fake.end == FAKE_OPEN);
-    fake_sleep(&fake, &fake_play_plain, 30);
-    CHECK(fake.end == FAKE_CLOSED);
-    CHECK(fake_matches(fake.out, fake.out_len,
-                       GREETING "+OK send PASS\r\n"
-                                "-ERR [AUTH] wrong name or password\r\n"
-                                "+OK send PASS\r\n"
-                                "-ERR [AUTH] wrong name or password\r\n"
-                                "+OK send PASS\r\n"
-                                "-ERR [AUTH] too many wrong passwords\r\n"));
-    fake_free(&fake);
-    check_clean();
+    CHECK(play("USER anna\r\nPASS x\r\nUSER nobody\r\nPASS se cret\r\n"
+               "USER anna\r\nPASS  se cret\r\nNOOP\r\n",
+               GREETING "+OK send PASS\r\n"
+                        "-ERR [AUTH] wrong name or password\r\n"
+                        "+OK send PASS\r\n"
+                        "-ERR [AUTH] wrong name or password\r\n"
+                        "+OK send PASS\r\n"
+                        "-ERR [AUTH] too many wrong passwords\r\n"));
 }
 
 static void test_lock(void)

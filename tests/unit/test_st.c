@@ -1,13 +1,14 @@
 /* ST on a fake machine with slow disks: group commit, messages in, spilling,
  * maildrops, logins, the stick pulled out and put back, the store full. */
 #include "check.h"
+#include "core/log.h"
 #include "core/machine.h"
 #include "core/memory.h"
 #include "core/random.h"
 #include "core/timer.h"
 #include "fake_machine.h"
 #include "ram_medium.h"
-#include "store/st.h"
+#include "store/st_log.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -313,20 +314,19 @@ static enum err open_drop(struct st_maildrop *drop, int64_t user)
     return drop->request.result;
 }
 
-static enum err log_in(const char *name, const char *password, int64_t *id)
+static enum err check_password(const char *text, const char *password)
 {
-    struct st_login login = {0};
+    struct st_password work = {0};
 
     finished[2] = false;
-    strcpy(login.name, name);
-    strcpy(login.password, password);
-    login.request.done = on_request;
-    login.request.context = &finished[2];
-    st_login(&login);
+    strcpy(work.hash, text);
+    strcpy(work.password, password);
+    work.request.done = on_request;
+    work.request.context = &finished[2];
+    st_password_verify(&work);
+    CHECK(!finished[2]);
     CHECK(UNTIL(finished[2]));
-    CHECK(login.password[0] == '\0');
-    *id = login.user_id;
-    return login.request.result;
+    return work.request.result;
 }
 
 /* ---- Tests -------------------------------------------------------------- */
@@ -351,15 +351,38 @@ static void test_search(void)
     CHECK(directory_is_local_domain("example.org", 11));
 }
 
-static void test_login(void)
+static void test_passwords(void)
 {
-    int64_t id;
+    struct st_password made = {.password = "new one"};
 
-    CHECK(log_in("Alice", "password", &id) == OK && id == user_ids[0]);
-    CHECK(log_in("bob@example.org", "password", &id) == OK);
-    CHECK(log_in("alice", "wrong", &id) == ERR_REFUSED && id == 0);
-    CHECK(log_in("nobody", "password", &id) == ERR_REFUSED);
-    CHECK(log_in("carol", "password", &id) == ERR_REFUSED);
+    CHECK(check_password(hash, "password") == OK);
+    CHECK(check_password(hash, "wrong") == ERR_REFUSED);
+    CHECK(check_password("no hash", "password") == ERR_INVALID);
+    finished[2] = false;
+    made.request.done = on_request;
+    made.request.context = &finished[2];
+    st_password_make(&made);
+    CHECK(UNTIL(finished[2]));
+    CHECK(made.request.result == OK && password_hash_valid(made.hash));
+    CHECK(check_password(made.hash, "new one") == OK);
+    CHECK(check_password(made.hash, "new two") == ERR_REFUSED);
+}
+
+static void test_deferred(void)
+{
+    struct st_request request = {.done = on_request, .context = &finished[2]};
+
+    finished[2] = false;
+    list_init(&request.link);
+    st_defer(&request, ERR_REFUSED);
+    CHECK(!finished[2]);
+    turn();
+    CHECK(finished[2] && request.result == ERR_REFUSED);
+    finished[2] = false;
+    st_defer(&request, OK);
+    list_remove(&request.link);
+    turn();
+    CHECK(!finished[2]);
 }
 
 static void test_group_commit(void)
@@ -527,7 +550,6 @@ static void test_gone(void)
     static struct sent sent[10], open_one, begun;
     struct st_maildrop drop;
     unsigned ok = 0, gone = 0;
-    int64_t id;
 
     CHECK(open_drop(&drop, user_ids[1]) == OK);
     CHECK(begin(&open_one, 300000, 5) == OK);
@@ -552,7 +574,7 @@ static void test_gone(void)
     commit(&open_one, user_ids[1]);
     CHECK(UNTIL(open_one.answered) && open_one.result == ERR_GONE);
     CHECK(begin(&sent[0], 10, 0) == ERR_GONE);
-    CHECK(log_in("alice", "password", &id) == ERR_GONE);
+    CHECK(check_password(hash, "password") == ERR_GONE);
     st_maildrop_close(&drop);
     for (int i = 0; i < 3000; i++)
         turn();
@@ -573,7 +595,7 @@ static void test_gone(void)
     send_small(&sent[0], user_ids[0], 77);
     CHECK(UNTIL(sent[0].answered) && sent[0].result == OK);
     CHECK(stored_right(&sent[0]));
-    CHECK(log_in("alice", "password", &id) == OK);
+    CHECK(check_password(hash, "password") == OK);
     CHECK(open_drop(&drop, user_ids[1]) == OK);
     st_maildrop_close(&drop);
 }
@@ -632,6 +654,138 @@ static void test_full(void)
     CHECK(UNTIL(sent.answered) && sent.result == OK && stored_right(&sent));
 }
 
+/* ---- The log --------------------------------------------------------------
+ */
+
+static struct store_log_line log_lines[64];
+
+static unsigned read_log(int64_t mail_id, const char *find, bool backward)
+{
+    struct st_log_read read = {.mail_id = mail_id,
+                               .backward = backward,
+                               .lines = log_lines,
+                               .room = 64};
+
+    strcpy(read.find, find);
+    finished[0] = false;
+    read.request.done = on_request;
+    read.request.context = &finished[0];
+    st_log_read(&read);
+    CHECK(!finished[0]);
+    CHECK(UNTIL(finished[0]) && read.request.result == OK);
+    return read.count;
+}
+
+static uint64_t commits(void)
+{
+    struct st_figures figures;
+
+    st_figures(&figures);
+    return figures.commits;
+}
+
+static void turn_for(unsigned ms)
+{
+    for (unsigned i = 0; i < 10 * ms; i++)
+        turn();
+}
+
+/* Lines go with the message's own transaction, and alone only after a while. */
+static void test_log(void)
+{
+    struct st_log_figures figures;
+    uint64_t before;
+    struct sent sent;
+
+    turn_for(ST_LOG_WAIT_MS + 1000);
+    st_log_figures(&figures);
+    CHECK(figures.waiting == 0 && figures.lost == 0);
+    before = commits();
+    CHECK(begin(&sent, SMALL_BYTES, 3) == OK && push(&sent));
+    log_mail(st_inbound_id(sent.inbound), "test", "received from=<a@b>");
+    commit(&sent, user_ids[0]);
+    CHECK(UNTIL(sent.answered) && sent.result == OK);
+    st_log_figures(&figures);
+    CHECK(figures.waiting == 0 && commits() == before + 1);
+    log_mail(sent.id, "test", "fetched user=alice");
+    turn_for(ST_LOG_WAIT_MS - 8000);
+    st_log_figures(&figures);
+    CHECK(commits() == before + 1 && figures.waiting > 0);
+    turn_for(9000);
+    CHECK(commits() == before + 2);
+    CHECK(read_log(sent.id, "", false) == 2);
+    CHECK(strcmp(log_lines[0].text, "received from=<a@b>") == 0);
+    CHECK(strcmp(log_lines[1].text, "fetched user=alice") == 0);
+    /* A look takes in what is still in memory. */
+    log_fact("test", "nobody's message");
+    CHECK(read_log(0, "NOBODY", true) == 1 && log_lines[0].mail_id == 0);
+    CHECK(read_log(0, "no such text", false) == 0);
+}
+
+/* Many lines: each once, in order; a ring that is full loses and counts. */
+static void test_log_flood(void)
+{
+    struct st_log_figures figures;
+    unsigned lines = 0;
+    int64_t last = 0;
+    struct sent sent;
+
+    for (unsigned round = 0; round < 20; round++) {
+        for (unsigned i = 0; i < 200; i++, lines++)
+            log_mail(1000000, "flood", "line=%u%0*u", lines, (int)(i % 97), 0);
+        send_small(&sent, user_ids[1], 4);
+        CHECK(UNTIL(sent.answered) && sent.result == OK);
+    }
+    CHECK(read_log(1000000, "", true) == 64);
+    for (unsigned i = 0; i < 64; i++) {
+        CHECK(strtoul(log_lines[i].text + 5, NULL, 10) != 0);
+        CHECK(last == 0 || log_lines[i].log_id < last);
+        last = log_lines[i].log_id;
+    }
+    st_log_figures(&figures);
+    CHECK(figures.lost == 0);
+    for (unsigned i = 0; i < 20000; i++)
+        log_fact("flood", "%0500u", i);
+    st_log_figures(&figures);
+    CHECK(figures.lost > 1000 && figures.waiting > 60000);
+    turn_for(2 * ST_LOG_WAIT_MS);
+    st_log_figures(&figures);
+    CHECK(figures.waiting == 0);
+    CHECK(read_log(0, "lines lost=", true) == 1);
+}
+
+static void test_log_lines(void)
+{
+    struct st_setting setting = {.key = "log_lines", .value = "100"};
+    struct st_log_figures figures;
+
+    setting.request.done = on_request;
+    finished[0] = false;
+    setting.request.context = &finished[0];
+    st_setting_put(&setting);
+    CHECK(UNTIL(finished[0]) && setting.request.result == OK);
+    for (unsigned i = 0; i < 70; i++) {
+        struct sent sent;
+
+        log_fact("few", "line=%u", i);
+        send_small(&sent, user_ids[1], 4);
+        CHECK(UNTIL(sent.answered) && sent.result == OK);
+    }
+    CHECK(read_log(0, "", false) == 64);
+    CHECK(strncmp(log_lines[0].text, "line=1", 6) != 0);
+    strcpy(setting.value, "0");
+    finished[0] = false;
+    st_setting_put(&setting);
+    CHECK(UNTIL(finished[0]));
+    st_log_figures(&figures);
+    log_fact("none", "not kept");
+    CHECK(read_log(0, "not kept", false) == 0);
+    strcpy(setting.value, "20000");
+    finished[0] = false;
+    st_setting_put(&setting);
+    CHECK(UNTIL(finished[0]));
+}
+
 static void test_close(void)
 {
     struct st_figures figures;
@@ -639,11 +793,14 @@ static void test_close(void)
     char command[500], path[100];
     FILE *file;
 
+    log_fact("test", "last words");
     send_small(&sent, user_ids[0], 3);
+    log_fact("test", "behind it");
     st_close();
     CHECK(UNTIL(sent.answered) && sent.result == OK);
     CHECK(UNTIL(st_state() == ST_GONE));
     CHECK(begin(&sent, 10, 0) == ERR_GONE);
+    log_fact("test", "too late");
     for (int i = 0; i < 5000; i++)
         turn();
     CHECK(st_state() == ST_GONE);
@@ -660,7 +817,9 @@ static void test_close(void)
              "cd %s && fsck.fat -n image >/dev/null && mcopy -i image "
              "::mail.db . && test \"$(sqlite3 mail.db 'pragma "
              "integrity_check; select count(*) from part')\" = \"ok\n0\" && "
-             "test $(sqlite3 mail.db 'select count(*)>0 from mail') = 1",
+             "test $(sqlite3 mail.db 'select count(*)>0 from mail') = 1 && "
+             "test $(sqlite3 mail.db \"select count(*) from log where Text in "
+             "('last words','behind it')\") = 2",
              folder);
     CHECK(system(command) == 0);
 }
@@ -683,7 +842,8 @@ int main(void)
     format_stick(&blank);
     CHECK(st_module_init(BUFFER_BYTES) == OK);
     test_search();
-    test_login();
+    test_passwords();
+    test_deferred();
     test_group_commit();
     test_gathering();
     test_one_bad();
@@ -693,6 +853,9 @@ int main(void)
     test_settings();
     test_gone();
     test_quick_swap();
+    test_log();
+    test_log_flood();
+    test_log_lines();
     test_full();
     test_close();
     snprintf(command, sizeof command, "rm -rf %s", folder);

@@ -1,0 +1,397 @@
+/* Logins: recognised, or checked one after the other.
+ *
+ *   account_login --> remembered? ------------------> answered
+ *                     waiting --> checking --> right > answered
+ *                                          --> wrong > held back > answered
+ *
+ * One login at a time is with the password worker; the others wait here, so
+ * that it is decided at the last moment who is next: of those whose brakes
+ * allow it, one from the network with the fewest wrong attempts, of these the
+ * one that waits longest. Who floods the queue from one network competes with
+ * himself. A cancelled login leaves the queue; one that is being checked is
+ * checked to its end and counts.
+ *
+ * Invariant: state.checking, if not NULL, is the login that state.work is
+ * for. */
+#include "account/account.h"
+#include "account/account_brake.h"
+#include "account/account_recall.h"
+#include "core/bytes.h"
+#include "core/check.h"
+#include "core/log.h"
+#include <string.h>
+
+#define WAITING_MAX 512
+/* That many from a network that is being slowed down. */
+#define WAITING_SUSPECT 8
+#define SUSPECT_SCORE   4
+#define WAITING_MS      60000
+#define REFUSAL_MS      1000
+
+/* Somebody to compare with when there is no such user, so that the answer takes
+ * as long; made from random bytes, no password fits. */
+static const char nobody[] =
+    "$argon2id$v=19$m=19456,t=2,p=1$Vf2GmBb1yhJ0Wc8nqXk3Hw"
+    "$2yqkYl3XbH4rU0dKQf9cN7o1ZtEw5sPaVmJxR8iTgCA";
+
+enum login_state {
+    LOGIN_NONE, /* not begun, or done */
+    LOGIN_WAITING,
+    LOGIN_CHECKING,
+    LOGIN_HELD,    /* wrong: the answer is held back */
+    LOGIN_ANSWERED /* done() comes in this turn */
+};
+
+static struct {
+    struct list waiting; /* account_login.link */
+    struct timer wake;   /* when the next one may be checked */
+    struct st_password work;
+    bool busy;                      /* work is under way */
+    struct account_login *checking; /* NULL: it was cancelled */
+    int64_t user_id;                /* of the one being checked, 0: nobody */
+    struct net_address peer;
+    uint64_t prefix_key, user_key, address_key;
+    struct account_figures figures;
+} state;
+
+static void start_next(void);
+
+/* ---- Answers ------------------------------------------------------------- */
+
+static void on_answer(struct st_request *request)
+{
+    struct account_login *login = request->context;
+
+    login->state = LOGIN_NONE;
+    login->result = request->result;
+    login->done(login);
+}
+
+static void answer(struct account_login *login, enum err result)
+{
+    timer_stop(&login->timer);
+    bytes_wipe(login->password, sizeof(login->password));
+    if (result != OK)
+        login->user_id = 0;
+    if (result == OK)
+        state.figures.logins++;
+    else if (result == ERR_REFUSED)
+        state.figures.refused++;
+    else
+        state.figures.turned_away++;
+    login->state = LOGIN_ANSWERED;
+    login->answer.done = on_answer;
+    login->answer.context = login;
+    st_defer(&login->answer, result);
+}
+
+static void stop_waiting(struct account_login *login)
+{
+    list_remove(&login->link);
+    state.figures.waiting--;
+}
+
+/* A waiting login has waited for too long, or a held one long enough. */
+static void on_timer(struct timer *timer)
+{
+    struct account_login *login =
+        LIST_ELEMENT(timer, struct account_login, timer);
+
+    if (login->state == LOGIN_HELD) {
+        answer(login, ERR_REFUSED);
+        return;
+    }
+    stop_waiting(login);
+    answer(login, ERR_BUSY);
+}
+
+/* ---- Checking ------------------------------------------------------------ */
+
+static void accept(const struct user *user)
+{
+    struct account_login *login = state.checking;
+    struct recall_tag home = recall_home(user->id, state.prefix_key);
+    struct recall_tag pair =
+        recall_pair(user, state.work.password, &state.peer);
+
+    brake_lower(BRAKE_ADDRESS, state.address_key);
+    recall_keep(&pair);
+    recall_keep(&home);
+    if (login == NULL)
+        return;
+    login->user_id = user->id;
+    answer(login, OK);
+}
+
+static void refuse(void)
+{
+    struct account_login *login = state.checking;
+    char peer[NET_ADDRESS_TEXT];
+
+    brake_raise(BRAKE_NETWORK, state.prefix_key);
+    brake_raise(BRAKE_ACCOUNT, state.user_key);
+    log_info("account", "login refused user=%lld peer=%s score=%u",
+             (long long)state.user_id, net_address_format(&state.peer, peer),
+             brake_score(BRAKE_NETWORK, state.prefix_key));
+    if (login == NULL)
+        return;
+    bytes_wipe(login->password, sizeof(login->password));
+    login->state = LOGIN_HELD;
+    timer_start(&login->timer, REFUSAL_MS);
+}
+
+/* Not looked at: nobody's fault. */
+static void give_back(enum err result)
+{
+    brake_lower(BRAKE_ADDRESS, state.address_key);
+    if (state.checking != NULL)
+        answer(state.checking, result);
+}
+
+static void on_checked(struct st_request *request)
+{
+    const struct user *user = directory_user_by_id(state.user_id);
+    enum err result = request->result;
+
+    /* Disabled, or given another password meanwhile, is as good as wrong. */
+    if (result == OK && (user == NULL || !user->enabled ||
+                         strcmp(user->hash, state.work.hash) != 0))
+        result = ERR_REFUSED;
+    /* A hash that a workstation has spoilt fits no password. */
+    if (result == ERR_INVALID)
+        result = ERR_REFUSED;
+    if (result == OK)
+        accept(user);
+    else if (result == ERR_REFUSED)
+        refuse();
+    else
+        give_back(result);
+    bytes_wipe(state.work.password, sizeof(state.work.password));
+    state.checking = NULL;
+    state.busy = false;
+    start_next();
+}
+
+static void check(struct account_login *login)
+{
+    struct st_password *work = &state.work;
+    const struct user *user =
+        directory_find_user(login->name, strlen(login->name));
+
+    stop_waiting(login);
+    timer_stop(&login->timer);
+    login->state = LOGIN_CHECKING;
+    state.checking = login;
+    state.busy = true;
+    state.user_id = user != NULL ? user->id : 0;
+    state.peer = login->peer;
+    state.prefix_key = login->prefix_key;
+    state.user_key = login->user_key;
+    state.address_key = login->address_key;
+    memset(work, 0, sizeof(*work));
+    memcpy(work->password, login->password, sizeof(work->password));
+    memcpy(work->hash, user != NULL ? user->hash : nobody,
+           strlen(user != NULL ? user->hash : nobody));
+    work->request.done = on_checked;
+    st_password_verify(work);
+}
+
+/* ---- Who is next --------------------------------------------------------- */
+
+static uint64_t ready_at(const struct account_login *login)
+{
+    uint64_t network = brake_until(login->prefix_key);
+    uint64_t account = login->known ? 0 : brake_until(login->user_key);
+
+    return network > account ? network : account;
+}
+
+/* NULL: none may begin yet; *wait_ms: how long not. */
+static struct account_login *choose(uint64_t *wait_ms)
+{
+    struct account_login *best = NULL;
+    unsigned best_score = 0;
+    uint64_t now = timer_now_ms();
+    struct list *node;
+
+    *wait_ms = UINT64_MAX;
+    for (node = state.waiting.next; node != &state.waiting; node = node->next) {
+        struct account_login *login =
+            LIST_ELEMENT(node, struct account_login, link);
+        uint64_t at = ready_at(login);
+        unsigned score;
+
+        if (at > now) {
+            if (at - now < *wait_ms)
+                *wait_ms = at - now;
+            continue;
+        }
+        score = brake_score(BRAKE_NETWORK, login->prefix_key);
+        if (best == NULL || score < best_score) {
+            best = login;
+            best_score = score;
+        }
+    }
+    return best;
+}
+
+static void start_next(void)
+{
+    struct account_login *login;
+    uint64_t wait_ms;
+
+    if (state.busy)
+        return;
+    timer_stop(&state.wake);
+    login = choose(&wait_ms);
+    if (login != NULL)
+        check(login);
+    else if (wait_ms != UINT64_MAX)
+        timer_start(&state.wake, wait_ms);
+}
+
+static void on_wake(struct timer *timer)
+{
+    (void)timer;
+    start_next();
+}
+
+/* ---- Waiting ------------------------------------------------------------- */
+
+static unsigned waiting_from(uint64_t prefix_key)
+{
+    unsigned count = 0;
+    struct list *node;
+
+    for (node = state.waiting.next; node != &state.waiting; node = node->next)
+        count += LIST_ELEMENT(node, struct account_login, link)->prefix_key ==
+                 prefix_key;
+    return count;
+}
+
+/* The queue is full: the one from the worst network gives way to a better one.
+ * Returns false when there is no worse one. */
+static bool make_room(unsigned score)
+{
+    struct account_login *worst = NULL;
+    struct list *node;
+
+    for (node = state.waiting.next; node != &state.waiting; node = node->next) {
+        struct account_login *login =
+            LIST_ELEMENT(node, struct account_login, link);
+        unsigned its = brake_score(BRAKE_NETWORK, login->prefix_key);
+
+        if (its > score) {
+            worst = login;
+            score = its;
+        }
+    }
+    if (worst == NULL)
+        return false;
+    stop_waiting(worst);
+    answer(worst, ERR_BUSY);
+    return true;
+}
+
+static bool may_wait(const struct account_login *login)
+{
+    unsigned score = brake_score(BRAKE_NETWORK, login->prefix_key);
+
+    if (score >= SUSPECT_SCORE &&
+        waiting_from(login->prefix_key) >= WAITING_SUSPECT)
+        return false;
+    return state.figures.waiting < WAITING_MAX || make_room(score);
+}
+
+/* Whether the pair is remembered. One that is not counts as wrong for its
+ * address until it turns out to be right. */
+static bool recognise(struct account_login *login, const struct user *user)
+{
+    struct recall_tag pair = recall_pair(user, login->password, &login->peer);
+
+    if (recall_has(&pair) && user->enabled && brake_open(login->address_key))
+        return true;
+    brake_raise(BRAKE_ADDRESS, login->address_key);
+    return false;
+}
+
+void account_login(struct account_login *login)
+{
+    size_t len = strnlen(login->name, sizeof(login->name) - 1);
+    const struct user *user = directory_find_user(login->name, len);
+
+    login->name[len] = '\0';
+    login->password[sizeof(login->password) - 1] = '\0';
+    login->user_id = 0;
+    list_init(&login->link);
+    list_init(&login->answer.link);
+    timer_init(&login->timer, on_timer);
+    login->prefix_key = brake_network(&login->peer);
+    login->address_key = brake_address(&login->peer);
+    if (st_state() != ST_READY) {
+        answer(login, ERR_GONE);
+        return;
+    }
+    if (recognise(login, user)) {
+        state.figures.remembered++;
+        login->user_id = user->id;
+        answer(login, OK);
+        return;
+    }
+    if (user != NULL) {
+        struct recall_tag home = recall_home(user->id, login->prefix_key);
+
+        login->known = recall_has(&home);
+    }
+    login->user_key = brake_name(user != NULL ? user->name : login->name,
+                                 user != NULL ? strlen(user->name) : len);
+    if (!may_wait(login)) {
+        answer(login, ERR_BUSY);
+        return;
+    }
+    login->state = LOGIN_WAITING;
+    state.figures.waiting++;
+    list_append(&state.waiting, &login->link);
+    timer_start(&login->timer, WAITING_MS);
+    start_next();
+}
+
+void account_cancel(struct account_login *login)
+{
+    switch ((enum login_state)login->state) {
+    case LOGIN_NONE:
+        break;
+    case LOGIN_WAITING:
+        stop_waiting(login);
+        timer_stop(&login->timer);
+        break;
+    case LOGIN_CHECKING:
+        ASSERT(state.checking == login);
+        state.checking = NULL;
+        break;
+    case LOGIN_HELD:
+        timer_stop(&login->timer);
+        break;
+    case LOGIN_ANSWERED:
+        list_remove(&login->answer.link);
+        break;
+    }
+    login->state = LOGIN_NONE;
+    bytes_wipe(login->password, sizeof(login->password));
+}
+
+void account_figures(struct account_figures *figures)
+{
+    *figures = state.figures;
+}
+
+enum err account_module_init(void)
+{
+    enum err err;
+
+    memset(&state, 0, sizeof(state));
+    list_init(&state.waiting);
+    timer_init(&state.wake, on_wake);
+    err = brake_module_init();
+    return err ? err : recall_module_init();
+}

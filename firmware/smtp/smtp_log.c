@@ -1,0 +1,90 @@
+/* The line of the log that a message's life begins with:
+ *
+ *   received id=18c2f0a31b7-2a client=192.0.2.7 helo=host.example from=<a@b>
+ *   size=1045 local=anna,bert remote=<x@y>,<z@y> */
+#include "core/log.h"
+#include "smtp/smtp_session.h"
+#include <string.h>
+
+/* Of the recipients; who does not fit is counted: "+93". */
+#define NAMES_BYTES 230
+#define HELO_SHOWN  64
+
+/* Appends "name" with a comma before all but the first; what follows the first
+ * one that does not fit is only counted. */
+struct names {
+    struct text text;
+    unsigned left_out;
+};
+
+static void add_name(struct names *names, const char *before, const char *name,
+                     const char *behind)
+{
+    size_t len = strlen(before) + strlen(name) + strlen(behind) + 1;
+
+    if (names->left_out > 0 || len > names->text.room - names->text.len) {
+        names->left_out++;
+        return;
+    }
+    if (names->text.len > 0)
+        text_string(&names->text, ",");
+    text_string(&names->text, before);
+    text_string(&names->text, name);
+    text_string(&names->text, behind);
+}
+
+static void end_names(struct names *names)
+{
+    if (names->left_out == 0)
+        return;
+    /* Beyond what add_name() may fill. */
+    names->text.room += sizeof(",+4294967295");
+    text_string(&names->text, ",+");
+    text_decimal(&names->text, names->left_out);
+}
+
+static void format_names(const struct st_envelope *envelope,
+                         struct names *locals, struct names *remotes)
+{
+    for (unsigned i = 0; i < envelope->user_count; i++) {
+        const struct user *user = directory_user_by_id(envelope->users[i]);
+
+        add_name(locals, "", user != NULL ? user->name : "?", "");
+    }
+    for (unsigned i = 0; i < envelope->remote_count; i++)
+        add_name(remotes, "<", envelope->remotes[i].address, ">");
+    end_names(locals);
+    end_names(remotes);
+}
+
+void smtp_log_received(const struct smtp_session *session, int64_t mail_id,
+                       const struct st_envelope *envelope)
+{
+    static char local[NAMES_BYTES + 16], remote[NAMES_BYTES + 16];
+    char address[NET_ADDRESS_TEXT], sender[SMTP_PATH_MAX + 8];
+    char helo[HELO_SHOWN + 8], id[40];
+    struct names locals = {.left_out = 0}, remotes = {.left_out = 0};
+    struct net_endpoint peer;
+    struct text text;
+
+    text_init(&locals.text, local, NAMES_BYTES);
+    text_init(&remotes.text, remote, NAMES_BYTES);
+    text_init(&text, id, sizeof(id));
+    format_names(envelope, &locals, &remotes);
+    smtp_transaction_id(&text, session);
+    stream_peer(session->dialogue.stream, &peer);
+    log_mail(mail_id, "smtp",
+             "received id=%.*s client=%s helo=%s from=<%s> size=%llu%s%.*s%s"
+             "%.*s",
+             (int)text.len, id, net_address_format(&peer.address, address),
+             log_value(helo, sizeof(helo), session->helo,
+                       session->helo_bytes < HELO_SHOWN ? session->helo_bytes
+                                                        : HELO_SHOWN),
+             session->sender_bytes > 0
+                 ? log_value(sender, sizeof(sender), session->sender,
+                             session->sender_bytes)
+                 : "",
+             (unsigned long long)session->text.bytes,
+             locals.text.len ? " local=" : "", (int)locals.text.len, local,
+             remotes.text.len ? " remote=" : "", (int)remotes.text.len, remote);
+}

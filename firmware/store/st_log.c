@@ -1,0 +1,336 @@
+/* Log lines on their way into the store, and back for whoever looks.
+ *
+ *   log_mail() -> sink -> records in a ring -> the writer's next transaction
+ *
+ * The ring is memory of a fixed size; records lie in it in one piece each, the
+ * rest of its end is skipped where one does not fit. `tail` moves on when a
+ * transaction is durable; a transaction that fails goes back to it. When the
+ * ring is full, or the store has no room, lines are lost and counted: mail
+ * never waits for its log. */
+#include "core/log.h"
+#include "core/memory.h"
+#include "st_internal.h"
+#include "store/st_log.h"
+#include "store/st_number.h"
+#include <stdio.h>
+#include <string.h>
+
+#define RING_SHARE 512 /* of the memory that is there at start */
+#define RING_MIN   ((size_t)64 * 1024)
+#define RING_MAX   ((size_t)1024 * 1024)
+/* Lines that go into one transaction at most, and lines that are taken away in
+ * one: few enough not to hold up what else is in it. */
+#define DRAIN_LINES 512
+#define PRUNE_LINES 128
+#define LINES       20000
+#define LINES_MAX   1000000
+/* The log leaves that much room in the store for mail. */
+#define ROOM_MIN ((uint64_t)256 * 1024)
+/* After a transaction that failed, until the log tries one of its own. */
+#define FAILED_WAIT_MS 60000
+/* Lines that are looked at in one go, when lines with a text are looked for. */
+#define SCAN_LINES 256
+
+struct record {
+    uint32_t bytes; /* with this head; a multiple of 8; len 0: skipped */
+    uint32_t len;
+    int64_t time_ms, mail_id;
+    char module[STORE_LOG_MODULE_BYTES];
+    char text[];
+};
+
+static struct {
+    uint8_t *ring;
+    size_t bytes;
+    /* Counted from the start on, never wrapped. */
+    uint64_t head, cursor, tail;
+    uint64_t lost_told;
+    struct st_log_figures figures;
+    struct timer timer;
+    bool due;
+    struct log_sink sink;
+} state;
+
+/* ---- Into the ring --------------------------------------------------------
+ */
+
+static struct record *record_at(uint64_t position)
+{
+    return (struct record *)(void *)(state.ring + position % state.bytes);
+}
+
+/* Room for a record of so many bytes in one piece, or NULL. */
+static struct record *make_room(size_t bytes)
+{
+    size_t to_end = state.bytes - (size_t)(state.head % state.bytes);
+    size_t skip = to_end < bytes ? to_end : 0;
+    struct record *record;
+
+    if (state.head + skip + bytes - state.tail > state.bytes)
+        return NULL;
+    if (skip) {
+        /* The end is a multiple of 8, and so holds at least this much. */
+        record = record_at(state.head);
+        record->bytes = (uint32_t)skip;
+        record->len = 0;
+        state.head += skip;
+    }
+    record = record_at(state.head);
+    record->bytes = (uint32_t)bytes;
+    state.head += bytes;
+    return record;
+}
+
+static void take(const struct log_entry *entry)
+{
+    size_t len = entry->len < STORE_LOG_TEXT_BYTES ? entry->len
+                                                   : STORE_LOG_TEXT_BYTES - 1;
+    size_t bytes = (sizeof(struct record) + len + 7) & ~(size_t)7;
+    struct record *record;
+
+    if (len == 0)
+        return;
+    record = make_room(bytes);
+    if (record == NULL) {
+        state.figures.lost++;
+        return;
+    }
+    record->len = (uint32_t)len;
+    record->time_ms = entry->time_ms;
+    record->mail_id = entry->mail_id;
+    (void)snprintf(record->module, sizeof record->module, "%s", entry->module);
+    memcpy(record->text, entry->text, len);
+    if (!timer_running(&state.timer))
+        timer_start(&state.timer, ST_LOG_WAIT_MS);
+}
+
+static void waited_long(struct timer *timer)
+{
+    (void)timer;
+    state.due = true;
+}
+
+/* ---- Into the store: the writer --------------------------------------------
+ */
+
+bool st_log_waits(void)
+{
+    return state.head != state.tail;
+}
+
+bool st_log_due(void)
+{
+    return state.due && st_log_waits();
+}
+
+static enum err tell_lost(struct store *store)
+{
+    char text[48];
+    int len;
+
+    if (state.lost_told == state.figures.lost)
+        return OK;
+    len = snprintf(text, sizeof text, "lines lost=%llu",
+                   (unsigned long long)(state.figures.lost - state.lost_told));
+    state.lost_told = state.figures.lost;
+    return store_log_put(store, machine_wall_clock_ms(), 0, "log", text,
+                         (size_t)len);
+}
+
+static enum err put_records(struct store *store)
+{
+    unsigned lines = 0;
+    enum err err = OK;
+
+    while (!err && state.cursor != state.head && lines < DRAIN_LINES) {
+        const struct record *record = record_at(state.cursor);
+
+        if (record->len) {
+            err = store_log_put(store, record->time_ms, record->mail_id,
+                                record->module, record->text, record->len);
+            lines++;
+        }
+        state.cursor += record->bytes;
+    }
+    return err;
+}
+
+enum err st_log_drain(struct store *store)
+{
+    int64_t keep = st_setting_number("log_lines", LINES, 0, LINES_MAX);
+    enum err err = OK;
+
+    state.cursor = state.tail;
+    if (keep && !st_log_waits())
+        return OK;
+    if (keep == 0)
+        state.tail = state.cursor = state.head;
+    else if (st_context.room < ROOM_MIN)
+        st_log_give_up();
+    else
+        err = tell_lost(store);
+    if (!err)
+        err = put_records(store);
+    if (!err)
+        err = store_log_prune(store, keep, PRUNE_LINES);
+    return err;
+}
+
+static void wait_again(uint64_t ms)
+{
+    state.due = false;
+    timer_stop(&state.timer);
+    if (st_log_waits())
+        timer_start(&state.timer, ms);
+}
+
+static uint64_t records_between(uint64_t from, uint64_t to)
+{
+    uint64_t count = 0;
+
+    for (; from != to; from += record_at(from)->bytes)
+        count += record_at(from)->len != 0;
+    return count;
+}
+
+void st_log_committed(void)
+{
+    state.figures.written += records_between(state.tail, state.cursor);
+    state.tail = state.cursor;
+    wait_again(ST_LOG_WAIT_MS);
+}
+
+void st_log_postpone(void)
+{
+    wait_again(FAILED_WAIT_MS);
+}
+
+void st_log_give_up(void)
+{
+    state.figures.lost += records_between(state.tail, state.head);
+    state.tail = state.cursor = state.head;
+    wait_again(ST_LOG_WAIT_MS);
+}
+
+/* ---- Looking ----------------------------------------------------------------
+ */
+
+struct scan {
+    struct st_log_read *read;
+    int64_t last; /* id that was looked at last */
+};
+
+static enum err look_at(void *context, const struct store_log_line *line)
+{
+    struct scan *scan = context;
+    struct st_log_read *read = scan->read;
+
+    scan->last = line->log_id;
+    if (store_log_contains(line, read->find))
+        read->lines[read->count++] = *line;
+    return read->count == read->room ? ERR_FULL : OK;
+}
+
+/* One span of ids, starting with the next one in the direction that is wanted;
+ * false behind the end. */
+static bool next_span(const struct st_log_read *read, int64_t *at,
+                      int64_t first, int64_t last,
+                      struct store_log_query *query)
+{
+    if (*at < first || *at > last)
+        return false;
+    if (read->backward) {
+        query->to = *at;
+        query->from = *at - SCAN_LINES + 1;
+        *at = query->from - 1;
+    } else {
+        query->from = *at;
+        query->to = *at + SCAN_LINES - 1;
+        *at = query->to + 1;
+    }
+    /* Lines of one message are found by the index, wherever they are. */
+    if (read->mail_id) {
+        query->from = read->backward ? first : query->from;
+        query->to = read->backward ? query->to : last;
+        *at = 0;
+    }
+    return true;
+}
+
+/* The reader's coroutine: span by span, so that nobody waits for a search. */
+static void read_log(struct st_request *request, struct store *store)
+{
+    struct st_log_read *read = (struct st_log_read *)request;
+    struct store_log_query query = {.mail_id = read->mail_id,
+                                    .backward = read->backward};
+    struct scan scan = {.read = read};
+    int64_t first, last, at = read->from;
+    enum err err = store_log_range(store, &first, &last);
+
+    read->count = 0;
+    if (at == 0)
+        at = read->backward ? last : first;
+    if (read->backward && at > last)
+        at = last;
+    if (!read->backward && at < first)
+        at = first;
+    while (!err && last && next_span(read, &at, first, last, &query)) {
+        err = store_log_list(store, &query, look_at, &scan);
+        if (!err)
+            st_give_way(WORKER_READY);
+    }
+    request->result = err == ERR_FULL ? OK : err;
+}
+
+static void nothing(struct st_request *request, struct store *store)
+{
+    (void)store;
+    request->result = OK;
+}
+
+static void written(struct st_request *request)
+{
+    struct st_log_read *read = (struct st_log_read *)request;
+
+    request->work = read_log;
+    request->done = read->answer;
+    st_queue(&st_context.reads, request);
+}
+
+void st_log_read(struct st_log_read *read)
+{
+    read->count = 0;
+    read->answer = read->request.done;
+    read->request.work = nothing;
+    read->request.done = written;
+    if (st_log_waits())
+        st_queue(&st_context.writes, &read->request);
+    else
+        written(&read->request);
+}
+
+void st_log_figures(struct st_log_figures *figures)
+{
+    *figures = state.figures;
+    figures->waiting = (size_t)(state.head - state.tail);
+}
+
+enum err st_log_init(void)
+{
+    size_t bytes = memory_left() / RING_SHARE;
+
+    memset(&state.figures, 0, sizeof state.figures);
+    state.head = state.cursor = state.tail = 0;
+    state.lost_told = 0;
+    state.due = false;
+    state.bytes = bytes < RING_MIN   ? RING_MIN
+                  : bytes > RING_MAX ? RING_MAX
+                                     : bytes & ~(size_t)4095;
+    state.ring = memory_take("log", state.bytes, 64);
+    if (!state.ring)
+        return ERR_MEMORY;
+    timer_init(&state.timer, waited_long);
+    state.sink.take = take;
+    log_add_sink(&state.sink);
+    return OK;
+}
