@@ -52,26 +52,9 @@ static void load_due(sqlite3_stmt *statement, struct store_due *due)
 
 static enum err find_route(struct store *store, struct store_due *due)
 {
-    sqlite3_stmt *statement = store_statement(store, SQL_ROUTE_FIND);
     const char *at = strrchr(due->recipient, '@');
-    enum err err;
-    int code;
 
-    memset(&due->route, 0, sizeof due->route);
-    if (!statement)
-        return store_error(store, sqlite3_errcode(store->db));
-    sqlite3_bind_text(statement, 1, at ? at + 1 : "", -1, SQLITE_STATIC);
-    code = sqlite3_step(statement);
-    err = store_error(store, code);
-    if (code == SQLITE_ROW) {
-        copy_column(statement, 0, due->route.host, sizeof due->route.host);
-        due->route.port = (uint16_t)sqlite3_column_int(statement, 1);
-        copy_column(statement, 2, due->route.login, sizeof due->route.login);
-        copy_column(statement, 3, due->route.password,
-                    sizeof due->route.password);
-    }
-    sqlite3_reset(statement);
-    return err;
+    return store_route_find(store, at ? at + 1 : "", &due->route);
 }
 
 /* All recipients of a message that are due. */
@@ -343,56 +326,5 @@ enum err store_queue_count(struct store *store, uint64_t *rows, uint64_t *held)
                            &kept);
     *rows = (uint64_t)all;
     *held = (uint64_t)kept;
-    return err;
-}
-
-/* ---- Routes ------------------------------------------------------------- */
-
-enum err store_route_put(struct store *store, const char *domain,
-                         const struct store_route *route)
-{
-    bool removed = route->host[0] == '\0';
-    sqlite3_stmt *statement;
-
-    if (domain[0] && !user_domain_valid(domain, strlen(domain)))
-        return ERR_INVALID;
-    statement =
-        store_statement(store, removed ? SQL_ROUTE_DROP : SQL_ROUTE_PUT);
-    if (statement) {
-        sqlite3_bind_text(statement, 1, domain, -1, SQLITE_STATIC);
-        if (!removed) {
-            sqlite3_bind_text(statement, 2, route->host, -1, SQLITE_STATIC);
-            sqlite3_bind_int(statement, 3, route->port);
-            sqlite3_bind_text(statement, 4, route->login, -1, SQLITE_STATIC);
-            sqlite3_bind_text(statement, 5, route->password, -1, SQLITE_STATIC);
-        }
-    }
-    return store_run(store, statement);
-}
-
-enum err store_list_routes(struct store *store,
-                           enum err (*each)(void *context, const char *domain,
-                                            const struct store_route *route),
-                           void *context)
-{
-    sqlite3_stmt *statement = store_statement(store, SQL_ROUTE_LIST);
-    struct store_route route;
-    enum err err = OK;
-    int code = SQLITE_ROW;
-
-    if (!statement)
-        return store_error(store, sqlite3_errcode(store->db));
-    while (!err && (code = sqlite3_step(statement)) == SQLITE_ROW) {
-        const char *domain = (const char *)sqlite3_column_text(statement, 4);
-
-        copy_column(statement, 0, route.host, sizeof route.host);
-        route.port = (uint16_t)sqlite3_column_int(statement, 1);
-        copy_column(statement, 2, route.login, sizeof route.login);
-        copy_column(statement, 3, route.password, sizeof route.password);
-        err = each(context, domain ? domain : "", &route);
-    }
-    if (!err)
-        err = store_error(store, code);
-    sqlite3_reset(statement);
     return err;
 }

@@ -160,6 +160,22 @@ bool store_queue_changed(struct store *store);
 enum err store_route_put(struct store *store, const char *domain,
                          const struct store_route *route) MUST_CHECK;
 
+/* store_route_find - the route of a domain, or the one of all domains; an empty
+ * host: there is none. */
+enum err store_route_find(struct store *store, const char *domain,
+                          struct store_route *route) MUST_CHECK;
+
+#define STORE_ROUTE_TEXT                                                       \
+    (USER_DOMAIN_BYTES + STORE_HOST_BYTES + 2 * STORE_LOGIN_BYTES + 16)
+
+/* store_route_parse - "DOMAIN=HOST[:PORT][,LOGIN,PASSWORD]"; DOMAIN "*" or
+ * nothing for all. bytes: room of domain. Returns OK or ERR_INVALID.
+ * store_route_format - the same backwards; text: STORE_ROUTE_TEXT bytes. */
+enum err store_route_parse(const char *text, char *domain, size_t bytes,
+                           struct store_route *route) MUST_CHECK;
+char *store_route_format(const char *domain, const struct store_route *route,
+                         char *text);
+
 /* store_list_routes - in order of domain. */
 enum err store_list_routes(struct store *store,
                            enum err (*each)(void *context, const char *domain,

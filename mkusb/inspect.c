@@ -1,6 +1,7 @@
 /* mkusb --inspect: mailboxes and messages as lines on stdout. What a sender
  * chose (addresses, subjects) is shown without its control characters, so that
  * a mail cannot drive the terminal. */
+#include "mailstore/store_queue.h"
 #include "mkusb/read_stick.h"
 #include "mkusb/say.h"
 #include <inttypes.h>
@@ -47,24 +48,58 @@ static enum err print_mailbox(void *context,
     return OK;
 }
 
+#define DATE_BYTES 32
+
+static const char *format_date(int64_t unix_ms, char *date)
+{
+    time_t seconds = (time_t)(unix_ms / 1000);
+    struct tm tm;
+
+    if (gmtime_r(&seconds, &tm) == NULL ||
+        strftime(date, DATE_BYTES, "%Y-%m-%d %H:%M:%S", &tm) == 0)
+        snprintf(date, DATE_BYTES, "?");
+    return date;
+}
+
 static enum err print_message(void *context,
                               const struct store_message_info *info)
 {
     struct inspection *inspection = context;
-    time_t seconds = (time_t)(info->received_ms / 1000);
-    char date[32] = "?";
-    struct tm tm;
+    char date[DATE_BYTES];
 
     if (inspection->lines++ == 0)
         printf("\n%-16s %10s  %-20s %12s  %s\n", "MAILBOX", "UID", "DATE (UTC)",
                "BYTES", "SENDER  SUBJECT");
-    if (gmtime_r(&seconds, &tm) != NULL)
-        strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S", &tm);
+    format_date(info->received_ms, date);
     printf("%-16s %10" PRIu32 "  %-20s %12" PRIu64 "  <", info->mailbox,
            info->uid, date, info->bytes);
     print_plain(info->sender);
     fputs(">  ", stdout);
     print_plain(info->subject);
+    putchar('\n');
+    return OK;
+}
+
+/* Who elsewhere still has to get something. */
+static enum err print_waiting(void *context,
+                              const struct store_queue_info *info)
+{
+    static const char *const states[] = {"waits", "held", "given up"};
+    struct inspection *inspection = context;
+    char date[DATE_BYTES];
+
+    if (inspection->lines++ == 0)
+        printf("\n%-8s %12s  %-8s %5s  %-20s  %s\n", "QUEUE", "MESSAGE",
+               "STATE", "TRIED", "NEXT (UTC)", "SENDER  RECIPIENT  REPLY");
+    printf("%-8" PRId64 " %12" PRId64 "  %-8s %5" PRIu32 "  %-20s  <",
+           info->queue_id, info->message_id,
+           info->state < 3 ? states[info->state] : "?", info->attempts,
+           info->next_ms ? format_date(info->next_ms, date) : "at once");
+    print_plain(info->sender);
+    fputs(">  <", stdout);
+    print_plain(info->recipient);
+    fputs(">  ", stdout);
+    print_plain(info->reply);
     putchar('\n');
     return OK;
 }
@@ -101,6 +136,8 @@ static enum err print_store(struct store *store, struct inspection *inspection)
         return say_refused("there is no user \"%s\" in this store",
                            inspection->user);
     inspection->lines = 0;
+    if (err == OK && inspection->user == NULL)
+        err = store_list_queue(store, 0, print_waiting, inspection);
     if (err == OK && inspection->user != NULL)
         err = store_list_messages(store, inspection->user_id, print_message,
                                   inspection);

@@ -135,14 +135,36 @@ static enum err check_plain_addresses(const char *key, const char *value)
     return check_words(key, value, check_plain_address);
 }
 
+static enum err check_number(const char *key, const char *value)
+{
+    size_t digits = strspn(value, "0123456789");
+
+    if (digits > 0 && digits < 5 && value[digits] == '\0')
+        return OK;
+    return say_refused("%s \"%s\": give a number", key, value);
+}
+
+static enum err check_yes_no(const char *key, const char *value)
+{
+    if (strcmp(value, "yes") == 0 || strcmp(value, "no") == 0)
+        return OK;
+    return say_refused("%s \"%s\": yes or no", key, value);
+}
+
 /* The keys of mailstore/store.h that are a user's to choose. */
 static const struct {
     const char *key;
     enum err (*check)(const char *key, const char *value);
 } known[] = {
-    {"hostname", check_name},       {"domains", check_domains},
-    {"address", check_address_of},  {"gateway", check_plain_address},
+    {"hostname", check_name},
+    {"domains", check_domains},
+    {"address", check_address_of},
+    {"gateway", check_plain_address},
     {"dns", check_plain_addresses},
+    {"queue_days", check_number},
+    {"queue_delay_notice", check_number},
+    {"queue_host_sessions", check_number},
+    {"bounce_postmaster", check_yes_no},
 };
 
 static enum err check_value(const char *key, const char *value)
@@ -150,8 +172,8 @@ static enum err check_value(const char *key, const char *value)
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
         if (strcmp(known[i].key, key) == 0)
             return known[i].check(key, value);
-    return say_refused("there is no setting \"%s\"; there are hostname, "
-                       "domains, address, gateway and dns",
+    return say_refused("there is no setting \"%s\"; mkusb --help lists those "
+                       "that there are",
                        key);
 }
 
