@@ -31,7 +31,7 @@ MKUSB_SRC := $(wildcard mkusb/*.c)
 MKUSB_TESTED_SRC := $(addprefix mkusb/,layout.c media_file.c say.c settings.c \
 	sysfs.c target.c)
 # The part of core that workstation tools use as well.
-TOOL_CORE_SRC := firmware/core/err.c firmware/core/random.c
+TOOL_CORE_SRC := firmware/core/err.c firmware/core/random.c firmware/core/date.c
 SIM_SRC := $(wildcard tests/sim/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT_HELP_SRC := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))

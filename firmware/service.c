@@ -9,6 +9,7 @@
 #include "core/timer.h"
 #include "menu/settings.h"
 #include "net/net.h"
+#include "net/syslog.h"
 #include "net/tcp.h"
 #include "pop3/pop3_server.h"
 #include "smtp/smtp_server.h"
@@ -64,6 +65,8 @@ enum err service_init(void)
     if (err == OK)
         err = net_module_init((unsigned)connections);
     if (err == OK)
+        err = syslog_module_init();
+    if (err == OK)
         err = account_module_init();
     if (err == OK)
         err = smtp_server_init((unsigned)connections * 3 / 4);
@@ -88,9 +91,12 @@ bool service_running(void)
 void service_settings_changed(void)
 {
     struct net_config config;
+    struct net_endpoint syslog;
 
     settings_network(&config);
     net_configure(&config);
+    settings_syslog(&syslog);
+    syslog_configure(&syslog, st_setting("hostname"));
     state.configured = true;
 }
 
@@ -99,6 +105,7 @@ static void end(enum service_end how)
     if (state.ending != END_NONE)
         return;
     state.ending = how;
+    log_info("service", "stopping");
     if (state.running) {
         smtp_server_stop();
         pop3_server_stop();

@@ -27,6 +27,12 @@ static const char *const texts[STATEMENTS] = {
                         " ON CONFLICT(Key) DO UPDATE SET Value=?2",
     [SQL_LOG_PUT] = "INSERT INTO log VALUES(?1,?2,?3,?4,?5)",
     [SQL_LOG_PRUNE] = "DELETE FROM log WHERE LogID<?1",
+    [SQL_PEER_FIND] = "SELECT LastMs FROM peer WHERE Peer=?1",
+    [SQL_PEER_NOTE] = "INSERT INTO peer VALUES(?1,?2,?2,1) ON CONFLICT(Peer)"
+                      " DO UPDATE SET LastMs=?2,Messages=Messages+1",
+    [SQL_PEER_SWEEP] = "DELETE FROM peer WHERE LastMs<?1 OR Peer IN (SELECT"
+                       " Peer FROM peer ORDER BY LastMs DESC LIMIT -1"
+                       " OFFSET ?2)",
     [SQL_USER_ADD] = "INSERT INTO user(Name,FullName,Password,QuotaBytes,Admin,"
                      "Enabled) VALUES(?1,?2,?3,?4,?5,?6)",
     [SQL_ALIAS_ADD] = "INSERT INTO alias(Alias,UserID) VALUES(?1,?2)",

@@ -187,20 +187,46 @@ struct store_entry {
     uint32_t bytes; /* exact size of the stored message */
 };
 
+#define STORE_BLOCK_ENTRIES 512
+#define STORE_BLOCK_BYTES   (STORE_BLOCK_ENTRIES * sizeof(struct store_entry))
+/* One block of pointers to blocks. */
+#define STORE_MAILDROP_MAX                                                     \
+    (STORE_BLOCK_BYTES / sizeof(void *) * STORE_BLOCK_ENTRIES)
+
 /* A user's Inbox at one instant. */
 struct store_maildrop {
     int64_t mailbox_id;
     uint32_t uid_validity;
     uint32_t count;
     uint64_t bytes;
-    struct store_entry *entries; /* in order of uid */
+    void *blocks; /* see store_entry_at() */
+    bool deep;
 };
 
-/* store_maildrop_load - reads the list; entries come from SQLite's heap.
+/* store_maildrop_memory - gives maildrops memory of their own (without: they
+ * take SQLite's heap, as on a workstation), and a function that is called now
+ * and then while a long one is read (NULL: none). */
+void store_maildrop_memory(void *memory, size_t bytes, void (*pause)(void));
+
+/* store_maildrop_load - reads the list, of STORE_MAILDROP_MAX messages at most:
+ * what came later is seen when others are gone.
  * Returns OK, ERR_MEMORY, ERR_NOT_FOUND (user), ERR_IO, ERR_GONE. */
 enum err store_maildrop_load(struct store *store, int64_t user_id,
                              struct store_maildrop *maildrop) MUST_CHECK;
 void store_maildrop_free(struct store_maildrop *maildrop);
+
+/* store_entry_at - the index-th entry in order of uid, index < count. Entries
+ * stand in one block; in a deep maildrop that is a block of pointers to others.
+ */
+static inline struct store_entry *
+store_entry_at(const struct store_maildrop *maildrop, uint32_t index)
+{
+    struct store_entry *const *more = maildrop->blocks;
+
+    if (!maildrop->deep)
+        return (struct store_entry *)maildrop->blocks + index;
+    return more[index / STORE_BLOCK_ENTRIES] + index % STORE_BLOCK_ENTRIES;
+}
 
 /* store_message_read - bytes of a stored message from an offset on.
  * Returns how many were read (0 at its end), or a negative enum err;

@@ -1,4 +1,4 @@
-/* Messages out: a maildrop's list, and the bytes of a message.
+/* The bytes of a message.
  *
  * Each call sees the store as it is at that moment and keeps no snapshot, so
  * that no reader keeps the WAL from being moved. What makes a sequence of reads
@@ -7,94 +7,6 @@
 #include "mailstore/schema.h"
 #include "core/bytes.h"
 #include <string.h>
-
-static enum err find_inbox(struct store *store, int64_t user_id,
-                           struct store_maildrop *maildrop)
-{
-    sqlite3_stmt *statement = store_statement(store, SQL_INBOX_FIND);
-    enum err err;
-    int code;
-
-    if (!statement)
-        return store_error(store, sqlite3_errcode(store->db));
-    sqlite3_bind_int64(statement, 1, user_id);
-    code = sqlite3_step(statement);
-    err = code == SQLITE_DONE ? ERR_NOT_FOUND : store_error(store, code);
-    if (!err) {
-        maildrop->mailbox_id = sqlite3_column_int64(statement, 0);
-        maildrop->uid_validity = (uint32_t)sqlite3_column_int64(statement, 1);
-    }
-    sqlite3_reset(statement);
-    return err;
-}
-
-/* Room for one more; grows by half. */
-static enum err make_room(struct store_maildrop *maildrop, uint32_t *room)
-{
-    uint32_t more = *room + *room / 2 + 16;
-    void *grown;
-
-    if (maildrop->count < *room)
-        return OK;
-    grown =
-        sqlite3_realloc64(maildrop->entries, more * sizeof *maildrop->entries);
-    if (!grown)
-        return ERR_MEMORY;
-    maildrop->entries = grown;
-    *room = more;
-    return OK;
-}
-
-static enum err list_entries(struct store *store,
-                             struct store_maildrop *maildrop)
-{
-    sqlite3_stmt *statement = store_statement(store, SQL_ENTRY_LIST);
-    uint32_t room = 0;
-    enum err err = OK;
-    int code = SQLITE_ROW;
-
-    if (!statement)
-        return store_error(store, sqlite3_errcode(store->db));
-    sqlite3_bind_int64(statement, 1, maildrop->mailbox_id);
-    while (!err && (code = sqlite3_step(statement)) == SQLITE_ROW) {
-        struct store_entry *entry;
-
-        err = make_room(maildrop, &room);
-        if (err)
-            break;
-        entry = &maildrop->entries[maildrop->count++];
-        entry->uid = (uint32_t)sqlite3_column_int64(statement, 0);
-        entry->message_id = sqlite3_column_int64(statement, 1);
-        entry->bytes = (uint32_t)sqlite3_column_int64(statement, 2);
-        maildrop->bytes += entry->bytes;
-    }
-    if (!err)
-        err = store_error(store, code);
-    sqlite3_reset(statement);
-    return err;
-}
-
-enum err store_maildrop_load(struct store *store, int64_t user_id,
-                             struct store_maildrop *maildrop)
-{
-    enum err err;
-
-    memset(maildrop, 0, sizeof *maildrop);
-    err = find_inbox(store, user_id, maildrop);
-    if (!err)
-        err = list_entries(store, maildrop);
-    if (err)
-        store_maildrop_free(maildrop);
-    return err;
-}
-
-void store_maildrop_free(struct store_maildrop *maildrop)
-{
-    sqlite3_free(maildrop->entries);
-    memset(maildrop, 0, sizeof *maildrop);
-}
-
-/* ---- Bytes of a message ------------------------------------------------- */
 
 struct layout {
     uint64_t bytes;

@@ -1,6 +1,7 @@
 /* See volume.h. A volume lives as long as a connection to it is open; what is
  * known of the medium is read anew for the first one. */
 #include "mailstore/volume.h"
+#include "mailstore/ahead.h"
 #include "mailstore/vfs.h"
 #include "core/bytes.h"
 #include <sqlite3.h>
@@ -9,6 +10,8 @@
 
 #define WAL_HEADER_BYTES 32
 #define WAL_FRAME_BYTES  (24 + VOLUME_PAGE_BYTES)
+/* Of the memory, for reading ahead. */
+#define AHEAD_PART 8
 
 static struct {
     struct volume volumes[VOLUMES];
@@ -21,8 +24,9 @@ int volume_module_init(void *memory, size_t bytes,
 {
     uint8_t *at = memory;
     size_t each = VOLUME_WAL_WINDOW + VOLUME_DATABASE_WINDOW;
+    size_t ahead = bytes / AHEAD_PART;
 
-    if (bytes < VOLUMES * each)
+    if (bytes < VOLUMES * each + ahead)
         return ERR_MEMORY;
     for (unsigned i = 0; i < VOLUMES; i++) {
         struct volume *volume = &state.volumes[i];
@@ -36,7 +40,7 @@ int volume_module_init(void *memory, size_t bytes,
         at += each;
     }
     vfs_set_clock(wall_clock_ms);
-    return (int)(VOLUMES * each);
+    return (int)(VOLUMES * each + ahead_module_init(at, ahead));
 }
 
 void volume_set_heap(void *heap, size_t bytes)
@@ -74,6 +78,7 @@ static void attach_window(struct window *window, struct volume *volume,
     window->high = window->bytes;
     window->unflushed = &volume->unflushed;
     window_forget(window);
+    ahead_forget(window, 0, SIZE_MAX);
 }
 
 static bool is_wal_head(const uint8_t *block)

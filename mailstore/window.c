@@ -1,5 +1,6 @@
 /* See window.h. */
 #include "mailstore/window.h"
+#include "mailstore/ahead.h"
 #include <sqlite3.h>
 #include <string.h>
 
@@ -30,9 +31,11 @@ enum err window_write_out(struct window *window)
     if (bytes == 0)
         return OK;
     *window->unflushed = true;
+    ahead_forget(window, from, bytes);
     err = media->write(media, window->sector + from / MEDIA_SECTOR_BYTES,
                        (uint32_t)(bytes / MEDIA_SECTOR_BYTES),
                        window->buffer + window->dirty_from);
+    ahead_forget(window, from, bytes);
     if (!err) {
         window->dirty_from = 0;
         window->dirty_to = 0;
@@ -148,14 +151,14 @@ enum err window_read(struct window *window, uint64_t offset, void *buffer,
         return OK;
     }
     if (heap_buffer && from == offset && to == offset + bytes) {
-        err = read_blocks(window, from, buffer, bytes);
+        err = ahead_read(window, from, buffer, bytes);
     } else {
         /* From the heap, and not one for all: several connections may be
          * waiting here at the same time. */
         bounce = sqlite3_malloc64(to - from);
         if (!bounce)
             return ERR_MEMORY;
-        err = read_blocks(window, from, bounce, (size_t)(to - from));
+        err = ahead_read(window, from, bounce, (size_t)(to - from));
         if (!err)
             memcpy(buffer, bounce + (offset - from), bytes);
         sqlite3_free(bounce);

@@ -17,7 +17,7 @@ struct inspection {
 };
 
 /* Control characters, also the C1 ones of UTF-8 (C2 80 .. C2 9F). */
-static void print_plain(const char *text)
+void inspect_print_plain(const char *text)
 {
     for (const unsigned char *at = (const unsigned char *)text; *at != 0;
          at++) {
@@ -73,9 +73,9 @@ static enum err print_message(void *context,
     format_date(info->received_ms, date);
     printf("%-16s %10" PRIu32 "  %-20s %12" PRIu64 "  <", info->mailbox,
            info->uid, date, info->bytes);
-    print_plain(info->sender);
+    inspect_print_plain(info->sender);
     fputs(">  ", stdout);
-    print_plain(info->subject);
+    inspect_print_plain(info->subject);
     putchar('\n');
     return OK;
 }
@@ -115,7 +115,7 @@ static void print_head(struct store *store)
     for (size_t i = 0; i < sizeof(key) / sizeof(key[0]); i++)
         if (store_setting_get(store, key[i], value, sizeof(value)) == OK) {
             printf("%s: ", key[i]);
-            print_plain(value);
+            inspect_print_plain(value);
             putchar('\n');
         }
     if (store_figures(store, &figures) == OK)
@@ -155,7 +155,8 @@ enum err inspect_stick(const struct options *options)
     if (err == OK)
         err = read_stick_open_store(&stick);
     if (err == OK)
-        err = print_store(stick.store, &inspection);
+        err = options->log ? inspect_log(stick.store, options)
+                           : print_store(stick.store, &inspection);
     if (err == OK && options->export_folder != NULL)
         err = export_messages(stick.store, options->export_folder,
                               options->maildir,

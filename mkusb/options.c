@@ -20,6 +20,8 @@ enum {
     OPTION_INSPECT,
     OPTION_USER,
     OPTION_EXPORT,
+    OPTION_LOG,
+    OPTION_MESSAGE,
     OPTION_FORMAT,
     OPTION_UPDATE,
     OPTION_CHECK,
@@ -44,6 +46,8 @@ static const struct option table[] = {
     {"inspect", no_argument, NULL, OPTION_INSPECT},
     {"user", required_argument, NULL, OPTION_USER},
     {"export", required_argument, NULL, OPTION_EXPORT},
+    {"log", no_argument, NULL, OPTION_LOG},
+    {"message", required_argument, NULL, OPTION_MESSAGE},
     {"format", required_argument, NULL, OPTION_FORMAT},
     {"update", no_argument, NULL, OPTION_UPDATE},
     {"check", no_argument, NULL, OPTION_CHECK},
@@ -62,6 +66,7 @@ static const char help[] =
     "  mkusb --list                            show the USB sticks\n"
     "  mkusb --inspect TARGET [--user U] [--export DIR] [--format "
     "eml|maildir]\n"
+    "  mkusb --inspect TARGET --log [--message ID | --user U]\n"
     "  mkusb --update TARGET                   new program, same mail\n"
     "  mkusb --check TARGET                    examine a stick\n"
     "\n"
@@ -91,14 +96,14 @@ static const char help[] =
     "  --gateway G        router, with a fixed address\n"
     "  --dns A            name server; more than one is allowed\n"
     "  --set KEY=VALUE    a setting by its name in the store: hostname,\n"
-    "                     domains, address, gateway, dns; queue_days (how "
-    "long\n"
-    "                     mail to others is tried; 5), queue_delay_notice\n"
-    "                     (hours until the sender is told of a delay, 0 for\n"
-    "                     never; 4), queue_host_sessions (at most to one "
-    "host;\n"
-    "                     20), bounce_postmaster (yes: notices that cannot "
-    "be\n"
+    "                     domains, address, gateway, dns, syslog (ADDR[:PORT]),"
+    "\n"
+    "                     log_lines, queue_days (how long mail to others is\n"
+    "                     tried; 5), queue_delay_notice (hours until the "
+    "sender\n"
+    "                     is told of a delay, 0: never; 4),\n"
+    "                     queue_host_sessions (at most to one server; 20),\n"
+    "                     bounce_postmaster (yes: notices that cannot be\n"
     "                     delivered go to the postmaster)\n"
     "  --route D=HOST[:PORT][,LOGIN,PASSWORD]\n"
     "                     mail for @D goes to this server instead of D's own;\n"
@@ -111,6 +116,9 @@ static const char help[] =
     "for\n"
     "                     byte as U/MAILBOX/UID.eml, or as Maildir (line ends "
     "LF)\n"
+    "  --log              the log instead: what happened to each message\n"
+    "  --message ID       only lines about one message: its number, or the id\n"
+    "                     of its Received line\n"
     "\n"
     "  --ao FILE          the server's program; default: ao beside mkusb\n"
     "  --yes              do not ask\n"
@@ -237,6 +245,12 @@ static enum err take_flag(struct options *options, int option)
     case OPTION_EXPORT:
         options->export_folder = optarg;
         return OK;
+    case OPTION_LOG:
+        options->log = true;
+        return OK;
+    case OPTION_MESSAGE:
+        options->message = optarg;
+        return OK;
     case OPTION_FORMAT:
         return parse_format(options, optarg);
     case OPTION_AO:
@@ -287,9 +301,17 @@ static enum err check_combination(const struct options *options, int targets)
         return usage("--size, --hostname, --domain, --address, --gateway, "
                      "--dns, --set and --route belong to --users",
                      "");
-    if (!inspect && (options->user != NULL || options->export_folder != NULL ||
-                     options->maildir))
-        return usage("--user, --export and --format belong to --inspect", "");
+    if (!inspect &&
+        (options->user != NULL || options->export_folder != NULL ||
+         options->maildir || options->log || options->message != NULL))
+        return usage("--user, --export, --format, --log and --message belong "
+                     "to --inspect",
+                     "");
+    if (options->message != NULL && !options->log)
+        return usage("--message belongs to --log", "");
+    if (options->log && (options->export_folder != NULL ||
+                         (options->message != NULL && options->user != NULL)))
+        return usage("with --log goes one of --message and --user", "");
     if (options->maildir && options->export_folder == NULL)
         return usage("--format belongs to --export", "");
     if (options->ao_file != NULL && !create && options->mode != MODE_UPDATE)

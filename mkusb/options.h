@@ -34,7 +34,9 @@ struct options {
     const char *ao_file; /* NULL: beside mkusb */
     const char *user;
     const char *export_folder;
-    bool maildir; /* --format maildir */
+    const char *message; /* --message */
+    bool log;            /* --log */
+    bool maildir;        /* --format maildir */
     bool yes, fixed;
     uint64_t size_bytes; /* 0: not given */
     struct settings settings;

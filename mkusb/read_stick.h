@@ -30,6 +30,13 @@ void read_stick_close(struct read_stick *stick);
 enum err inspect_stick(const struct options *options) MUST_CHECK;
 enum err check_stick(const struct options *options) MUST_CHECK;
 
+/* inspect_log - --log: the log's lines, to stdout. OK, or ERR_REFUSED after
+ * having said why. inspect_print_plain - text of others, to stdout, without
+ * what could drive a terminal. */
+enum err inspect_log(struct store *store,
+                     const struct options *options) MUST_CHECK;
+void inspect_print_plain(const char *text);
+
 /* export_messages - writes messages into the folder, which must be new or
  * empty; user_id 0: of all users. OK, or ERR_REFUSED after having said why. */
 enum err export_messages(struct store *store, const char *folder, bool maildir,

@@ -135,13 +135,47 @@ static enum err check_plain_addresses(const char *key, const char *value)
     return check_words(key, value, check_plain_address);
 }
 
+static enum err check_zones(const char *key, const char *value)
+{
+    return check_words(key, value, check_name);
+}
+
 static enum err check_number(const char *key, const char *value)
 {
-    size_t digits = strspn(value, "0123456789");
+    size_t len = strlen(value);
 
-    if (digits > 0 && digits < 5 && value[digits] == '\0')
+    if (len > 0 && len <= 9 && strspn(value, "0123456789") == len)
         return OK;
-    return say_refused("%s \"%s\": give a number", key, value);
+    return say_refused("%s \"%s\": give a number, 0 for none", key, value);
+}
+
+static enum err check_action(const char *key, const char *value)
+{
+    if (strcmp(value, "refuse") == 0 || strcmp(value, "mark") == 0)
+        return OK;
+    return say_refused("%s \"%s\": refuse or mark", key, value);
+}
+
+/* "192.168.1.9" or "192.168.1.9:1514". */
+static enum err check_syslog(const char *key, const char *value)
+{
+    size_t len = strcspn(value, ":");
+    char word[SETTINGS_VALUE_BYTES];
+    long port = 1;
+
+    memcpy(word, value, len);
+    word[len] = '\0';
+    if (value[len] == ':') {
+        const char *digits = value + len + 1;
+        size_t count = strspn(digits, "0123456789");
+
+        port = count > 0 && count <= 5 && digits[count] == '\0'
+                   ? strtol(digits, NULL, 10)
+                   : 0;
+    }
+    if (port < 1 || port > UINT16_MAX)
+        return say_refused("%s \"%s\": the port is wrong", key, value);
+    return check_plain_address(key, word);
 }
 
 static enum err check_yes_no(const char *key, const char *value)
@@ -151,30 +185,60 @@ static enum err check_yes_no(const char *key, const char *value)
     return say_refused("%s \"%s\": yes or no", key, value);
 }
 
-/* The keys of mailstore/store.h that are a user's to choose. */
+/* The settings that are a user's to choose. */
 static const struct {
     const char *key;
     enum err (*check)(const char *key, const char *value);
 } known[] = {
+    /* What mkusb has options for. */
     {"hostname", check_name},
     {"domains", check_domains},
     {"address", check_address_of},
     {"gateway", check_plain_address},
     {"dns", check_plain_addresses},
+    /* The log. */
+    {"syslog", check_syslog},
+    {"log_lines", check_number},
+    /* The relay. */
     {"queue_days", check_number},
     {"queue_delay_notice", check_number},
     {"queue_host_sessions", check_number},
     {"bounce_postmaster", check_yes_no},
+    /* Limits: firmware/limits/limits.c. */
+    {"limit_sessions", check_number},
+    {"limit_sessions_net", check_number},
+    {"limit_connections", check_number},
+    {"limit_invalid_recipients", check_number},
+    {"limit_errors", check_number},
+    {"limit_user_messages", check_number},
+    {"limit_user_recipients", check_number},
+    {"limit_private", check_number},
+    {"tarpit_ms", check_number},
+    {"greet_delay_ms", check_number},
+    {"slow_strangers_ms", check_number},
+    {"dnsbl", check_zones},
+    {"dnsbl_action", check_action},
 };
+
+static enum err refuse_unknown(const char *key)
+{
+    char names[1024] = "";
+
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        size_t used = strlen(names);
+
+        snprintf(names + used, sizeof(names) - used, "%s%s",
+                 used > 0 ? ", " : "", known[i].key);
+    }
+    return say_refused("there is no setting \"%s\"; there are %s", key, names);
+}
 
 static enum err check_value(const char *key, const char *value)
 {
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
         if (strcmp(known[i].key, key) == 0)
             return known[i].check(key, value);
-    return say_refused("there is no setting \"%s\"; mkusb --help lists those "
-                       "that there are",
-                       key);
+    return refuse_unknown(key);
 }
 
 /* ---- The list

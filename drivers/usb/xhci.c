@@ -240,6 +240,10 @@ static void acknowledge(struct xhci *xhci)
     xhci_write64(xhci, offset + XHCI_ERDP, address | ERDP_EHB);
 }
 
+/* Each event is acknowledged before it is acted on: the controller that QEMU
+ * models is not done with a transfer when its event can be seen, and hangs when
+ * the next one is on the ring too early; its registers cannot be reached before
+ * it is. */
 static bool poll_events(struct xhci *xhci)
 {
     struct xhci_trb event;
@@ -247,16 +251,11 @@ static bool poll_events(struct xhci *xhci)
 
     while (count < EVENTS_AT_ONCE && next_event(xhci, &event)) {
         count++;
+        acknowledge(xhci);
         handle_event(xhci, &event);
         if (xhci->state == XHCI_HALT) {
             return true; /* failed meanwhile */
         }
-        if (count % (XHCI_EVENT_TRBS / 4) == 0) {
-            acknowledge(xhci);
-        }
-    }
-    if (count > 0) {
-        acknowledge(xhci);
     }
     return count > 0;
 }

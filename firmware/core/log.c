@@ -8,8 +8,16 @@
 #include <stdio.h>
 #include <string.h>
 
+struct line {
+    int64_t time_ms;
+    const char *module;
+    enum log_level level;
+    size_t text_at; /* behind time, module and level */
+    char text[LOG_LINE_BYTES];
+};
+
 static struct {
-    char lines[LOG_LINES][LOG_LINE_BYTES];
+    struct line lines[LOG_LINES];
     uint64_t count;
     enum log_level level;
     struct log_sink *sinks;
@@ -97,14 +105,22 @@ static void keep_line(enum log_level level, const char *module, int64_t time_ms)
         [LOG_INFO] = "",
         [LOG_DEBUG] = "",
     };
-    char *line = state.lines[state.count % LOG_LINES];
+    struct line *line = &state.lines[state.count % LOG_LINES];
     struct date date;
+    int used;
 
     date_of(time_ms, &date);
-    if (snprintf(line, LOG_LINE_BYTES, "%02d:%02d:%02d %s: %s%s", date.hour,
-                 date.minute, date.second, module, names[level],
-                 state.text) >= LOG_LINE_BYTES)
-        mark_cut(line, LOG_LINE_BYTES);
+    used = snprintf(line->text, LOG_LINE_BYTES, "%02d:%02d:%02d %s: %s",
+                    date.hour, date.minute, date.second, module, names[level]);
+    if (used < 0 || used >= LOG_LINE_BYTES)
+        return;
+    if (snprintf(line->text + used, (size_t)(LOG_LINE_BYTES - used), "%s",
+                 state.text) >= LOG_LINE_BYTES - used)
+        mark_cut(line->text, LOG_LINE_BYTES);
+    line->time_ms = time_ms;
+    line->module = module;
+    line->level = level;
+    line->text_at = (size_t)used;
     state.count++;
 }
 
@@ -167,12 +183,33 @@ const char *log_line(unsigned back)
 {
     if (back >= LOG_LINES || back >= state.count)
         return NULL;
-    return state.lines[(state.count - 1 - back) % LOG_LINES];
+    return state.lines[(state.count - 1 - back) % LOG_LINES].text;
 }
 
 uint64_t log_count(void)
 {
     return state.count;
+}
+
+/* What was logged before the sink was there, as far as the ring has it. */
+static void replay(struct log_sink *sink)
+{
+    uint64_t kept = state.count < LOG_LINES ? state.count : LOG_LINES;
+
+    state.busy = true;
+    for (uint64_t i = state.count - kept; i < state.count; i++) {
+        const struct line *line = &state.lines[i % LOG_LINES];
+        struct log_entry entry = {
+            .time_ms = line->time_ms,
+            .level = line->level,
+            .module = line->module,
+            .text = line->text + line->text_at,
+            .len = strlen(line->text + line->text_at),
+        };
+
+        sink->take(&entry);
+    }
+    state.busy = false;
 }
 
 void log_add_sink(struct log_sink *sink)
@@ -182,4 +219,5 @@ void log_add_sink(struct log_sink *sink)
             return;
     sink->next = state.sinks;
     state.sinks = sink;
+    replay(sink);
 }

@@ -68,8 +68,8 @@ struct log_entry {
     int64_t time_ms; /* Unix time */
     int64_t mail_id; /* 0: about no message */
     enum log_level level;
-    const char *module;
-    const char *text; /* UTF-8 without control characters, NUL-terminated */
+    const char *module; /* a constant */
+    const char *text;   /* UTF-8 without control characters, NUL-terminated */
     size_t len;
 };
 
@@ -78,8 +78,8 @@ struct log_sink {
     void (*take)(const struct log_entry *entry); /* must not log itself */
 };
 
-/* log_add_sink - from now on, every line that is kept. Adding it again does
- * nothing. */
+/* log_add_sink - it gets the lines that are in the ring, and from now on every
+ * line that is kept. Adding it again does nothing. */
 void log_add_sink(struct log_sink *sink);
 
 #define log_err(module, ...)   log_write(LOG_ERR, module, __VA_ARGS__)

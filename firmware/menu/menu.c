@@ -77,29 +77,42 @@ static void run(void)
     open(&page_status);
 }
 
-/* Rows of the AO menu: a page to open, or something to do. */
+static void restart(void)
+{
+    state.actions->restart();
+}
+
+static void power_off(void)
+{
+    state.actions->power_off();
+}
+
+/* Rows of the AO menu: a page to open, or something to do, and the key that
+ * does it at once. */
 static const struct {
+    char key;
     const char *text;
     const struct page *page;
     void (*action)(void);
     bool confirm;
 } rows[] = {
-    {"Run: serve mail, show the running screen", NULL, run, false},
-    {"Network: address, gateway, name servers", &page_network, NULL, false},
-    {"Names: host name and mail domains", &page_names, NULL, false},
-    {"Users", &page_users, NULL, false},
-    {"Relay: servers that take mail for other domains", &page_routes, NULL,
+    {'1', "Run: serve mail, show the running screen", NULL, run, false},
+    {'2', "Network: address, gateway, name servers", &page_network, NULL,
      false},
-    {"Queue: mail that waits for other servers", &page_queue, NULL, false},
-    {"Store and stick", &page_store, NULL, false},
-    {"Tasks and memory", &page_tasks, NULL, false},
-    {"Log", &page_log, NULL, false},
-    {"Restart the PC", NULL, NULL, true},
-    {"Power off", NULL, NULL, true},
+    {'3', "Names: host name and mail domains", &page_names, NULL, false},
+    {'4', "Users", &page_users, NULL, false},
+    {'5', "Store and stick", &page_store, NULL, false},
+    {'6', "Tasks and memory", &page_tasks, NULL, false},
+    {'7', "Log", &page_log, NULL, false},
+    {'t', "Trace: the life of one message", &page_trace, NULL, false},
+    {'r', "Relay: servers that take mail for other domains", &page_routes, NULL,
+     false},
+    {'q', "Queue: mail that waits for other servers", &page_queue, NULL, false},
+    {'8', "Restart the PC", NULL, restart, true},
+    {'9', "Power off", NULL, power_off, true},
 };
 
-#define ROWS        (unsigned)(sizeof(rows) / sizeof(rows[0]))
-#define ROW_RESTART (ROWS - 2)
+#define ROWS (unsigned)(sizeof(rows) / sizeof(rows[0]))
 
 static void draw_main(void)
 {
@@ -107,8 +120,8 @@ static void draw_main(void)
         uint8_t attribute =
             i == state.selected ? SCREEN_SELECTED : SCREEN_NORMAL;
 
-        screen_format(PAGE_FIRST_ROW + 1 + i, 4, attribute, " %u  %-50s", i + 1,
-                      rows[i].text);
+        screen_format(PAGE_FIRST_ROW + 1 + i, 4, attribute, " %c  %-50s",
+                      rows[i].key, rows[i].text);
     }
     screen_text(PAGE_FIRST_ROW + ROWS + 3, 4,
                 state.actions->running() ? SCREEN_GOOD : SCREEN_WARNING,
@@ -129,16 +142,26 @@ static void choose(void)
     }
     if (rows[state.selected].page != NULL)
         open(rows[state.selected].page);
-    else if (rows[state.selected].action != NULL)
-        rows[state.selected].action();
-    else if (state.selected == ROW_RESTART)
-        state.actions->restart();
     else
-        state.actions->power_off();
+        rows[state.selected].action();
+}
+
+/* Selects the row of a key; false when it has none. */
+static bool select_row(int key)
+{
+    for (unsigned i = 0; i < ROWS; i++) {
+        if (rows[i].key != key)
+            continue;
+        state.selected = i;
+        return true;
+    }
+    return false;
 }
 
 static bool key_main(int key)
 {
+    bool chosen = select_row(key);
+
     if (key != KEY_ENTER && state.confirm) {
         state.confirm = false;
         menu_note("");
@@ -151,9 +174,7 @@ static bool key_main(int key)
         state.selected = 0;
     else if (key == KEY_END)
         state.selected = ROWS - 1;
-    else if (key >= '1' && key < '1' + (int)ROWS)
-        state.selected = (unsigned)(key - '1');
-    if (key == KEY_ENTER || (key >= '1' && key < '1' + (int)ROWS))
+    if (key == KEY_ENTER || chosen)
         choose();
     else if (key == KEY_ESCAPE && state.actions->running())
         open(&page_status);
@@ -163,7 +184,7 @@ static bool key_main(int key)
 
 static const struct page page_main = {
     .title = "Menu",
-    .help = "Up Down  select    Enter  open    1-9  open at once    "
+    .help = "Up Down  select    Enter  open    its key  open at once    "
             "Esc  running screen",
     .live = true,
     .draw = draw_main,

@@ -20,7 +20,7 @@ struct page {
 };
 
 extern const struct page page_status, page_network, page_names, page_users,
-    page_store, page_tasks, page_log, page_queue, page_routes;
+    page_store, page_tasks, page_log, page_queue, page_routes, page_trace;
 
 /* For pages: what menu.c was given. */
 const struct menu_actions *menu_actions(void);

@@ -7,6 +7,7 @@
 #include "menu/menu.h"
 #include "menu/page.h"
 #include "menu/screen.h"
+#include "menu/wrap.h"
 #include "net/net.h"
 #include "net/tcp.h"
 #include "pop3/pop3_server.h"
@@ -137,11 +138,16 @@ static void draw_table(unsigned row)
 
 static void draw_log(unsigned row)
 {
-    for (unsigned i = 0; row + i <= PAGE_LAST_ROW; i++) {
-        const char *line = log_line(PAGE_LAST_ROW - row - i);
+    unsigned bottom = PAGE_LAST_ROW + 1;
+    const char *line;
 
-        if (line != NULL)
-            screen_text(row + i, 0, SCREEN_NORMAL, line);
+    for (unsigned back = 0; (line = log_line(back)) != NULL; back++) {
+        unsigned rows = wrap_rows(line);
+
+        if (bottom < row + rows)
+            break;
+        bottom -= rows;
+        wrap_draw(bottom, SCREEN_NORMAL, line);
     }
 }
 

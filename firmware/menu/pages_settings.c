@@ -9,6 +9,8 @@ static const struct form_field network_fields[] = {
     {"gateway", "Gateway", "an address, or nothing", settings_gateway_valid},
     {"dns", "Name servers", "up to three addresses, separated by spaces",
      settings_dns_valid},
+    {"syslog", "Syslog server", "an address or address:port, or nothing",
+     settings_syslog_valid},
 };
 
 static const struct form_field name_fields[] = {

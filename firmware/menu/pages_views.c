@@ -1,6 +1,5 @@
-/* The pages that only show: users, store and stick, tasks and memory, log. */
+/* The pages that only show: users, store and stick, tasks and memory. */
 #include "core/iobuf.h"
-#include "core/log.h"
 #include "core/machine.h"
 #include "core/memory.h"
 #include "core/task.h"
@@ -204,50 +203,4 @@ const struct page page_tasks = {
     .help = "Esc  back",
     .live = true,
     .draw = draw_tasks,
-};
-
-/* ---- Log -------------------------------------------------------------------
- */
-
-static size_t log_lines_kept(void)
-{
-    uint64_t count = log_count();
-
-    return count < LOG_LINES ? (size_t)count : LOG_LINES;
-}
-
-static void draw_log(void)
-{
-    for (unsigned i = 0; i < PAGE_ROWS; i++) {
-        const char *line = log_line((unsigned)state.first + PAGE_ROWS - 1 - i);
-
-        if (line != NULL)
-            screen_text(PAGE_FIRST_ROW + i, 0, SCREEN_NORMAL, line);
-    }
-}
-
-static bool key_log(int key)
-{
-    /* The newest line is at the bottom: up means further back. */
-    static const struct {
-        int key, meaning;
-    } turned[] = {
-        {KEY_UP, KEY_DOWN},  {KEY_DOWN, KEY_UP},
-        {KEY_HOME, KEY_END}, {KEY_PAGE_UP, KEY_PAGE_DOWN},
-        {KEY_END, KEY_HOME}, {KEY_PAGE_DOWN, KEY_PAGE_UP},
-    };
-
-    for (unsigned i = 0; i < sizeof(turned) / sizeof(turned[0]); i++)
-        if (turned[i].key == key)
-            return scroll(turned[i].meaning, log_lines_kept(), PAGE_ROWS);
-    return false;
-}
-
-const struct page page_log = {
-    .title = "Log",
-    .help = LIST_HELP,
-    .live = true,
-    .enter = enter_list,
-    .draw = draw_log,
-    .key = key_log,
 };

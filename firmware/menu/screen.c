@@ -7,6 +7,8 @@
 #include <string.h>
 
 #define CTRL_L 12
+/* Dots at the end of a row that could not show everything. */
+#define CUT_MARK 3
 /* Longest run of cells that is sent to the serial line in one piece. */
 #define RUN_CELLS 40
 /* A lone Esc is told from an escape sequence by the silence behind it. */
@@ -53,6 +55,8 @@ void screen_clear(void)
 void screen_text(unsigned row, unsigned column, uint8_t attribute,
                  const char *text)
 {
+    bool cut = column + strlen(text) > MACHINE_COLUMNS;
+
     if (row >= MACHINE_ROWS)
         return;
     for (; *text != '\0' && column < MACHINE_COLUMNS; text++, column++) {
@@ -60,6 +64,8 @@ void screen_text(unsigned row, unsigned column, uint8_t attribute,
 
         if (character < ' ' || character > '~')
             character = '?';
+        if (cut && column >= MACHINE_COLUMNS - CUT_MARK)
+            character = '.';
         state.wanted[row][column].character = character;
         state.wanted[row][column].attribute = attribute;
     }
@@ -68,7 +74,7 @@ void screen_text(unsigned row, unsigned column, uint8_t attribute,
 void screen_format(unsigned row, unsigned column, uint8_t attribute,
                    const char *format, ...)
 {
-    char text[MACHINE_COLUMNS + 1];
+    char text[MACHINE_COLUMNS + 2]; /* so that it is seen to be too long */
     va_list arguments;
 
     va_start(arguments, format);

@@ -27,8 +27,9 @@ void screen_init(void);
 /* screen_clear - blanks the grid; nothing is shown before screen_flush(). */
 void screen_clear(void);
 
-/* screen_text - puts text from (row, column) on; what is behind column 79 is
- * cut. Bytes outside 32..126 are shown as '?'. */
+/* screen_text - puts text from (row, column) on; what does not fit is cut, and
+ * "..." stands in the last columns then. Bytes outside 32..126 are shown as
+ * '?'. */
 void screen_text(unsigned row, unsigned column, uint8_t attribute,
                  const char *text);
 

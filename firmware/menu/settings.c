@@ -2,6 +2,7 @@
  * whoever edits the database with sqlite3: they are checked each time. */
 #include "menu/settings.h"
 #include "core/log.h"
+#include "net/syslog.h"
 #include "store/st.h"
 #include <stdio.h>
 #include <string.h>
@@ -123,6 +124,52 @@ bool settings_domains_valid(const char *value)
         count++;
     }
     return count > 0 && at_end(value);
+}
+
+/* "a.b.c.d" or "a.b.c.d:port". */
+static bool parse_syslog(const char *value, struct net_endpoint *server)
+{
+    size_t length = strcspn(value, ":");
+    const char *digits = value + length + 1;
+    char word[WORD_BYTES];
+    unsigned port = SYSLOG_PORT;
+
+    if (length >= sizeof(word))
+        return false;
+    memcpy(word, value, length);
+    word[length] = '\0';
+    if (value[length] == ':') {
+        size_t count = strspn(digits, "0123456789");
+
+        if (count == 0 || count > 5 || digits[count] != '\0')
+            return false;
+        port = 0;
+        for (size_t i = 0; i < count; i++)
+            port = port * 10 + (unsigned)(digits[i] - '0');
+    }
+    if (net_address_parse(word, &server->address) != OK || port == 0 ||
+        port > UINT16_MAX || !net_address_is_v4(&server->address))
+        return false;
+    server->port = (uint16_t)port;
+    return true;
+}
+
+bool settings_syslog_valid(const char *value)
+{
+    struct net_endpoint server;
+
+    return *value == '\0' || parse_syslog(value, &server);
+}
+
+void settings_syslog(struct net_endpoint *server)
+{
+    const char *value = st_setting("syslog");
+
+    if (*value != '\0' && parse_syslog(value, server))
+        return;
+    memset(server, 0, sizeof(*server));
+    if (*value != '\0')
+        log_warn("settings", "bad syslog=\"%s\"", value);
 }
 
 static void take_dns(struct net_config *config)

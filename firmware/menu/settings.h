@@ -11,9 +11,13 @@ bool settings_gateway_valid(const char *value);
 bool settings_dns_valid(const char *value);
 bool settings_hostname_valid(const char *value);
 bool settings_domains_valid(const char *value);
+bool settings_syslog_valid(const char *value);
 
 /* settings_network - the configuration that the store's settings ask for.
  * What is missing or wrong is replaced by DHCP, resp. left out, and logged. */
 void settings_network(struct net_config *config);
+
+/* settings_syslog - where the log goes by syslog; port 0: nowhere. */
+void settings_syslog(struct net_endpoint *server);
 
 #endif

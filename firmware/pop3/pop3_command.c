@@ -1,4 +1,5 @@
 /* The POP3 commands: one table of state x verb, and what each one does. */
+#include "core/bytes.h"
 #include "core/check.h"
 #include "pop3/pop3_session.h"
 #include <string.h>
@@ -6,6 +7,10 @@
 static void run_user(struct pop3_session *session,
                      const struct dialogue_line *argument)
 {
+    if (!pop3_auth_offered()) {
+        pop3_say(session, POP3_AUTH_CLEAR);
+        return;
+    }
     memset(&session->login, 0, sizeof(session->login));
     memcpy(session->login.name, argument->text, argument->len);
     pop3_enter_state(session, POP3_NAMED);
@@ -24,8 +29,26 @@ static void run_pass(struct pop3_session *session,
 static void run_capa(struct pop3_session *session,
                      const struct dialogue_line *argument)
 {
+    char buffer[256];
+    struct text text;
+
     (void)argument;
-    pop3_say(session, POP3_CAPABILITIES);
+    text_init(&text, buffer, sizeof(buffer));
+    text_string(&text, "+OK\r\nTOP\r\nUIDL\r\n");
+    if (pop3_auth_offered())
+        text_string(&text, "USER\r\nSASL PLAIN LOGIN\r\n");
+    text_string(&text, "RESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\n"
+                       "EXPIRE NEVER\r\nUTF8 USER\r\n"
+                       "IMPLEMENTATION Barepost\r\n.\r\n");
+    ASSERT(!text.cut);
+    dialogue_write(&session->dialogue, text.bytes, text.len);
+}
+
+static void run_utf8(struct pop3_session *session,
+                     const struct dialogue_line *argument)
+{
+    (void)argument;
+    pop3_say(session, POP3_UTF8_ON);
 }
 
 static void run_quit(struct pop3_session *session,
@@ -55,55 +78,47 @@ static void run_stat(struct pop3_session *session,
     dialogue_write(&session->dialogue, text.bytes, text.len);
 }
 
-/* The message a number stands for; NULL, and the error said, when there is
+/* The message a number stands for; false, and the error said, when there is
  * none. */
-static struct store_entry *find_message(struct pop3_session *session,
-                                        const struct dialogue_line *number)
+static bool find_message(struct pop3_session *session,
+                         const struct dialogue_line *number, uint32_t *index)
 {
-    struct store_maildrop *drop = &session->maildrop.drop;
-    struct store_entry *entry;
+    const struct store_maildrop *drop = &session->maildrop.drop;
     uint64_t value;
 
     if (!text_number(number->text, number->len, &value)) {
         pop3_say(session, POP3_ARGUMENT);
-        return NULL;
+        return false;
     }
     if (value == 0 || value > drop->count) {
         pop3_say(session, POP3_NO_MESSAGE);
-        return NULL;
+        return false;
     }
-    entry = &drop->entries[value - 1];
-    if (pop3_is_marked(entry)) {
+    *index = (uint32_t)value - 1;
+    if (pop3_is_marked(store_entry_at(drop, *index))) {
         pop3_say(session, POP3_IS_DELETED);
-        return NULL;
+        return false;
     }
-    return entry;
-}
-
-static uint32_t index_of(const struct pop3_session *session,
-                         const struct store_entry *entry)
-{
-    return (uint32_t)(entry - session->maildrop.drop.entries);
+    return true;
 }
 
 static void list(struct pop3_session *session,
                  const struct dialogue_line *argument,
                  enum pop3_listing listing)
 {
-    const struct store_entry *entry;
     char buffer[64];
     struct text text;
+    uint32_t index;
 
     if (argument->len == 0) {
         pop3_send_listing(session, listing);
         return;
     }
-    entry = find_message(session, argument);
-    if (entry == NULL)
+    if (!find_message(session, argument, &index))
         return;
     text_init(&text, buffer, sizeof(buffer));
     text_string(&text, "+OK ");
-    pop3_format_entry(&text, session, index_of(session, entry), listing);
+    pop3_format_entry(&text, session, index, listing);
     dialogue_write(&session->dialogue, text.bytes, text.len);
 }
 
@@ -122,37 +137,36 @@ static void run_uidl(struct pop3_session *session,
 static void run_retr(struct pop3_session *session,
                      const struct dialogue_line *argument)
 {
-    const struct store_entry *entry = find_message(session, argument);
+    uint32_t index;
 
-    if (entry != NULL)
-        pop3_send_message(session, index_of(session, entry), POP3_ALL_LINES);
+    if (find_message(session, argument, &index))
+        pop3_send_message(session, index, POP3_ALL_LINES);
 }
 
 static void run_top(struct pop3_session *session,
                     const struct dialogue_line *argument)
 {
-    const struct store_entry *entry;
     struct dialogue_line lines;
     struct dialogue_line number = dialogue_word(argument, &lines);
     uint64_t count;
+    uint32_t index;
 
     if (!text_number(lines.text, lines.len, &count)) {
         pop3_say(session, POP3_ARGUMENT);
         return;
     }
-    entry = find_message(session, &number);
-    if (entry != NULL)
-        pop3_send_message(session, index_of(session, entry), count);
+    if (find_message(session, &number, &index))
+        pop3_send_message(session, index, count);
 }
 
 static void run_dele(struct pop3_session *session,
                      const struct dialogue_line *argument)
 {
-    struct store_entry *entry = find_message(session, argument);
+    uint32_t index;
 
-    if (entry == NULL)
+    if (!find_message(session, argument, &index))
         return;
-    pop3_mark(session, entry);
+    pop3_mark(session, store_entry_at(&session->maildrop.drop, index));
     pop3_say(session, POP3_DELETED);
 }
 
@@ -193,6 +207,8 @@ static const struct pop3_command {
 } commands[] = {
     {"USER", IN_GREETED | IN_NAMED, ARGUMENT_MUST, run_user},
     {"PASS", IN_NAMED, ARGUMENT_RAW, run_pass},
+    {"AUTH", IN_GREETED | IN_NAMED, ARGUMENT_MAY, pop3_run_auth},
+    {"UTF8", IN_GREETED | IN_NAMED, ARGUMENT_NONE, run_utf8},
     {"STAT", IN_TRANSACTION, ARGUMENT_NONE, run_stat},
     {"LIST", IN_TRANSACTION, ARGUMENT_MAY, run_list},
     {"UIDL", IN_TRANSACTION, ARGUMENT_MAY, run_uidl},
@@ -215,6 +231,13 @@ static const struct pop3_command *find_command(const struct dialogue_line *word)
     return NULL;
 }
 
+/* What a password came in. */
+void pop3_wipe_line(struct pop3_session *session)
+{
+    if (!dialogue_blocked(&session->dialogue))
+        bytes_wipe(session->line, sizeof(session->line));
+}
+
 static void take_line(struct pop3_session *session,
                       const struct dialogue_line *line)
 {
@@ -222,6 +245,11 @@ static void take_line(struct pop3_session *session,
     struct dialogue_line word = dialogue_word(line, &argument);
     const struct pop3_command *command = find_command(&word);
 
+    if (line->len + 2 > POP3_COMMAND_BYTES &&
+        (command == NULL || command->run != pop3_run_auth)) {
+        pop3_say(session, POP3_LINE_TOO_LONG);
+        return;
+    }
     if (!dialogue_line_clean(line)) {
         pop3_say(session, POP3_CONTROL);
         return;
@@ -261,6 +289,8 @@ size_t pop3_take_command(struct pop3_session *session, const uint8_t *data,
         pop3_say(session, POP3_LINE_TOO_LONG);
     else
         take_line(session, &line);
+    if (session->state == POP3_LOGIN || session->state == POP3_SECRET)
+        pop3_wipe_line(session);
     pop3_check_errors(session);
     return taken;
 }

@@ -43,12 +43,15 @@ void pop3_mark(struct pop3_session *session, struct store_entry *entry)
 
 void pop3_unmark_all(struct pop3_session *session)
 {
-    struct store_maildrop *drop = &session->maildrop.drop;
+    const struct store_maildrop *drop = &session->maildrop.drop;
     uint32_t i;
 
-    for (i = 0; i < drop->count; i++)
-        if (pop3_is_marked(&drop->entries[i]))
-            drop->entries[i].message_id = -drop->entries[i].message_id;
+    for (i = 0; session->deleted > 0 && i < drop->count; i++) {
+        struct store_entry *entry = store_entry_at(drop, i);
+
+        if (pop3_is_marked(entry))
+            entry->message_id = -entry->message_id;
+    }
     session->deleted = 0;
     session->deleted_bytes = 0;
 }
@@ -140,16 +143,21 @@ void pop3_begin_login(struct pop3_session *session)
 
 /* ---- Removal ------------------------------------------------------------- */
 
+static bool remove_some(struct pop3_session *session);
+
 static void on_removed(struct st_request *request)
 {
     struct pop3_session *session = request->context;
     enum err result = request->result;
 
-    if (result == OK)
-        pop3_count()->deleted += session->deleted;
-    else
+    if (result == OK) {
+        pop3_count()->deleted += session->deletion.count;
+        if (remove_some(session))
+            return;
+    } else {
         log_warn("pop3", "marked messages not removed session=%u error=\"%s\"",
                  (unsigned)session->task.index, err_text(result));
+    }
     if (session->state == POP3_DYING) {
         pop3_release(session);
         return;
@@ -158,41 +166,56 @@ static void on_removed(struct st_request *request)
     pop3_finish(session, result == OK ? POP3_BYE : POP3_NOT_DELETED);
 }
 
-/* The uids of marked messages are put at the front of the list's own memory: a
+/* The uids of marked messages among those of one block are put at its front: a
  * uid is shorter than an entry, so none is overwritten before it was read. */
-static const uint32_t *gather_uids(struct store_maildrop *drop, size_t *count)
+static const uint32_t *gather_uids(struct pop3_session *session, size_t *count)
 {
-    uint8_t *out = (uint8_t *)(void *)drop->entries;
+    const struct store_maildrop *drop = &session->maildrop.drop;
+    uint8_t *out = (uint8_t *)(void *)store_entry_at(drop, session->index);
     size_t found = 0;
-    uint32_t i;
 
-    for (i = 0; i < drop->count; i++) {
-        struct store_entry entry = drop->entries[i];
+    do {
+        struct store_entry entry = *store_entry_at(drop, session->index);
 
+        session->index++;
         if (!pop3_is_marked(&entry))
             continue;
         memcpy(out + found * sizeof(entry.uid), &entry.uid, sizeof(entry.uid));
         found++;
-    }
+    } while (session->index < drop->count &&
+             session->index % STORE_BLOCK_ENTRIES != 0);
     *count = found;
     return (const uint32_t *)(const void *)out;
 }
 
-void pop3_begin_update(struct pop3_session *session)
+/* Asks for the removal of what is marked in the next block that has marks.
+ * Returns false when there is none. */
+static bool remove_some(struct pop3_session *session)
 {
     struct st_delete *deletion = &session->deletion;
 
+    memset(deletion, 0, sizeof(*deletion));
+    while (deletion->count == 0) {
+        if (session->index == session->maildrop.drop.count)
+            return false;
+        deletion->uids = gather_uids(session, &deletion->count);
+    }
+    start_request(&deletion->request, session, on_removed);
+    deletion->mailbox_id = session->maildrop.drop.mailbox_id;
+    st_delete(deletion);
+    return true;
+}
+
+void pop3_begin_update(struct pop3_session *session)
+{
     if (session->deleted == 0) {
         pop3_finish(session, POP3_BYE);
         return;
     }
-    memset(deletion, 0, sizeof(*deletion));
-    start_request(&deletion->request, session, on_removed);
-    deletion->mailbox_id = session->maildrop.drop.mailbox_id;
-    deletion->uids = gather_uids(&session->maildrop.drop, &deletion->count);
-    ASSERT(deletion->count == session->deleted);
+    session->index = 0;
     pop3_enter_state(session, POP3_UPDATE);
-    st_delete(deletion);
+    if (!remove_some(session))
+        PANIC("marked messages are gone");
 }
 
 /* ---- The end ------------------------------------------------------------- */
@@ -211,6 +234,7 @@ bool pop3_give_up(struct pop3_session *session)
         return false;
     case POP3_GREETED:
     case POP3_NAMED:
+    case POP3_SECRET:
     case POP3_TRANSACTION:
     case POP3_SENDING:
     case POP3_CLOSING:

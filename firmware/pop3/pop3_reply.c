@@ -5,16 +5,8 @@
 static const char *const replies[POP3_REPLIES] = {
     [POP3_OK] = "+OK\r\n",
     [POP3_NAME_OK] = "+OK send PASS\r\n",
-    [POP3_CAPABILITIES] = "+OK\r\n"
-                          "TOP\r\n"
-                          "USER\r\n"
-                          "UIDL\r\n"
-                          "RESP-CODES\r\n"
-                          "AUTH-RESP-CODE\r\n"
-                          "PIPELINING\r\n"
-                          "EXPIRE NEVER\r\n"
-                          "IMPLEMENTATION Barepost\r\n"
-                          ".\r\n",
+    [POP3_MECHANISMS] = "+OK\r\nPLAIN\r\nLOGIN\r\n.\r\n",
+    [POP3_UTF8_ON] = "+OK UTF8 enabled\r\n",
     [POP3_BYE] = "+OK goodbye\r\n",
     [POP3_DELETED] = "+OK marked\r\n",
     [POP3_UNKNOWN] = "-ERR unknown command\r\n",
@@ -27,6 +19,10 @@ static const char *const replies[POP3_REPLIES] = {
     [POP3_IS_DELETED] = "-ERR message is marked as deleted\r\n",
     [POP3_AUTH] = "-ERR [AUTH] wrong name or password\r\n",
     [POP3_AUTH_LAST] = "-ERR [AUTH] too many wrong passwords\r\n",
+    [POP3_AUTH_CLEAR] = "-ERR no passwords without encryption here\r\n",
+    [POP3_AUTH_MECHANISM] = "-ERR no such mechanism\r\n",
+    [POP3_AUTH_ENDED] = "-ERR authentication cancelled\r\n",
+    [POP3_AUTH_BASE64] = "-ERR not a response in base64\r\n",
     [POP3_IN_USE] = "-ERR [IN-USE] maildrop is open in another session\r\n",
     [POP3_TEMPORARY] = "-ERR [SYS/TEMP] mail store not available\r\n",
     [POP3_DAMAGED] = "-ERR [SYS/PERM] message cannot be read\r\n",

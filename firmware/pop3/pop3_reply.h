@@ -1,11 +1,13 @@
-/* Every fixed reply of the POP3 server, in one table (RFC 1939, 2449, 3206). */
+/* Every fixed reply of the POP3 server, in one table (RFC 1939, 2449, 3206,
+ * 5034). */
 #ifndef POP3_POP3_REPLY_H
 #define POP3_POP3_REPLY_H
 
 enum pop3_reply {
     POP3_OK,
     POP3_NAME_OK,
-    POP3_CAPABILITIES,
+    POP3_MECHANISMS,
+    POP3_UTF8_ON,
     POP3_BYE,
     POP3_DELETED,
     POP3_UNKNOWN,
@@ -18,6 +20,10 @@ enum pop3_reply {
     POP3_IS_DELETED,
     POP3_AUTH,
     POP3_AUTH_LAST,
+    POP3_AUTH_CLEAR,
+    POP3_AUTH_MECHANISM,
+    POP3_AUTH_ENDED,
+    POP3_AUTH_BASE64,
     POP3_IN_USE,
     POP3_TEMPORARY,
     POP3_DAMAGED,

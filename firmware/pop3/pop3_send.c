@@ -12,7 +12,7 @@
 
 /* A part of a listing is put together here before it is written; what the
  * stream does not take of it must fit into the session's line buffer. */
-#define LISTING_BYTES POP3_LINE_BYTES
+#define LISTING_BYTES 512
 #define ENTRY_BYTES   48 /* longest line of a listing */
 
 static struct {
@@ -43,7 +43,7 @@ void pop3_format_entry(struct text *text, const struct pop3_session *session,
                        uint32_t index, enum pop3_listing listing)
 {
     const struct store_maildrop *drop = &session->maildrop.drop;
-    const struct store_entry *entry = &drop->entries[index];
+    const struct store_entry *entry = store_entry_at(drop, index);
 
     text_decimal(text, (uint64_t)index + 1);
     text_string(text, " ");
@@ -74,7 +74,7 @@ static void send_listing_on(struct pop3_session *session)
         text_init(&text, buffer, sizeof(buffer));
         while (session->index < drop->count &&
                text.room - text.len >= ENTRY_BYTES) {
-            if (!pop3_is_marked(&drop->entries[session->index]))
+            if (!pop3_is_marked(store_entry_at(drop, session->index)))
                 pop3_format_entry(&text, session, session->index,
                                   session->listing);
             session->index++;
@@ -103,7 +103,7 @@ void pop3_send_listing(struct pop3_session *session, enum pop3_listing listing)
 
 static const struct store_entry *entry_of(const struct pop3_session *session)
 {
-    return &session->maildrop.drop.entries[session->index];
+    return store_entry_at(&session->maildrop.drop, session->index);
 }
 
 static void on_read(struct st_request *request);

@@ -1,11 +1,12 @@
 /* The POP3 server (RFC 1939): sessions, their states and their ends.
  *
  * A session is a task of the pool "POP3S". It runs inside the stream's and the
- * store's callbacks. Commands are read only in the three states that wait for
+ * store's callbacks. Commands are read only in the states that wait for
  * one; in all others what the client sends stays in the stream and comes again
  * (so PIPELINING costs nothing).
  *
  *   pop3_command.c  commands         pop3_drop.c   login, lock, marks, removal
+ *   pop3_auth.c     AUTH
  *   pop3_send.c     long replies     pop3_text.c   dots, end of TOP
  *   pop3_reply.c    fixed replies
  *
@@ -13,8 +14,12 @@
  * does nothing is read; a session ends by leave() alone, which keeps it (as
  * POP3_DYING) while the store holds one of its requests.
  * Done: RFC 1939 with TOP, UIDL, USER; CAPA and RESP-CODES (2449), SYS/TEMP,
- * SYS/PERM and AUTH (3206).
- * Not supported: APOP, SASL (5034), STLS (2595), UTF8 (6856). */
+ * SYS/PERM and AUTH (3206); AUTH with PLAIN and LOGIN (5034); UTF8 (6856).
+ * Messages go out as they are stored, also without UTF8: a client that cannot
+ * read UTF-8 in a header is better served by it than by no message.
+ * Not supported: STLS (2595); LANG (6856); APOP, which needs the password
+ * itself on the server, while the store has argon2id hashes only, and gives for
+ * that no more than a hash by MD5. */
 #include "pop3/pop3_server.h"
 #include "core/check.h"
 #include "core/log.h"
@@ -53,6 +58,7 @@ static const struct {
 } states[POP3_STATES] = {
     [POP3_GREETED] = {"greeted", pop3_take_command, AUTOLOGOUT_MS},
     [POP3_NAMED] = {"named", pop3_take_command, AUTOLOGOUT_MS},
+    [POP3_SECRET] = {"secret", pop3_take_secret, AUTOLOGOUT_MS},
     [POP3_TRANSACTION] = {"transaction", pop3_take_command, AUTOLOGOUT_MS},
     [POP3_LOGIN] = {"login", take_nothing, AUTOLOGOUT_MS},
     [POP3_LOCK] = {"lock", take_nothing, AUTOLOGOUT_MS},

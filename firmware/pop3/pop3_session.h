@@ -17,14 +17,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define POP3_LINE_BYTES  256  /* with CRLF; RFC 2449 4: 255 */
-#define POP3_PIECE_BYTES 8192 /* half a buffer */
-#define POP3_ERRORS_MAX  20   /* per session */
-#define POP3_LOGINS_MAX  3    /* wrong passwords */
+/* With CRLF: of a command (RFC 2449 4: 255), and of a response to AUTH with two
+ * names and a password in base64; the latter is what the buffer holds. */
+#define POP3_COMMAND_BYTES 256
+#define POP3_LINE_BYTES    1216
+#define POP3_PIECE_BYTES   16384 /* half a buffer */
+#define POP3_ERRORS_MAX    20    /* per session */
+#define POP3_LOGINS_MAX    3     /* wrong passwords */
 
 enum pop3_state {
     POP3_GREETED,     /* AUTHORIZATION of RFC 1939: no name yet */
     POP3_NAMED,       /* AUTHORIZATION: USER was given */
+    POP3_SECRET,      /* AUTHORIZATION: AUTH waits for a response */
     POP3_TRANSACTION, /* as in RFC 1939 */
     POP3_LOGIN,       /* PASS was given, waiting for the answer */
     POP3_LOCK,        /* waiting for the maildrop */
@@ -62,9 +66,10 @@ struct pop3_session {
     uint8_t listing; /* enum pop3_listing */
     uint8_t errors;
     uint8_t wrong_passwords;
-    bool replied;  /* +OK before the message was sent */
-    bool ended;    /* the peer will send nothing more */
-    bool has_drop; /* the union's second part is in use */
+    uint8_t mechanism; /* of AUTH, see pop3_auth.c */
+    bool replied;      /* +OK before the message was sent */
+    bool ended;        /* the peer will send nothing more */
+    bool has_drop;     /* the union's second part is in use */
     union {
         struct account_login login; /* up to POP3_LOGIN */
         struct {                    /* from POP3_LOCK on */
@@ -118,6 +123,22 @@ struct pop3_figures *pop3_count(void);
 size_t pop3_take_command(struct pop3_session *session, const uint8_t *data,
                          size_t len);
 
+/* pop3_wipe_line - the line buffer, after a password was in it. */
+void pop3_wipe_line(struct pop3_session *session);
+
+/* ---- pop3_auth.c -------------------------------------------------------- */
+
+/* pop3_auth_offered - whether passwords may come over this connection. */
+bool pop3_auth_offered(void);
+
+/* pop3_run_auth - AUTH (RFC 5034). */
+void pop3_run_auth(struct pop3_session *session,
+                   const struct dialogue_line *argument);
+
+/* pop3_take_secret - like pop3_take_command(), for a response. */
+size_t pop3_take_secret(struct pop3_session *session, const uint8_t *data,
+                        size_t len);
+
 /* ---- pop3_drop.c -------------------------------------------------------- */
 
 /* pop3_begin_login - name and password are in session->login. */
@@ -131,7 +152,8 @@ void pop3_begin_update(struct pop3_session *session);
 bool pop3_give_up(struct pop3_session *session);
 
 /* A message that is marked has its id negated in the list, which is the
- * session's own while it holds the lock. */
+ * session's own while it holds the lock. Marks are removed block by block, in a
+ * commit each: a long list holds up nobody's deliveries. */
 bool pop3_is_marked(const struct store_entry *entry);
 void pop3_mark(struct pop3_session *session, struct store_entry *entry);
 void pop3_unmark_all(struct pop3_session *session);

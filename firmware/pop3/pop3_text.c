@@ -14,8 +14,7 @@ void pop3_text_init(struct pop3_text *text, uint64_t lines)
 static void end_line(struct pop3_text *text)
 {
     if (text->body) {
-        if (text->lines != POP3_ALL_LINES)
-            text->lines--;
+        text->lines--;
     } else if (text->empty_line) {
         text->body = true;
     }
@@ -45,10 +44,42 @@ static void scan_piece(struct pop3_text *text, const uint8_t *data, size_t len)
     text->carriage_return = data[len - 1] == '\r';
 }
 
+/* Whether a line begins at data[at], at > 0. */
+static bool line_starts(const struct pop3_text *text, const uint8_t *data,
+                        size_t at)
+{
+    return data[at - 1] == '\n' &&
+           (at >= 2 ? data[at - 2] == '\r' : text->carriage_return);
+}
+
+/* Of a whole message only lines that begin with a dot matter. */
+static size_t scan_whole(struct pop3_text *text, const uint8_t *data,
+                         size_t len)
+{
+    const uint8_t *dot = data;
+    size_t end = len;
+
+    while ((dot = memchr(dot, '.', (size_t)(data + len - dot))) != NULL) {
+        if (dot > data && line_starts(text, data, (size_t)(dot - data))) {
+            end = (size_t)(dot - data);
+            break;
+        }
+        dot++;
+    }
+    if (end > 0) {
+        text->line_start = line_starts(text, data, end);
+        text->carriage_return = data[end - 1] == '\r';
+        text->dot_sent = false;
+    }
+    return end;
+}
+
 size_t pop3_text_scan(struct pop3_text *text, const uint8_t *data, size_t len)
 {
     size_t i = 0;
 
+    if (text->lines == POP3_ALL_LINES)
+        return scan_whole(text, data, len);
     while (i < len && !text->finished && !pop3_text_dot_due(text, data[i])) {
         const uint8_t *feed = memchr(data + i, '\n', len - i);
         size_t piece = feed != NULL ? (size_t)(feed - (data + i)) + 1 : len - i;

@@ -1,13 +1,11 @@
 /* Log lines on their way into the store, and back for whoever looks.
  *
- *   log_mail() -> sink -> records in a ring -> the writer's next transaction
+ *   log_mail() -> sink -> queue in memory -> the writer's next transaction
  *
- * The ring is memory of a fixed size; records lie in it in one piece each, the
- * rest of its end is skipped where one does not fit. `tail` moves on when a
- * transaction is durable; a transaction that fails goes back to it. When the
- * ring is full, or the store has no room, lines are lost and counted: mail
- * never waits for its log. */
-#include "core/log.h"
+ * Lines leave the queue when their transaction is durable; one that fails
+ * begins again with the same. When the queue is full, or the store has no room,
+ * lines are lost and counted: mail never waits for its log. */
+#include "core/log_queue.h"
 #include "core/memory.h"
 #include "st_internal.h"
 #include "store/st_log.h"
@@ -31,76 +29,18 @@
 /* Lines that are looked at in one go, when lines with a text are looked for. */
 #define SCAN_LINES 256
 
-struct record {
-    uint32_t bytes; /* with this head; a multiple of 8; len 0: skipped */
-    uint32_t len;
-    int64_t time_ms, mail_id;
-    char module[STORE_LOG_MODULE_BYTES];
-    char text[];
-};
-
 static struct {
-    uint8_t *ring;
-    size_t bytes;
-    /* Counted from the start on, never wrapped. */
-    uint64_t head, cursor, tail;
+    struct log_queue queue;
+    uint64_t cursor; /* behind what is in the open transaction */
     uint64_t lost_told;
-    struct st_log_figures figures;
+    uint64_t written;
     struct timer timer;
     bool due;
-    struct log_sink sink;
 } state;
-
-/* ---- Into the ring --------------------------------------------------------
- */
-
-static struct record *record_at(uint64_t position)
-{
-    return (struct record *)(void *)(state.ring + position % state.bytes);
-}
-
-/* Room for a record of so many bytes in one piece, or NULL. */
-static struct record *make_room(size_t bytes)
-{
-    size_t to_end = state.bytes - (size_t)(state.head % state.bytes);
-    size_t skip = to_end < bytes ? to_end : 0;
-    struct record *record;
-
-    if (state.head + skip + bytes - state.tail > state.bytes)
-        return NULL;
-    if (skip) {
-        /* The end is a multiple of 8, and so holds at least this much. */
-        record = record_at(state.head);
-        record->bytes = (uint32_t)skip;
-        record->len = 0;
-        state.head += skip;
-    }
-    record = record_at(state.head);
-    record->bytes = (uint32_t)bytes;
-    state.head += bytes;
-    return record;
-}
 
 static void take(const struct log_entry *entry)
 {
-    size_t len = entry->len < STORE_LOG_TEXT_BYTES ? entry->len
-                                                   : STORE_LOG_TEXT_BYTES - 1;
-    size_t bytes = (sizeof(struct record) + len + 7) & ~(size_t)7;
-    struct record *record;
-
-    if (len == 0)
-        return;
-    record = make_room(bytes);
-    if (record == NULL) {
-        state.figures.lost++;
-        return;
-    }
-    record->len = (uint32_t)len;
-    record->time_ms = entry->time_ms;
-    record->mail_id = entry->mail_id;
-    (void)snprintf(record->module, sizeof record->module, "%s", entry->module);
-    memcpy(record->text, entry->text, len);
-    if (!timer_running(&state.timer))
+    if (log_queue_put(&state.queue, entry) && !timer_running(&state.timer))
         timer_start(&state.timer, ST_LOG_WAIT_MS);
 }
 
@@ -110,12 +50,14 @@ static void waited_long(struct timer *timer)
     state.due = true;
 }
 
+static struct log_sink sink = {.take = take};
+
 /* ---- Into the store: the writer --------------------------------------------
  */
 
 bool st_log_waits(void)
 {
-    return state.head != state.tail;
+    return !log_queue_empty(&state.queue);
 }
 
 bool st_log_due(void)
@@ -128,31 +70,35 @@ static enum err tell_lost(struct store *store)
     char text[48];
     int len;
 
-    if (state.lost_told == state.figures.lost)
+    if (state.lost_told == state.queue.lost)
         return OK;
     len = snprintf(text, sizeof text, "lines lost=%llu",
-                   (unsigned long long)(state.figures.lost - state.lost_told));
-    state.lost_told = state.figures.lost;
+                   (unsigned long long)(state.queue.lost - state.lost_told));
+    state.lost_told = state.queue.lost;
     return store_log_put(store, machine_wall_clock_ms(), 0, "log", text,
                          (size_t)len);
 }
 
-static enum err put_records(struct store *store)
+static enum err put_lines(struct store *store)
 {
-    unsigned lines = 0;
     enum err err = OK;
 
-    while (!err && state.cursor != state.head && lines < DRAIN_LINES) {
-        const struct record *record = record_at(state.cursor);
+    for (unsigned lines = 0; !err && lines < DRAIN_LINES; lines++) {
+        const struct log_record *record =
+            log_queue_next(&state.queue, &state.cursor);
 
-        if (record->len) {
-            err = store_log_put(store, record->time_ms, record->mail_id,
-                                record->module, record->text, record->len);
-            lines++;
-        }
-        state.cursor += record->bytes;
+        if (!record)
+            break;
+        err = store_log_put(store, record->time_ms, record->mail_id,
+                            record->module, record->text, record->len);
     }
     return err;
+}
+
+static void drop_all(void)
+{
+    state.cursor = state.queue.head;
+    log_queue_drop(&state.queue, state.cursor);
 }
 
 enum err st_log_drain(struct store *store)
@@ -160,17 +106,17 @@ enum err st_log_drain(struct store *store)
     int64_t keep = st_setting_number("log_lines", LINES, 0, LINES_MAX);
     enum err err = OK;
 
-    state.cursor = state.tail;
+    state.cursor = state.queue.tail;
     if (keep && !st_log_waits())
         return OK;
     if (keep == 0)
-        state.tail = state.cursor = state.head;
+        drop_all();
     else if (st_context.room < ROOM_MIN)
         st_log_give_up();
     else
         err = tell_lost(store);
     if (!err)
-        err = put_records(store);
+        err = put_lines(store);
     if (!err)
         err = store_log_prune(store, keep, PRUNE_LINES);
     return err;
@@ -184,19 +130,10 @@ static void wait_again(uint64_t ms)
         timer_start(&state.timer, ms);
 }
 
-static uint64_t records_between(uint64_t from, uint64_t to)
-{
-    uint64_t count = 0;
-
-    for (; from != to; from += record_at(from)->bytes)
-        count += record_at(from)->len != 0;
-    return count;
-}
-
 void st_log_committed(void)
 {
-    state.figures.written += records_between(state.tail, state.cursor);
-    state.tail = state.cursor;
+    state.written += log_queue_lines(&state.queue, state.cursor);
+    log_queue_drop(&state.queue, state.cursor);
     wait_again(ST_LOG_WAIT_MS);
 }
 
@@ -207,8 +144,8 @@ void st_log_postpone(void)
 
 void st_log_give_up(void)
 {
-    state.figures.lost += records_between(state.tail, state.head);
-    state.tail = state.cursor = state.head;
+    state.queue.lost += log_queue_lines(&state.queue, state.queue.head);
+    drop_all();
     wait_again(ST_LOG_WAIT_MS);
 }
 
@@ -311,26 +248,22 @@ void st_log_read(struct st_log_read *read)
 
 void st_log_figures(struct st_log_figures *figures)
 {
-    *figures = state.figures;
-    figures->waiting = (size_t)(state.head - state.tail);
+    figures->written = state.written;
+    figures->lost = state.queue.lost;
+    figures->waiting = (size_t)(state.queue.head - state.queue.tail);
 }
 
 enum err st_log_init(void)
 {
-    size_t bytes = memory_left() / RING_SHARE;
+    size_t bytes = memory_left() / RING_SHARE & ~(size_t)4095;
+    enum err err;
 
-    memset(&state.figures, 0, sizeof state.figures);
-    state.head = state.cursor = state.tail = 0;
-    state.lost_told = 0;
-    state.due = false;
-    state.bytes = bytes < RING_MIN   ? RING_MIN
-                  : bytes > RING_MAX ? RING_MAX
-                                     : bytes & ~(size_t)4095;
-    state.ring = memory_take("log", state.bytes, 64);
-    if (!state.ring)
-        return ERR_MEMORY;
+    bytes = bytes < RING_MIN ? RING_MIN : bytes > RING_MAX ? RING_MAX : bytes;
+    memset(&state, 0, sizeof state);
+    err = log_queue_init(&state.queue, bytes);
+    if (err)
+        return err;
     timer_init(&state.timer, waited_long);
-    state.sink.take = take;
-    log_add_sink(&state.sink);
+    log_add_sink(&sink);
     return OK;
 }

@@ -8,6 +8,10 @@
  * is free when it holds 0. */
 #define LOCK_SLOTS 16384
 #define LOCKS_MAX  (LOCK_SLOTS / 2)
+/* Of the memory that is there at start, for the lists of open maildrops. */
+#define MAILDROPS_SHARE 16
+#define MAILDROPS_MIN   ((size_t)2 * 1024 * 1024)
+#define MAILDROPS_MAX   ((size_t)64 * 1024 * 1024)
 
 static struct {
     int64_t *locks;
@@ -271,6 +275,23 @@ static void between_slices(void)
     st_give_way(WORKER_READY);
 }
 
+/* Memory for lists of messages. */
+static enum err make_maildrops(void)
+{
+    size_t bytes = memory_left() / MAILDROPS_SHARE;
+    void *memory;
+
+    if (bytes < MAILDROPS_MIN)
+        bytes = MAILDROPS_MIN;
+    if (bytes > MAILDROPS_MAX)
+        bytes = MAILDROPS_MAX;
+    memory = memory_take("maildrops", bytes, 64);
+    if (memory == NULL)
+        return ERR_MEMORY;
+    store_maildrop_memory(memory, bytes, between_slices);
+    return OK;
+}
+
 enum err st_request_init(void)
 {
     size_t arena_bytes = (size_t)PASSWORD_MEMORY_KIB * 1024;
@@ -282,5 +303,5 @@ enum err st_request_init(void)
     if (!arena || !state.locks)
         return ERR_MEMORY;
     password_module_init(arena, arena_bytes, between_slices);
-    return OK;
+    return make_maildrops();
 }

@@ -345,6 +345,7 @@ static struct {
     uint32_t removed[FAKE_MESSAGES];
     size_t removed_count;
     const char *hostname;
+    const char *auth_clear; /* the setting; NULL: none */
 } fake_st;
 
 static inline void fake_store_reset(void)
@@ -368,6 +369,8 @@ enum st_state st_state(void)
 
 const char *st_setting(const char *key)
 {
+    if (strcmp(key, "auth_clear") == 0)
+        return fake_st.auth_clear != NULL ? fake_st.auth_clear : "";
     return strcmp(key, "hostname") == 0 ? fake_st.hostname : "";
 }
 
@@ -570,10 +573,10 @@ static void fake_tag_open(struct st_request *request, struct store *store)
     drop->uid_validity = 0x5eed;
     drop->count = fake_st.entry_count;
     /* Of the exact size, so that a look beyond the end is found. */
-    drop->entries = malloc(drop->count * sizeof(struct store_entry) + 1);
+    drop->blocks = malloc(drop->count * sizeof(struct store_entry) + 1);
     drop->bytes = 0;
     for (i = 0; i < drop->count; i++) {
-        drop->entries[i] = fake_st.entries[i];
+        *store_entry_at(drop, i) = fake_st.entries[i];
         drop->bytes += fake_st.entries[i].bytes;
     }
 }
@@ -639,7 +642,7 @@ void st_maildrop_close(struct st_maildrop *maildrop)
 {
     if (!maildrop->locked)
         abort();
-    free(maildrop->drop.entries);
+    free(maildrop->drop.blocks);
     maildrop->locked = false;
     fake_st.locked = false;
     fake_st.locks--;

@@ -258,6 +258,9 @@ static void test_log_sinks(void)
 
     log_mail(5, "test", "nobody listens");
     log_add_sink(&sink);
+    CHECK(sunk.count == LOG_LINES && sunk.last.level == LOG_WARN);
+    CHECK(strncmp(sunk.text, "0000", 4) == 0);
+    sunk.count = 0;
     log_add_sink(&sink);
     fake_machine.wall_clock_offset_ms = 1790000000123;
     fake_machine.now_ns = 0;

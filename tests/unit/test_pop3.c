@@ -117,8 +117,9 @@ static void test_retrieve(void)
 #define MARKED   "-ERR message is marked as deleted\r\n"
 #define TEMP     "-ERR [SYS/TEMP] mail store not available\r\n"
 #define CAPABILITIES                                                           \
-    "+OK\r\nTOP\r\nUSER\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\n"           \
-    "PIPELINING\r\nEXPIRE NEVER\r\nIMPLEMENTATION Barepost\r\n.\r\n"
+    "+OK\r\nTOP\r\nUIDL\r\nUSER\r\nSASL PLAIN LOGIN\r\nRESP-CODES\r\n"         \
+    "AUTH-RESP-CODE\r\nPIPELINING\r\nEXPIRE NEVER\r\nUTF8 USER\r\n"            \
+    "IMPLEMENTATION Barepost\r\n.\r\n"
 
 static void test_states(void)
 {
@@ -146,13 +147,16 @@ static void test_every_pair(void)
         const char *command;
         char answers[4];
     } rows[] = {
-        {"USER anna", "++-"}, {"PASS se cret", "-+-"},
-        {"STAT", "--+"},      {"LIST", "--+"},
-        {"UIDL", "--+"},      {"RETR 1", "--+"},
-        {"TOP 1 1", "--+"},   {"DELE 1", "--+"},
-        {"RSET", "--+"},      {"NOOP", "--+"},
-        {"CAPA", "+++"},      {"QUIT", "+++"},
-        {"STLS", "---"},      {"", "---"},
+        {"USER anna", "++-"},  {"PASS se cret", "-+-"},
+        {"STAT", "--+"},       {"LIST", "--+"},
+        {"UIDL", "--+"},       {"RETR 1", "--+"},
+        {"TOP 1 1", "--+"},    {"DELE 1", "--+"},
+        {"RSET", "--+"},       {"NOOP", "--+"},
+        {"CAPA", "+++"},       {"QUIT", "+++"},
+        {"STLS", "---"},       {"", "---"},
+        {"AUTH", "++-"},       {"AUTH PLAIN", "++-"},
+        {"AUTH LOGIN", "++-"}, {"AUTH X", "---"},
+        {"UTF8", "++-"},       {"UTF8 x", "---"},
     };
     size_t row, i;
 
@@ -341,6 +345,102 @@ static void test_wrong_password(void)
                         "-ERR [AUTH] wrong name or password\r\n"
                         "+OK send PASS\r\n"
                         "-ERR [AUTH] too many wrong passwords\r\n"));
+}
+
+#define AUTH_WRONG  "-ERR [AUTH] wrong name or password\r\n"
+#define AUTH_BASE64 "-ERR not a response in base64\r\n"
+#define AUTH_ENDED  "-ERR authentication cancelled\r\n"
+#define THREE       "+OK maildrop has 3 messages\r\n"
+
+/* RFC 5034: anna NUL se cret, with and without her name before it. */
+static void test_auth(void)
+{
+    CHECK(play("AUTH PLAIN AGFubmEAc2UgY3JldA==\r\nSTAT\r\n",
+               GREETING THREE "+OK 3 80\r\n"));
+    CHECK(play("auth plain YW5uYQBhbm5hAHNlIGNyZXQ=\r\nSTAT\r\n",
+               GREETING THREE "+OK 3 80\r\n"));
+    CHECK(play("AUTH PLAIN\r\nAGFubmEAc2UgY3JldA==\r\nSTAT\r\n",
+               GREETING "+ \r\n" THREE "+OK 3 80\r\n"));
+    CHECK(play("AUTH LOGIN\r\nYW5uYQ==\r\nc2UgY3JldA==\r\nSTAT\r\n", GREETING
+               "+ VXNlcm5hbWU6\r\n+ UGFzc3dvcmQ6\r\n" THREE "+OK 3 80\r\n"));
+    CHECK(play("AUTH LOGIN YW5uYQ==\r\nc2UgY3JldA==\r\nQUIT\r\n",
+               GREETING "+ UGFzc3dvcmQ6\r\n" THREE BYE));
+    CHECK(play("AUTH\r\nAUTH CRAM-MD5\r\nAUTH PLAIN\r\n*\r\nAUTH LOGIN "
+               "YW5uYQ==\r\n*\r\nNOOP\r\nUSER anna\r\nPASS se cret\r\n",
+               GREETING
+               "+OK\r\nPLAIN\r\nLOGIN\r\n.\r\n-ERR no such mechanism\r\n"
+               "+ \r\n" AUTH_ENDED "+ UGFzc3dvcmQ6\r\n" AUTH_ENDED NOT_NOW
+               "+OK send PASS\r\n" THREE));
+}
+
+/* Two names that differ, no NUL, an empty name or password, a NUL within one,
+ * no base64, what is too long, and a wrong password at last. */
+static void test_auth_wrong(void)
+{
+    char text[3000];
+    size_t len;
+
+    CHECK(play("AUTH PLAIN YmVydABhbm5hAHNlIGNyZXQ=\r\n"
+               "AUTH PLAIN YW5uYQ==\r\nAUTH PLAIN AGFubmEA\r\n"
+               "AUTH PLAIN AABzZSBjcmV0\r\nAUTH PLAIN =\r\n"
+               "AUTH LOGIN\r\nYQBi\r\nAUTH PLAIN AGFub\r\n"
+               "AUTH PLAIN A@==\r\nAUTH PLAIN\r\n\r\n",
+               GREETING AUTH_WRONG AUTH_WRONG AUTH_WRONG AUTH_WRONG AUTH_WRONG
+               "+ VXNlcm5hbWU6\r\n" AUTH_WRONG AUTH_BASE64 AUTH_BASE64
+               "+ \r\n" AUTH_WRONG));
+    len = (size_t)sprintf(text, "AUTH PLAIN\r\n");
+    memset(text + len, 'A', 1204);
+    strcpy(text + len + 1204, "\r\nAUTH PLAIN\r\n");
+    len += 1204 + 14;
+    memset(text + len, 'A', 1300);
+    strcpy(text + len + 1300, "\r\nNOOP\r\nAUTH PLAIN AGFubmEAeA==\r\n"
+                              "AUTH PLAIN AGFubmEAc2UgY3JldA==\r\n");
+    CHECK(play(text, GREETING
+               "+ \r\n" AUTH_BASE64
+               "+ \r\n-ERR line too long\r\n" NOT_NOW AUTH_WRONG THREE));
+    memset(text, 'x', 300);
+    strcpy(text + 300, "\r\n");
+    memcpy(text, "USER ", 5);
+    CHECK(play(text, GREETING "-ERR line too long\r\n"));
+}
+
+/* A session that is cut off anywhere in an exchange. */
+static void test_auth_cut(void)
+{
+    static const char text[] = "AUTH LOGIN\r\nYW5uYQ==\r\nc2UgY3JldA==\r\n";
+    size_t len;
+
+    for (len = 1; len < sizeof(text); len++) {
+        struct fake_stream fake;
+
+        fake_store_reset();
+        three_messages();
+        fake_st.delay = 5;
+        fake_connect(&fake, &fake_play_plain);
+        fake_send(&fake, &fake_play_plain, text, len);
+        fake_lose(&fake, ERR_RESET);
+        fake_settle(&fake, &fake_play_plain);
+        fake_free(&fake);
+        check_clean();
+    }
+}
+
+static void no_clear(void)
+{
+    fake_st.auth_clear = "no";
+}
+
+static void test_auth_not_clear(void)
+{
+    prepare = no_clear;
+    CHECK(play("CAPA\r\nUSER anna\r\nAUTH PLAIN x\r\nAUTH\r\n", GREETING
+               "+OK\r\nTOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\n"
+               "PIPELINING\r\nEXPIRE NEVER\r\nUTF8 USER\r\nIMPLEMENTATION "
+               "Barepost\r\n.\r\n"
+               "-ERR no passwords without encryption here\r\n"
+               "-ERR no passwords without encryption here\r\n"
+               "-ERR no passwords without encryption here\r\n"));
+    prepare = NULL;
 }
 
 static void test_lock(void)
@@ -677,6 +777,10 @@ int main(void)
     test_big();
     test_many();
     test_wrong_password();
+    test_auth();
+    test_auth_wrong();
+    test_auth_cut();
+    test_auth_not_clear();
     test_lock();
     test_store_failures();
     test_broken_message();

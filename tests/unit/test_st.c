@@ -639,7 +639,7 @@ static void test_full(void)
     CHECK(begin(&sent, 60000, 0) == ERR_FULL);
     CHECK(open_drop(&drop, user_ids[0]) == OK);
     for (uint32_t i = 0; i < drop.drop.count; i++)
-        uids[i] = drop.drop.entries[i].uid;
+        uids[i] = store_entry_at(&drop.drop, i)->uid;
     deletion.mailbox_id = drop.drop.mailbox_id;
     deletion.count = drop.drop.count;
     deletion.request.done = on_request;

@@ -94,9 +94,9 @@ static void test_round(void)
     CHECK(store_open(&place, false, &reader) == OK);
     CHECK(store_maildrop_load(reader, users[1], &drop) == OK);
     CHECK(drop.count == 1 && drop.bytes == sizeof mail - 1);
-    CHECK(drop.entries[0].uid == 1);
-    CHECK(store_message_read(reader, drop.entries[0].message_id, 3, buffer,
-                             sizeof buffer) == (int)sizeof mail - 4);
+    CHECK(store_entry_at(&drop, 0)->uid == 1);
+    CHECK(store_message_read(reader, store_entry_at(&drop, 0)->message_id, 3,
+                             buffer, sizeof buffer) == (int)sizeof mail - 4);
     CHECK(memcmp(buffer, mail + 3, sizeof mail - 4) == 0);
     store_maildrop_free(&drop);
     CHECK(store_maildrop_load(reader, 99, &drop) == ERR_NOT_FOUND);
@@ -241,7 +241,7 @@ static void test_workstation(void)
     CHECK(store_check(writer, finding, sizeof finding) == OK);
     CHECK(store_setting_get(writer, "note", buffer, sizeof buffer) == OK);
     CHECK(store_maildrop_load(writer, users[0], &drop) == OK);
-    CHECK(drop.count == 49 && drop.entries[0].uid == 2);
+    CHECK(drop.count == 49 && store_entry_at(&drop, 0)->uid == 2);
     store_maildrop_free(&drop);
     CHECK(deliver(writer, mail, users, 1) == OK);
     store_close(writer);
@@ -356,14 +356,14 @@ static void test_full(void)
     CHECK(store_maildrop_load(writer, users[0], &drop) == OK);
     CHECK(drop.count == stored);
     for (uint32_t i = 0; i < drop.count; i++)
-        uids[i] = drop.entries[i].uid;
+        uids[i] = store_entry_at(&drop, i)->uid;
     CHECK(store_delete(writer, drop.mailbox_id, uids, drop.count) == OK);
     store_maildrop_free(&drop);
     CHECK(store_room(writer) > 3u << 20);
     CHECK(deliver(writer, "again", users, 1) == OK);
     CHECK(store_check(writer, finding, sizeof finding) == OK);
     CHECK(store_maildrop_load(writer, users[0], &drop) == OK);
-    CHECK(drop.count == 1 && drop.entries[0].uid == stored + 1);
+    CHECK(drop.count == 1 && store_entry_at(&drop, 0)->uid == stored + 1);
     store_maildrop_free(&drop);
     store_close(writer);
     CHECK(medium.outside == 0 && medium.unaligned == 0);
@@ -562,8 +562,8 @@ static uint32_t last_uid(struct store *store)
 
     CHECK(store_maildrop_load(store, users[0], &drop) == OK);
     for (uint32_t i = 0; i < drop.count; i++) {
-        CHECK(drop.entries[i].uid > uid);
-        uid = drop.entries[i].uid;
+        CHECK(store_entry_at(&drop, i)->uid > uid);
+        uid = store_entry_at(&drop, i)->uid;
     }
     store_maildrop_free(&drop);
     return uid;

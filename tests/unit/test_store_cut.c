@@ -130,9 +130,9 @@ static bool delete_some(struct store *store)
     for (uint32_t i = 0; i < drop.count && count < 64; i++) {
         if (chance(3))
             continue;
-        uids[count++] = drop.entries[i].uid;
+        uids[count++] = store_entry_at(&drop, i)->uid;
         for (unsigned r = 0; r < record_count; r++) {
-            if (records[r].id == drop.entries[i].message_id)
+            if (records[r].id == store_entry_at(&drop, i)->message_id)
                 records[r].pending &= (uint8_t) ~(1u << user);
         }
     }
@@ -191,8 +191,8 @@ static bool look(struct store *reader)
     if (store_maildrop_load(reader, users[chance(USERS)], &drop))
         return false;
     good = drop.count == 0 ||
-           store_message_read(reader, drop.entries[0].message_id, 0, &byte,
-                              1) >= 0;
+           store_message_read(reader, store_entry_at(&drop, 0)->message_id, 0,
+                              &byte, 1) >= 0;
     store_maildrop_free(&drop);
     return good;
 }
@@ -255,7 +255,7 @@ static unsigned holders(struct store_maildrop *drops, int64_t id)
 
     for (unsigned u = 0; u < USERS; u++) {
         for (uint32_t i = 0; i < drops[u].count; i++) {
-            if (drops[u].entries[i].message_id == id)
+            if (store_entry_at(&drops[u], i)->message_id == id)
                 mask |= 1u << u;
         }
     }

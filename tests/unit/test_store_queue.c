@@ -97,8 +97,9 @@ static void test_deliver(void)
     id = deliver(true, remotes, 2);
     /* Out of the mailbox, it lives for those elsewhere. */
     CHECK(store_maildrop_load(store, anna, &drop) == OK);
-    CHECK(drop.count == 1 && drop.entries[0].message_id == id);
-    CHECK(store_delete(store, drop.mailbox_id, &drop.entries[0].uid, 1) == OK);
+    CHECK(drop.count == 1 && store_entry_at(&drop, 0)->message_id == id);
+    CHECK(store_delete(store, drop.mailbox_id, &store_entry_at(&drop, 0)->uid,
+                       1) == OK);
     store_maildrop_free(&drop);
     CHECK(store_message_read(store, id, 0, buffer, sizeof buffer) ==
           (int)sizeof text - 1);
