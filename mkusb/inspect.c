@@ -95,11 +95,11 @@ static enum err print_waiting(void *context,
            info->queue_id, info->message_id,
            info->state < 3 ? states[info->state] : "?", info->attempts,
            info->next_ms ? format_date(info->next_ms, date) : "at once");
-    print_plain(info->sender);
+    inspect_print_plain(info->sender);
     fputs(">  <", stdout);
-    print_plain(info->recipient);
+    inspect_print_plain(info->recipient);
     fputs(">  ", stdout);
-    print_plain(info->reply);
+    inspect_print_plain(info->reply);
     putchar('\n');
     return OK;
 }
