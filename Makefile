@@ -3,6 +3,7 @@
 #   make run     a demo stick, booted in QEMU, mail ports forwarded
 #   make test    every test          make check   the quick static part
 #   make bench   the figures         make fuzz    the parsers, by libFuzzer
+#   make bench-peer   the figures next to those of Postfix + Dovecot (as root)
 #   make deps    what all of it stands on
 
 MAKEFLAGS += --no-builtin-rules --jobs=$(shell nproc)
@@ -16,8 +17,6 @@ endif
 include deps.mk
 
 B := build
-ALL_DEPS := $(DEPS)/packages.done $(SQLITE)/sqlite3.c $(MUSL_SYSCALL_H) \
-	$(ARGON2)/argon2.c
 
 # ---- Sources: every file of a room belongs to it -----------------------------
 
@@ -39,6 +38,7 @@ UNIT_HELP_SRC := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
 # ---- Flags -----------------------------------------------------------------
 
 CC := gcc
+PYTHON := /usr/bin/python3
 INCLUDES := -I. -Ifirmware -isystem $(SQLITE) -isystem $(ARGON2) \
 	-D_POSIX_C_SOURCE=200809L
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wconversion -Wvla -Walloca -Wundef \
@@ -116,13 +116,14 @@ MUSL_CFLAGS = $(FREESTANDING) -w -D_XOPEN_SOURCE=700 -I$(MUSL)/arch/x86_64 \
 # ---- The AO ----------------------------------------------------------------
 
 AO_C := $(BOOT_SRC) $(DRIVER_SRC) $(FIRMWARE_SRC) $(SHARED_SRC)
-AO_OBJ := $(AO_C:%.c=$B/ao-obj/%.o) $(AO_ASM:%.asm=$B/ao-obj/%.asm.o)
+AO_OBJ := $(AO_C:%.c=$B/ao-obj/%.o) $(AO_ASM:%.asm=$B/ao-obj/%.asm.o) \
+	$B/ao-obj/font.o
 AO_LIB_OBJ := $(DEPS)/ao/sqlite3.o \
 	$(ARGON2_SRC:%.c=$(DEPS)/ao/argon2id/%.o) $(DEPS)/ao/argon2id/fill.o \
 	$(MUSL_SRC:%.c=$(DEPS)/ao/musl/%.o) $(MUSL_ASM:%.s=$(DEPS)/ao/musl/%.s.o)
 
 .PHONY: all
-all: $B/ao $B/mkusb
+all: $B/ao $B/BOOTX64.EFI $B/mkusb
 
 AO_LINK := ld -nostdlib -static -z max-page-size=4096 -z noexecstack \
 	--gc-sections -T boot/ao.ld
@@ -140,6 +141,14 @@ $B/ao: $B/ao.unnamed
 	@nasm -f elf64 -o $B/symbols.o $B/symbols.asm
 	$(AO_LINK) -o $@ $(AO_OBJ) $B/symbols.o $(AO_LINK_LIBS)
 
+$B/font.c: drivers/console/font.py $(DEPS)/console-setup.done
+	@$(PYTHON) $< font_small=$(FONTS)/Lat15-Terminus16.psf.gz \
+		font_large=$(FONTS)/Lat15-Terminus32x16.psf.gz >$@
+
+$B/ao-obj/font.o: $B/font.c
+	@mkdir -p $(@D)
+	$(CC) $(AO_CFLAGS) -c -o $@ $<
+
 $B/ao-obj/%.o: %.c | $(ALL_DEPS)
 	@mkdir -p $(@D)
 	$(CC) $(AO_CFLAGS) -c -o $@ $<
@@ -147,6 +156,29 @@ $B/ao-obj/%.o: %.c | $(ALL_DEPS)
 $B/ao-obj/%.asm.o: %.asm | $(ALL_DEPS)
 	@mkdir -p $(@D)
 	nasm -f elf64 -g -F dwarf -MD $(@:.o=.d) -o $@ $<
+
+# The same image under UEFI, within the program that brings it into memory.
+UEFI_SRC := $(wildcard boot/uefi/*.c)
+UEFI_OBJ := $(UEFI_SRC:%.c=$B/uefi-obj/%.o) $B/uefi-obj/payload.o
+UEFI_CFLAGS = -std=c17 -g -O2 -ffreestanding -fpic -fvisibility=hidden \
+	-mno-red-zone -mgeneral-regs-only -fno-stack-protector -fcf-protection=none \
+	-fno-ident -fno-asynchronous-unwind-tables \
+	-fno-jump-tables $(WARNINGS) -I. -MMD -MP
+
+$B/uefi-obj/boot/uefi/%.o: boot/uefi/%.c | $(ALL_DEPS)
+	@mkdir -p $(@D)
+	$(CC) $(UEFI_CFLAGS) -c -o $@ $<
+
+$B/ao.bin: $B/ao
+	@objcopy -O binary $< $@
+
+$B/uefi-obj/payload.o: boot/uefi/payload.asm $B/ao.bin
+	@mkdir -p $(@D)
+	nasm -f elf64 -DPAYLOAD='"$B/ao.bin"' -o $@ $<
+
+$B/BOOTX64.EFI: $(UEFI_OBJ) boot/uefi/loader.ld
+	ld -m i386pep --subsystem 10 -e efi_main --image-base 0 -nostdlib -s \
+		--no-insert-timestamp -T boot/uefi/loader.ld -o $@ $(UEFI_OBJ)
 
 $(DEPS)/ao/sqlite3.o: $(SQLITE)/sqlite3.c
 	@mkdir -p $(@D)
@@ -236,11 +268,21 @@ $B/unit/%: $B/host/tests/unit/%.o $B/host/tests/unit/fake_machine.o \
 .PHONY: unit
 unit: $(UNIT)
 
+# ---- The network room on a tap device ----------------------------------------
+
+# tests/tap/NAME.c, for tests with real servers and clients.
+TAP_SRC := $(wildcard tests/tap/*.c)
+TAP := $(TAP_SRC:tests/tap/%.c=$B/tap/%)
+$B/tap/%: $B/host/tests/tap/%.o $B/host/tests/unit/fake_machine.o \
+		$B/host/barepost.a
+	@mkdir -p $(@D)
+	$(CC) -fsanitize=address,undefined -no-pie -o $@ $^ -lm
+
 # ---- The simulated PC ------------------------------------------------------
 
 # tests/sim/NAME.c with a main() is a program; the other files are the PC.
 # build/sim: with sanitizers; build/sim-fast: the same sources at native speed.
-SIM_PROGRAMS := power_cut lossy_wire stick_faults
+SIM_PROGRAMS := power_cut lossy_wire stick_faults big_store relay_cut relay_days
 SIM_PC_SRC := $(filter-out $(SIM_PROGRAMS:%=tests/sim/%.c),$(SIM_SRC))
 SIM_CORE := firmware/core/coroutine_switch.asm
 FAST_CFLAGS := $(COMMON) -D_GNU_SOURCE -O2 $(WARNINGS)
@@ -279,13 +321,12 @@ sim: $(SIM_PROGRAMS:%=$B/sim/%)
 sim-fast: $(SIM_PROGRAMS:%=$B/sim-fast/%)
 # ---- make check: what needs no machine -----------------------------------------
 
-CHECK_SRC := $(AO_C) $(MKUSB_SRC)
-CHECK_TEST_SRC := $(SIM_SRC) $(UNIT_SRC) $(UNIT_HELP_SRC) \
+CHECK_SRC := $(AO_C) $(UEFI_SRC) $(MKUSB_SRC)
+CHECK_TEST_SRC := $(SIM_SRC) $(TAP_SRC) $(UNIT_SRC) $(UNIT_HELP_SRC) \
 	$(wildcard tests/bench/*.c tests/fuzz/*.c)
-CHECK_H := $(wildcard boot/*.h drivers/*.h drivers/*/*.h firmware/*.h \
+CHECK_H := $(wildcard boot/*.h boot/*/*.h drivers/*.h drivers/*/*.h firmware/*.h \
 	firmware/*/*.h mailstore/*.h userdb/*.h mkusb/*.h tests/*/*.h)
 CHECK_ALL := $(sort $(CHECK_SRC) $(CHECK_TEST_SRC) $(CHECK_H))
-PYTHON := /usr/bin/python3
 
 # clang has no such warnings, and its headers are its own. In its -Wconversion
 # is one that a check with a text (condition && "text") would set off.
@@ -295,13 +336,13 @@ CLANG_AO = $(filter-out $(CLANG_LACKS),$(subst \
 	$(shell $(CC) -print-file-name=include),$(shell clang-14 \
 	-print-resource-dir 2>/dev/null)/include,$(AO_CFLAGS)))
 CLANG_HOST := $(filter-out $(CLANG_LACKS),$(TOOL_CFLAGS))
-TIDY_FLAGS = $(if $(filter mkusb/% tests/%,$<),$(CLANG_HOST),$(CLANG_AO))
+TIDY_FLAGS = $(if $(filter mkusb/% tests/%,$<),$(CLANG_HOST),$(if $(filter boot/uefi/%,$<),$(filter-out $(CLANG_LACKS),$(UEFI_CFLAGS)),$(CLANG_AO)))
 
 CHECK_STEPS := check-layering check-sizes check-format check-gcc check-clang \
 	check-cppcheck check-tidy
 .PHONY: check $(CHECK_STEPS)
 check: | $(ALL_DEPS)
-	@$(MAKE) --no-print-directory -j2 $(CHECK_STEPS)
+	@$(MAKE) --no-print-directory $(CHECK_STEPS)
 	@echo "check: $(words $(CHECK_SRC)) sources, $(words $(CHECK_H)) headers," \
 		"$(words $(CHECK_TEST_SRC)) test sources: layering, sizes, format," \
 		"gcc and clang with -Werror, cppcheck, clang-tidy: all clean"
@@ -316,7 +357,7 @@ check-format:
 	@clang-format-14 --dry-run -Werror $(CHECK_ALL)
 	@echo "format: $(words $(CHECK_ALL)) files as .clang-format wants them"
 
-check-gcc: $(AO_OBJ) $(MKUSB_SRC:%.c=$B/tool/%.o) \
+check-gcc: $(AO_OBJ) $(UEFI_OBJ) $(MKUSB_SRC:%.c=$B/tool/%.o) \
 	$(CHECK_TEST_SRC:%.c=$B/host/%.o)
 	@echo "gcc: $(words $(CHECK_SRC) $(CHECK_TEST_SRC)) files without a warning"
 
@@ -391,19 +432,28 @@ fuzz: $(FUZZ)
 
 # ---- make test, bench, run: in QEMU ----------------------------------------------
 
-.PHONY: test bench bench-profile run
-test: all unit $(if $(SIM_SRC),sim) $(DEPS)/postfix.done $(DEPS)/peers.done
+.PHONY: test bench bench-peer bench-profile run
+test: all unit $(TAP) $(if $(SIM_SRC),sim) $(DEPS)/postfix.done \
+		$(DEPS)/peers.done $(DEPS)/net_peers.done
 	@$(PYTHON) -m pytest -q -p no:cacheprovider -n 2 --dist loadfile \
 		$(PYTEST_OPTIONS) tests/system
 
-bench: all $(DEPS)/postfix.done
+BENCH_CLIENTS := $(addprefix $B/bench/,pop3_load pop3_null)
+bench: all $(DEPS)/postfix.done $(BENCH_CLIENTS)
 	@$(PYTHON) tests/bench/bench.py $(BENCH_OPTIONS)
+
+bench-peer: all $(DEPS)/postfix.done $(BENCH_CLIENTS) $(PEER_IMAGE)
+	@$(PYTHON) tests/bench/bench.py --peer $(BENCH_OPTIONS)
+
+$(BENCH_CLIENTS): $B/bench/%: tests/bench/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=c17 -D_GNU_SOURCE -O2 $(WARNINGS) -o $@ $<
 
 $B/bench/%.so: tests/bench/%.c
 	@mkdir -p $(@D)
 	$(CC) -std=c17 -O2 $(WARNINGS) -shared -fPIC -o $@ $<
 
-bench-profile: all $(DEPS)/postfix.done $B/bench/profile_plugin.so
+bench-profile: all $(DEPS)/postfix.done $(BENCH_CLIENTS) $B/bench/profile_plugin.so
 	@$(PYTHON) tests/bench/profile.py $(BENCH_OPTIONS)
 
 run: all

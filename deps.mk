@@ -6,6 +6,8 @@ DEPS := build/deps
 # Building the AO and mkusb.
 PACKAGES := gcc binutils nasm make pkg-config libusb-1.0-0-dev \
 	dpkg-dev tcl8.6 libc6-dev
+# OVMF: UEFI for QEMU.
+PACKAGES += ovmf
 # Writing sticks (mkusb calls these).
 PACKAGES += mtools syslinux syslinux-common
 # Running, testing, checking.
@@ -19,6 +21,9 @@ PACKAGES += msmtp s-nail mutt alpine fetchmail getmail6 mpop netbase libdb5.3 \
 	libevent-2.1-7 libgnutls-dane0 libicu72 libidn12 libnghttp2-14 libnsl2 \
 	libpcre2-8-0 libprotobuf-c1 libpython3.11 libsasl2-2
 
+# A client of multicast DNS, and the libraries of a daemon.
+PACKAGES += python3-zeroconf libavahi-core7 libdaemon0
+
 # Upstream tarballs are pinned, the Debian revision may move.
 SQLITE_TARBALL := sqlite3_3.40.1.orig.tar.xz
 SQLITE_SHA256 := aaa776260ab4dc976db34aa7891819484c8676b5b2783123ebc6301e2ca5d655
@@ -31,10 +36,12 @@ SQLITE := $(DEPS)/sqlite
 MUSL := $(DEPS)/src/musl
 MUSL_SYSCALL_H := $(MUSL)/obj/include/bits/syscall.h
 ARGON2 := $(DEPS)/src/cryptsetup/lib/crypto_backend/argon2
+# What every target needs.
+ALL_DEPS := $(DEPS)/packages.done $(SQLITE)/sqlite3.c $(MUSL_SYSCALL_H) \
+	$(ARGON2)/argon2.c
 
 .PHONY: deps
-deps: $(DEPS)/packages.done $(SQLITE)/sqlite3.c $(MUSL_SYSCALL_H) $(ARGON2)/argon2.c \
-	$(DEPS)/postfix.done $(DEPS)/peers.done
+deps: $(ALL_DEPS) $(DEPS)/postfix.done $(DEPS)/peers.done $(DEPS)/net_peers.done
 
 $(DEPS)/packages.done: deps.mk
 	@./deps.sh packages $(PACKAGES)
@@ -64,6 +71,12 @@ $(MUSL_SYSCALL_H): $(DEPS)/musl.done
 $(ARGON2)/argon2.c: | $(DEPS)/packages.done
 	@./deps.sh source cryptsetup $(CRYPTSETUP_TARBALL) $(CRYPTSETUP_SHA256)
 
+# The fonts of the framebuffer.
+FONTS := $(DEPS)/console-setup/usr/share/consolefonts
+$(DEPS)/console-setup.done: | $(DEPS)/packages.done
+	@./deps.sh unpack console-setup-linux $(DEPS)/console-setup
+	@touch $@
+
 # smtp-source, the load generator, without installing a mail server.
 POSTFIX := $(DEPS)/postfix
 $(DEPS)/postfix.done: | $(DEPS)/packages.done
@@ -77,3 +90,18 @@ $(DEPS)/peers.done: | $(DEPS)/packages.done
 	@for name in $(PEERS); do \
 		./deps.sh unpack $$name $(DEPS)/$$name || exit 1; done
 	@touch $@
+
+# Servers of time, of DHCP and of multicast DNS, likewise.
+NET_PEERS := chrony busybox-static avahi-daemon
+$(DEPS)/net_peers.done: deps.mk | $(DEPS)/packages.done
+	@for name in $(NET_PEERS); do \
+		./deps.sh unpack $$name $(DEPS)/$$name || exit 1; done
+	@touch $@
+
+# The machine that `make bench-peer` compares with: Debian's packages in an image
+# of a stick. Made as root, from the archive that this computer's apt uses.
+PEER_PACKAGES := mmdebstrap e2fsprogs
+PEER_IMAGE := $(DEPS)/peer.img
+$(PEER_IMAGE): $(shell find tests/bench/peer -type f ! -name '*.pyc') \
+		| $(DEPS)/packages.done
+	@tests/bench/peer/build.sh $@ $(DEPS)/peer.log $(PEER_PACKAGES)

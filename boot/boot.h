@@ -36,7 +36,8 @@ struct vector_frame {
 };
 
 /* boot_start - the first C line. magic, information: as the multiboot loader
- * left them in EAX and EBX. */
+ * left them in EAX and EBX; or HANDOFF_MAGIC and the address of the UEFI
+ * loader's struct handoff. */
 _Noreturn void boot_start(uint32_t magic, uint32_t information);
 
 /* boot_vector - every interrupt and exception. */
@@ -57,12 +58,18 @@ void vectors_init(void);
 bool multiboot_read(uint32_t information, struct memory_map *map,
                     char *command_line, size_t command_line_bytes);
 
+/* handoff_read - the same of the UEFI loader; offers its display and its ACPI
+ * tables to the drivers. */
+bool handoff_read(uint32_t address, struct memory_map *map, char *command_line,
+                  size_t command_line_bytes);
+
 /* paging_init - final tables: code, constants and data each with its rights,
  * free memory at DIRECT, nothing else. Returns false without memory. */
 bool paging_init(struct memory_map *map);
 
-/* paging_map_device - shows registers at DEVICES; false when it cannot. */
-bool paging_map_device(uint64_t physical, uint64_t bytes);
+/* paging_map_device - shows registers at DEVICES, or, combining, the memory of
+ * a display; false when it cannot. */
+bool paging_map_device(uint64_t physical, uint64_t bytes, bool combining);
 
 /* paging_unmap_page - takes one page of DIRECT out; false without memory. */
 bool paging_unmap_page(uint64_t address);

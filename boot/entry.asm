@@ -1,14 +1,15 @@
 ; From the boot loader to the first C line.
 ;
 ; A multiboot1 loader (syslinux mboot.c32, qemu -kernel) enters at start32 in
-; 32-bit protected mode, paging off. The processor is checked, long mode is
-; switched on with provisional tables (first 4 GiB at 0, at DIRECT and, its
-; first GiB, at IMAGE), and boot_start() is called at its high address. The
-; final tables are made in boot/paging.c; nothing of the provisional ones is
-; left mapped afterwards.
+; 32-bit protected mode, paging off: the processor is checked and long mode is
+; switched on. The UEFI loader (boot/uefi) enters at start64 in long mode, with
+; the image wherever it found room. Both go on with provisional tables (first
+; 4 GiB at 0 and at DIRECT, the image's GiB at IMAGE), and boot_start() is
+; called at its high address. The final tables are made in boot/paging.c;
+; nothing of the provisional ones is left mapped afterwards.
 ;
-; Layout: virtual IMAGE + 0x100000, physical 0x100000. All code after to_high
-; is free of physical addresses: only image_physical tells where the image is.
+; Layout: virtual IMAGE + 0x100000; physical 0x100000, or as boot/handoff.h
+; says. Nothing from start64 on knows a physical address but image_physical.
 ;
 ; Every vector has a stub; each enters boot_vector(struct vector_frame *) on a
 ; stack of its own (IST). Own code never uses vector registers outside the
@@ -20,6 +21,7 @@ IMAGE equ 0xffffffff80000000
 
 MAGIC         equ 0x1BADB002
 FLAGS         equ 0x00010003    ; page-aligned modules, memory map, addresses
+HANDOFF_MAGIC equ 0x50425545    ; as in boot/handoff.h
 MAIN_BYTES    equ 128 * 1024
 VECTOR_BYTES  equ 16 * 1024
 GUARD_BYTES   equ 4096
@@ -34,6 +36,9 @@ header:
         dd PHYSICAL(header), PHYSICAL(image_start), PHYSICAL(image_data_end)
         dd PHYSICAL(image_end), PHYSICAL(start32)
         dd 0, 0, 0, 0           ; no video mode asked for
+        dd HANDOFF_MAGIC        ; struct handoff_header
+        dd PHYSICAL(start64) - 0x100000
+        dd PHYSICAL(image_end) - 0x100000
 
 section .text
 bits 32
@@ -112,11 +117,63 @@ bits 64
 to_high:
         mov edi, edi
         mov esi, esi
+        mov ebx, PHYSICAL(image_start)
+        jmp enter_high
+
+; rdi: struct handoff. Interrupts are off, everything below 4 GiB is mapped at
+; its physical address, and so is this code.
+start64:
+        cld
+        mov esi, edi
+        mov edi, HANDOFF_MAGIC
+        lea rbx, [rel header]   ; where the image lies
+        lea rax, [rel boot_directories]
+        lea rdx, [rel boot_pointers]
+        or rax, 3
+        mov ecx, 4
+.directory:
+        mov [rdx], rax
+        add rax, 4096
+        add rdx, 8
+        dec ecx
+        jnz .directory
+        lea rdx, [rel boot_directories]
+        mov eax, 0x83
+        mov ecx, 2048
+        call fill_directory
+        lea rdx, [rel boot_image_directory]
+        lea rax, [rbx - 0x100000 + 0x83]
+        mov ecx, 512
+        call fill_directory
+        lea rdx, [rel boot_root]
+        lea rax, [rel boot_pointers + 3]
+        mov [rdx], rax
+        mov [rdx + 256 * 8], rax
+        lea rax, [rel boot_image_pointers + 3]
+        mov [rdx + 511 * 8], rax
+        lea rcx, [rel boot_image_directory + 3]
+        mov [rax - 3 + 510 * 8], rcx
+        mov eax, 0x620          ; PAE, OSFXSR, OSXMMEXCPT and nothing else
+        mov cr4, rax
+        mov cr3, rdx
+        mov rax, cr0
+        and eax, 0x9fffffff     ; CD, NW off: caches on
+        and eax, ~0x0c          ; EM, TS off
+        or eax, 0x80010023      ; PG, WP, NE, MP, PE
+        mov cr0, rax
+
+; rbx: physical address of the image; edi, esi: arguments of boot_start().
+enter_high:
         mov rax, qword high
         jmp rax
 high:
         lgdt [rel gdt_pointer]
         lea rsp, [rel main_stack_top]
+        push qword 0x08
+        lea rax, [rel .segment]
+        push rax
+        retfq
+.segment:
         mov eax, 0x10
         mov ds, eax
         mov es, eax
@@ -124,7 +181,7 @@ high:
         xor eax, eax
         mov fs, eax
         mov gs, eax
-        mov dword [rel image_physical], PHYSICAL(image_start)
+        mov [rel image_physical], rbx
         fninit
         push qword 0x1f80       ; all SSE exceptions masked, round to nearest
         ldmxcsr [rsp]
@@ -134,6 +191,15 @@ high:
 .stop:  cli
         hlt
         jmp .stop
+
+; ecx pages of 2 MiB from rax on, which has the rights in it, into rdx.
+fill_directory:
+        mov [rdx], rax
+        add rax, 0x200000
+        add rdx, 8
+        dec ecx
+        jnz fill_directory
+        ret
 
 ; ---- Vectors -----------------------------------------------------------------
 
@@ -244,6 +310,7 @@ section .bss nobits alloc write align=4096
 boot_root:           resb 4096
 boot_pointers:       resb 4096
 boot_image_pointers: resb 4096
+boot_image_directory: resb 4096
 boot_directories:    resb 4 * 4096
 main_guard:          resb GUARD_BYTES
                      resb MAIN_BYTES

@@ -3,6 +3,7 @@
  * cut. And the part of the machine seam that rests on page tables: memory,
  * stacks, registers. */
 #include "boot/boot.h"
+#include "boot/handoff.h"
 #include "core/check.h"
 #include "core/machine.h"
 #include "drivers/console/console.h"
@@ -44,6 +45,16 @@ static _Noreturn void stop(const char *text)
         __asm__ volatile("cli; hlt");
 }
 
+static bool read_loader(uint32_t magic, uint32_t information)
+{
+    if (magic == MULTIBOOT_MAGIC)
+        return multiboot_read(information, &state.map, state.command_line,
+                              sizeof(state.command_line));
+    return magic == HANDOFF_MAGIC &&
+           handoff_read(information, &state.map, state.command_line,
+                        sizeof(state.command_line));
+}
+
 /* Without a stack protector of its own, because it changes the guard; it does
  * not return, so no other function's check is open. */
 __attribute__((no_stack_protector)) _Noreturn void
@@ -51,10 +62,8 @@ boot_start(uint32_t magic, uint32_t information)
 {
     uintptr_t guard;
 
-    if (magic != MULTIBOOT_MAGIC ||
-        !multiboot_read(information, &state.map, state.command_line,
-                        sizeof(state.command_line)))
-        stop("Barepost was not started by a multiboot loader.");
+    if (!read_loader(magic, information))
+        stop("Barepost was not started by a loader that it knows.");
     if (memory_map_left(&state.map) < MEMORY_LEAST || !paging_init(&state.map))
         stop("There is too little memory for Barepost.");
     vectors_init();
@@ -118,15 +127,26 @@ bool boot_stack_guarded(uint64_t address)
     return false;
 }
 
-struct io_region io_map(uint64_t physical, size_t bytes)
+static struct io_region map_device(uint64_t physical, size_t bytes,
+                                   bool combining)
 {
     struct io_region region = {0, 0};
 
-    if (!paging_map_device(physical, bytes))
+    if (!paging_map_device(physical, bytes, combining))
         return region;
     region.base = (uintptr_t)(DEVICES_BASE + physical);
     region.bytes = bytes;
     return region;
+}
+
+struct io_region io_map(uint64_t physical, size_t bytes)
+{
+    return map_device(physical, bytes, false);
+}
+
+struct io_region io_map_combining(uint64_t physical, size_t bytes)
+{
+    return map_device(physical, bytes, true);
 }
 
 uint64_t io_dma_address(const void *memory)

@@ -33,6 +33,7 @@ static struct acpi_state {
     uint8_t sleep_a, sleep_b; /* SLP_TYP of S5 */
     uint8_t reset_space, reset_value;
     uint64_t reset_address; /* 0: no reset register */
+    uint64_t offered;       /* the RSDP's address, 0: to be searched */
 } state;
 
 static uint16_t table16(const struct io_region *table, size_t offset)
@@ -107,11 +108,19 @@ static uint64_t search_rsdp(uint64_t start, size_t bytes)
     return 0;
 }
 
+void acpi_offer(uint64_t rsdp)
+{
+    state.offered = rsdp;
+}
+
 static uint64_t find_rsdp(void)
 {
-    const struct io_region low = io_map(0x400, 0x100);
+    struct io_region low;
     uint64_t ebda, found = 0;
 
+    if (state.offered != 0)
+        return search_rsdp(state.offered, 20);
+    low = io_map(0x400, 0x100);
     if (low.base == 0)
         return 0;
     ebda = (uint64_t)table16(&low, EBDA_POINTER - 0x400) << 4;

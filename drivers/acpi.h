@@ -7,6 +7,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* acpi_offer - where the firmware has its root pointer (RSDP), for firmware
+ * that tells it; before any of the others. */
+void acpi_offer(uint64_t rsdp);
+
 /* All of these read the tables when they are first called, and answer 0 or
  * false when there are none. */
 

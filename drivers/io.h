@@ -121,6 +121,10 @@ static inline void io_barrier(void)
  * Returns the region; base is 0 when it cannot be mapped. */
 struct io_region io_map(uint64_t physical, size_t bytes);
 
+/* io_map_combining - the same for the memory of a display: writes may be put
+ * together and may come late, reads are slow. */
+struct io_region io_map_combining(uint64_t physical, size_t bytes);
+
 /* io_dma_address - the physical address of memory from memory_take() or of the
  * AO's own data, as a device sees it: below 4 GiB, contiguous. */
 uint64_t io_dma_address(const void *memory);

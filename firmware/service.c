@@ -7,17 +7,29 @@
 #include "core/machine.h"
 #include "core/memory.h"
 #include "core/timer.h"
+#include "limits/judge.h"
 #include "menu/settings.h"
+#include "net/dns.h"
+#include "net/mdns.h"
 #include "net/net.h"
+#include "net/sntp.h"
 #include "net/syslog.h"
 #include "net/tcp.h"
 #include "pop3/pop3_server.h"
+#include "relay/relay.h"
 #include "smtp/smtp_server.h"
 #include "store/st.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 /* How long the store may take to close before the PC goes off without it: the
  * promise does not depend on an orderly end. */
 #define CLOSE_MS 5000
+/* How long before that servers have for their answers to what was sent. */
+#define LAST_WORDS_MS 2000
+/* Of the memory, for the relay. */
+#define RELAY_SHARE 32
 /* A connection with its session and its share of buffers, roughly. */
 #define BYTES_PER_CONNECTION ((size_t)32 * 1024)
 #define CONNECTIONS_MIN      256u
@@ -30,12 +42,27 @@ static struct {
     bool running;
     bool configured; /* the network has the store's settings */
     enum service_end ending;
+    bool closing; /* the store is told to */
+    bool keeping_floor;
+    struct st_setting floor; /* being written */
     struct timer deadline;
 } state;
+
+static void close_store(void)
+{
+    state.closing = true;
+    (void)net_flush();
+    st_close();
+    timer_start(&state.deadline, CLOSE_MS);
+}
 
 static void finish(struct timer *timer)
 {
     (void)timer;
+    if (!state.closing) {
+        close_store();
+        return;
+    }
     if (state.ending == END_POWER_OFF)
         machine_power_off();
     machine_restart();
@@ -48,6 +75,32 @@ static void devices_start(void)
     (void)machine_poll();
     (void)timer_run();
 }
+
+/* Mail for such an address would come back to this server. */
+static bool is_own_address(const struct net_address *address)
+{
+    struct net_status status;
+    unsigned first;
+
+    net_status(&status);
+    if (net_address_equal(address, &status.address))
+        return true;
+    first = net_address_is_v4(address) ? net_address_to_v4(address) >> 24 : 1;
+    return first == 0 || first == 127;
+}
+
+static bool is_network_up(void)
+{
+    struct net_status status;
+
+    net_status(&status);
+    return status.state == NET_UP;
+}
+
+static const struct relay_network relay_network = {
+    .is_up = is_network_up,
+    .is_own = is_own_address,
+};
 
 enum err service_init(void)
 {
@@ -65,13 +118,22 @@ enum err service_init(void)
     if (err == OK)
         err = net_module_init((unsigned)connections);
     if (err == OK)
+        err = dns_module_init();
+    sntp_module_init();
+    if (err == OK)
         err = syslog_module_init();
     if (err == OK)
         err = account_module_init();
     if (err == OK)
+        err = limits_init((unsigned)connections);
+    if (err == OK)
+        err = limits_judge_init((unsigned)connections / 64 + 8);
+    if (err == OK)
         err = smtp_server_init((unsigned)connections * 3 / 4);
     if (err == OK)
         err = pop3_server_init((unsigned)connections / 4);
+    if (err == OK)
+        err = relay_init(memory / RELAY_SHARE, &relay_network);
     devices_start();
     if (err == OK)
         err = st_module_init(memory / 10);
@@ -88,6 +150,27 @@ bool service_running(void)
     return state.running;
 }
 
+/* At most one at a time; a later one may as well come an hour later. */
+static void floor_kept(struct st_request *request)
+{
+    (void)request;
+    state.keeping_floor = false;
+}
+
+static void keep_floor(int64_t unix_s)
+{
+    if (state.keeping_floor)
+        return;
+    state.keeping_floor = true;
+    memset(&state.floor, 0, sizeof(state.floor));
+    (void)snprintf(state.floor.key, sizeof(state.floor.key), "time_floor");
+    (void)snprintf(state.floor.value, sizeof(state.floor.value), "%lld",
+                   (long long)unix_s);
+    state.floor.request.done = floor_kept;
+    st_setting_put(&state.floor);
+}
+
+/* What the store says of the network and of time. */
 void service_settings_changed(void)
 {
     struct net_config config;
@@ -95,6 +178,8 @@ void service_settings_changed(void)
 
     settings_network(&config);
     net_configure(&config);
+    sntp_floor(strtoll(st_setting("time_floor"), NULL, 10), keep_floor);
+    sntp_configure(st_setting("ntp"));
     settings_syslog(&syslog);
     syslog_configure(&syslog, st_setting("hostname"));
     state.configured = true;
@@ -109,10 +194,10 @@ static void end(enum service_end how)
     if (state.running) {
         smtp_server_stop();
         pop3_server_stop();
+        relay_stop();
     }
-    (void)net_flush();
-    st_close();
-    timer_start(&state.deadline, CLOSE_MS);
+    mdns_stop();
+    timer_start(&state.deadline, LAST_WORDS_MS);
 }
 
 void service_restart(void)
@@ -128,6 +213,8 @@ void service_power_off(void)
 void service_run(void)
 {
     if (state.ending != END_NONE) {
+        if (!state.closing && (!state.running || relay_idle()))
+            close_store();
         if (st_state() != ST_READY && st_state() != ST_OPENING)
             finish(&state.deadline);
         return;
@@ -140,6 +227,7 @@ void service_run(void)
         state.running = true;
         smtp_server_start();
         pop3_server_start();
-        log_info("service", "serving smtp=25 pop3=110");
+        relay_start();
+        log_info("service", "serving smtp=25 submission=587 pop3=110");
     }
 }

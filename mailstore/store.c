@@ -5,16 +5,23 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Page cache: half of the heap, shared by all connections. */
-#define HEAP_MIN        (8 * 1024 * 1024)
-#define HEAP_ALLOC_MIN  64
-#define LOOKASIDE_BYTES 512
-#define LOOKASIDE_COUNT 64
+/* Page cache: two thirds of the heap, shared by all connections: of these the
+ * writer may hold so much, which is where deliveries to many mailboxes find
+ * their pages again, and each reader so much. */
+#define HEAP_MIN            (8 * 1024 * 1024)
+#define HEAP_ALLOC_MIN      64
+#define CACHE_SHARE(bytes)  ((bytes) / 3 * 2)
+#define WRITER_SHARE(slots) ((slots) / 3 * 2)
+#define READER_SHARE(slots) ((slots) / 10)
+#define LOOKASIDE_BYTES     512
+#define LOOKASIDE_COUNT     64
 /* Pages that deliveries leave free so that messages can still be deleted. */
 #define RESERVE_PAGES_MIN 64
 #define RESERVE_SHARE     256
 /* The WAL is moved, whoever else may not have done it, before it is so full. */
 #define WAL_FULL_PART 2
+/* Instructions of SQLite's machine between two pauses: below a millisecond. */
+#define PAUSE_STEPS 4000
 
 static const char *const texts[STATEMENTS] = {
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -35,7 +42,8 @@ static const char *const texts[STATEMENTS] = {
                        " OFFSET ?2)",
     [SQL_USER_ADD] = "INSERT INTO user(Name,FullName,Password,QuotaBytes,Admin,"
                      "Enabled) VALUES(?1,?2,?3,?4,?5,?6)",
-    [SQL_ALIAS_ADD] = "INSERT INTO alias(Alias,UserID) VALUES(?1,?2)",
+    [SQL_ALIAS_ADD] = "INSERT INTO alias(Alias,UserID,Address)"
+                      " VALUES(?1,?2,?3)",
     [SQL_MAILBOX_ADD] = "INSERT INTO mailbox(UserID,Name,UIDValidity)"
                         " VALUES(?1,?2,?3)",
     [SQL_BODY_PUT] = "INSERT INTO body VALUES(?1,?2)",
@@ -56,7 +64,8 @@ static const char *const texts[STATEMENTS] = {
     [SQL_BODY_GET] = "SELECT Bytes FROM body WHERE BodyID=?1",
     [SQL_BODY_SIZES] = "SELECT length(Bytes) FROM body WHERE BodyID"
                        " BETWEEN ?1<<12 AND ?1<<12|4095 ORDER BY BodyID",
-    [SQL_ENTRY_MAIL] = "SELECT MailID FROM entry WHERE MailboxID=?1 AND UID=?2",
+    [SQL_ENTRY_MAIL] = "SELECT MailID,Bytes FROM entry WHERE MailboxID=?1"
+                       " AND UID=?2",
     [SQL_ENTRY_DROP] = "DELETE FROM entry WHERE MailboxID=?1 AND UID=?2",
     [SQL_MESSAGE_HELD] = "SELECT 1 FROM entry WHERE MailID=?1 UNION ALL"
                          " SELECT 1 FROM outgoing WHERE MailID=?1 LIMIT 1",
@@ -98,10 +107,19 @@ static const char *const texts[STATEMENTS] = {
     [SQL_ROUTE_DROP] = "DELETE FROM route WHERE Domain=?1",
     [SQL_ROUTE_LIST] = "SELECT Host,Port,Login,Password,Domain FROM route"
                        " ORDER BY Domain",
+    [SQL_USAGE] = "SELECT CAST(total(Bytes) AS INTEGER) FROM entry WHERE"
+                  " MailboxID IN (SELECT MailboxID FROM mailbox WHERE"
+                  " UserID=?1)",
+    [SQL_LOGIN_PUT] = "INSERT OR REPLACE INTO login SELECT UserID,?2,?3,?4"
+                      " FROM user WHERE UserID=?1",
+    [SQL_USER_CHANGE] = "UPDATE user SET FullName=?2,Password=?3,QuotaBytes=?4,"
+                        "Admin=?5,Enabled=?6 WHERE UserID=?1",
+    [SQL_MAILBOX_USER] = "SELECT UserID FROM mailbox WHERE MailboxID=?1",
 };
 
 static struct {
     char open_message[128];
+    size_t cache_slots; /* pages */
 } state;
 
 enum err store_module_init(void *heap, size_t bytes,
@@ -121,7 +139,8 @@ enum err store_module_init(void *heap, size_t bytes,
     if (sqlite3_config(SQLITE_CONFIG_PCACHE_HDRSZ, &header) != SQLITE_OK)
         return ERR_INVALID;
     slot = (VOLUME_PAGE_BYTES + (size_t)header + 7) & ~(size_t)7;
-    slots = bytes / 2 / slot;
+    slots = CACHE_SHARE(bytes) / slot;
+    state.cache_slots = slots;
     if (sqlite3_config(SQLITE_CONFIG_PAGECACHE, at, (int)slot, (int)slots) !=
             SQLITE_OK ||
         sqlite3_config(SQLITE_CONFIG_HEAP, at + slot * slots,
@@ -273,6 +292,8 @@ enum err store_commit(struct store *store)
     enum err err = store_run(store, store_statement(store, SQL_COMMIT));
 
     store->in_transaction = !sqlite3_get_autocommit(store->db);
+    if (!err)
+        store_usage_end(store, false);
     return err;
 }
 
@@ -281,6 +302,7 @@ void store_rollback(struct store *store)
     int64_t limit = 0;
 
     store->in_transaction = false;
+    store_usage_end(store, true);
     store->log_known = false;
     /* Some errors have rolled back already. */
     if (!sqlite3_get_autocommit(store->db) &&
@@ -361,6 +383,7 @@ void store_close(struct store *store)
     if (!store)
         return;
     sqlite3_free(store->part);
+    sqlite3_free(store->changes);
     for (int i = 0; i < STATEMENTS; i++)
         sqlite3_finalize(store->statements[i]);
     sqlite3_close_v2(store->db);
@@ -406,15 +429,33 @@ static enum err set_limits(struct store *store)
     return store_exec(store, sql);
 }
 
+static int call_pause(void *context)
+{
+    struct store *store = context;
+
+    store->pause();
+    return 0;
+}
+
+void store_set_pause(struct store *store, void (*pause)(void))
+{
+    store->pause = pause;
+    sqlite3_progress_handler(store->db, PAUSE_STEPS, call_pause, store);
+}
+
 static enum err set_up(struct store *store)
 {
-    return store_exec(store, store->writer ? "PRAGMA synchronous=FULL;"
-                                             "PRAGMA foreign_keys=ON;"
-                                             "PRAGMA wal_autocheckpoint=0;"
-                                             "PRAGMA cache_size=500"
-                                           : "PRAGMA query_only=ON;"
-                                             "PRAGMA wal_autocheckpoint=0;"
-                                             "PRAGMA cache_size=100");
+    size_t pages = store->writer ? WRITER_SHARE(state.cache_slots)
+                                 : READER_SHARE(state.cache_slots);
+    char sql[128];
+
+    snprintf(sql, sizeof sql,
+             "%s;PRAGMA wal_autocheckpoint=0;PRAGMA "
+             "cache_size=%zu",
+             store->writer ? "PRAGMA synchronous=FULL;PRAGMA foreign_keys=ON"
+                           : "PRAGMA query_only=ON",
+             pages);
+    return store_exec(store, sql);
 }
 
 /* Whether this is a store, and one of ours; a writer may open one of the

@@ -61,6 +61,10 @@ enum err store_open(const struct store_place *place, bool writer,
                     struct store **store) MUST_CHECK;
 void store_close(struct store *store);
 
+/* store_set_pause - `pause` is called now and then while SQL runs for long on
+ * this connection. */
+void store_set_pause(struct store *store, void (*pause)(void));
+
 /* store_open_message - why the last store_open() failed, e.g. "store of version
  * 2, this is for version 1". */
 const char *store_open_message(void);
@@ -71,7 +75,9 @@ const char *store_message(struct store *store);
 /* ---- Settings and users ------------------------------------------------ */
 
 /* Keys in use: "store_id" (16 hex digits), "hostname", "domains" (separated by
- * spaces), "address" ("dhcp" or "a.b.c.d/n"), "gateway", "dns" (spaces). */
+ * spaces), "address" ("dhcp" or "a.b.c.d/n"), "gateway", "dns" (spaces),
+ * "tag_separator" (characters, or "none"), "domain:NAME" ("closed", "size=N";
+ * see directory_limit_domain()). */
 enum err store_setting_get(struct store *store, const char *key, char *value,
                            size_t value_bytes) MUST_CHECK;
 enum err store_setting_put(struct store *store, const char *key,
@@ -86,8 +92,17 @@ enum err store_list_settings(struct store *store,
 
 /* store_user_add - a user with empty mailboxes; fills user->id. ERR_EXISTS. */
 enum err store_user_add(struct store *store, struct user *user) MUST_CHECK;
+/* store_user_change - everything but the name of the user with user->id.
+ * ERR_NOT_FOUND. */
+enum err store_user_change(struct store *store,
+                           const struct user *user) MUST_CHECK;
+/* store_alias_add, store_forward_add - mail for the alias goes to that user,
+ * resp. on to that address, besides what it goes to already: see directory.h.
+ * ERR_EXISTS (this very pair), ERR_NOT_FOUND (user), ERR_INVALID. */
 enum err store_alias_add(struct store *store, const char *alias,
                          int64_t user_id) MUST_CHECK;
+enum err store_forward_add(struct store *store, const char *alias,
+                           const char *address) MUST_CHECK;
 
 /* store_load_directory - fills userdb's directory with all users, aliases and
  * domains. Call directory_init() first. */
@@ -203,10 +218,9 @@ struct store_maildrop {
     bool deep;
 };
 
-/* store_maildrop_memory - gives maildrops memory of their own (without: they
- * take SQLite's heap, as on a workstation), and a function that is called now
- * and then while a long one is read (NULL: none). */
-void store_maildrop_memory(void *memory, size_t bytes, void (*pause)(void));
+/* store_maildrop_memory - gives maildrops memory of their own; without they
+ * take SQLite's heap, as on a workstation. */
+void store_maildrop_memory(void *memory, size_t bytes);
 
 /* store_maildrop_load - reads the list, of STORE_MAILDROP_MAX messages at most:
  * what came later is seen when others are gone.

@@ -1,5 +1,6 @@
 /* Settings, users, aliases, figures. */
 #include "mailstore/store_internal.h"
+#include "userdb/directory.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -136,24 +137,41 @@ enum err store_user_add(struct store *store, struct user *user)
     return store_atomically(store, add_user, user);
 }
 
-enum err store_alias_add(struct store *store, const char *alias,
-                         int64_t user_id)
+static enum err add_alias(struct store *store, const char *alias,
+                          int64_t user_id, const char *address)
 {
-    sqlite3_stmt *statement;
+    sqlite3_stmt *statement = store_statement(store, SQL_ALIAS_ADD);
     enum err err;
 
-    if (!user_alias_valid(alias))
-        return ERR_INVALID;
-    statement = store_statement(store, SQL_ALIAS_ADD);
     if (statement) {
         sqlite3_bind_text(statement, 1, alias, -1, SQLITE_STATIC);
-        sqlite3_bind_int64(statement, 2, user_id);
+        if (address)
+            sqlite3_bind_null(statement, 2);
+        else
+            sqlite3_bind_int64(statement, 2, user_id);
+        sqlite3_bind_text(statement, 3, address, -1, SQLITE_STATIC);
     }
     err = store_run(store, statement);
     if (err == ERR_EXISTS &&
         sqlite3_extended_errcode(store->db) == SQLITE_CONSTRAINT_FOREIGNKEY)
         err = ERR_NOT_FOUND;
     return err;
+}
+
+enum err store_alias_add(struct store *store, const char *alias,
+                         int64_t user_id)
+{
+    if (!user_alias_valid(alias))
+        return ERR_INVALID;
+    return add_alias(store, alias, user_id, NULL);
+}
+
+enum err store_forward_add(struct store *store, const char *alias,
+                           const char *address)
+{
+    if (!user_alias_valid(alias) || !user_address_valid(address))
+        return ERR_INVALID;
+    return add_alias(store, alias, 0, address);
 }
 
 /* ---- The directory ------------------------------------------------------ */
@@ -183,10 +201,62 @@ static enum err load_user(sqlite3_stmt *statement)
 
 static enum err load_alias(sqlite3_stmt *statement)
 {
-    char alias[USER_ADDRESS_BYTES];
+    char alias[USER_ADDRESS_BYTES], address[USER_ADDRESS_BYTES];
 
     copy_text(statement, 0, alias, sizeof alias);
-    return directory_add_alias(alias, sqlite3_column_int64(statement, 1));
+    if (sqlite3_column_type(statement, 1) != SQLITE_NULL)
+        return directory_add_alias(alias, sqlite3_column_int64(statement, 1));
+    copy_text(statement, 2, address, sizeof address);
+    return directory_add_forward(alias, address);
+}
+
+/* A number with K, M or G behind it; false: it is none. */
+static bool read_size(const char *text, size_t len, uint64_t *bytes)
+{
+    static const char units[] = "KMG";
+    const char *unit = len ? strchr(units, text[len - 1]) : NULL;
+
+    *bytes = 0;
+    if (unit && *unit)
+        len--;
+    else
+        unit = NULL;
+    if (len == 0 || len > 9)
+        return false;
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return false;
+        *bytes = *bytes * 10 + (uint64_t)(text[i] - '0');
+    }
+    if (unit)
+        *bytes <<= 10 * (unit - units + 1);
+    return true;
+}
+
+/* The setting "domain:NAME": the words "closed" and "size=N". */
+static enum err load_domain(sqlite3_stmt *statement)
+{
+    char key[USER_DOMAIN_BYTES + 8], words[256];
+    uint64_t bytes = 0;
+    bool closed = false;
+    char *at = words;
+
+    copy_text(statement, 0, key, sizeof key);
+    copy_text(statement, 1, words, sizeof words);
+    for (;;) {
+        size_t len;
+
+        at += strspn(at, " ");
+        len = strcspn(at, " ");
+        if (len == 0)
+            break;
+        if (len == 6 && memcmp(at, "closed", 6) == 0)
+            closed = true;
+        else if (len > 5 && memcmp(at, "size=", 5) == 0)
+            (void)read_size(at + 5, len - 5, &bytes);
+        at += len;
+    }
+    return directory_limit_domain(key + strlen("domain:"), bytes, closed);
 }
 
 /* A row that a workstation's sqlite3 made and that cannot be used is left out:
@@ -233,6 +303,16 @@ static enum err load_domains(struct store *store)
     return OK;
 }
 
+static enum err load_tags(struct store *store)
+{
+    char tags[16] = "";
+    enum err err = store_setting_get(store, "tag_separator", tags, sizeof tags);
+
+    if (!err)
+        directory_set_tags(strcmp(tags, "none") == 0 ? "" : tags);
+    return err == ERR_NOT_FOUND || err == ERR_TOO_BIG ? OK : err;
+}
+
 enum err store_load_directory(struct store *store)
 {
     enum err err = load_rows(store,
@@ -242,9 +322,17 @@ enum err store_load_directory(struct store *store)
 
     if (!err)
         err = load_rows(store,
-                        "SELECT Alias,UserID FROM alias WHERE UserID NOT NULL",
+                        "SELECT Alias,UserID,Address FROM alias"
+                        " ORDER BY AliasID",
                         load_alias);
-    return err ? err : load_domains(store);
+    if (!err)
+        err = load_domains(store);
+    if (!err)
+        err = load_rows(store,
+                        "SELECT Key,Value FROM setting"
+                        " WHERE Key BETWEEN 'domain:' AND 'domain;'",
+                        load_domain);
+    return err ? err : load_tags(store);
 }
 
 /* ---- Listings and figures ----------------------------------------------- */

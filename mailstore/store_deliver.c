@@ -326,7 +326,8 @@ static enum err put_entry(struct store *store, int64_t user_id, int64_t mail_id,
     sqlite3_bind_int64(put, 2, uid);
     sqlite3_bind_int64(put, 3, mail_id);
     sqlite3_bind_int64(put, 4, (sqlite3_int64)bytes);
-    return store_run(store, put);
+    err = store_run(store, put);
+    return err ? err : store_usage_change(store, user_id, (int64_t)bytes);
 }
 
 static enum err put_outgoing(struct store *store,
@@ -466,8 +467,9 @@ enum err store_release_message(struct store *store, int64_t id)
     return err ? err : run_with_id(store, SQL_MESSAGE_DROP, id);
 }
 
+/* Takes it out of the mailbox; *bytes grows by what it had. */
 static enum err delete_one(struct store *store, int64_t mailbox_id,
-                           uint32_t uid)
+                           uint32_t uid, int64_t *bytes)
 {
     sqlite3_stmt *statement;
     int64_t id = 0;
@@ -478,8 +480,10 @@ static enum err delete_one(struct store *store, int64_t mailbox_id,
     if (err)
         return err;
     code = sqlite3_step(statement);
-    if (code == SQLITE_ROW)
+    if (code == SQLITE_ROW) {
         id = sqlite3_column_int64(statement, 0);
+        *bytes += sqlite3_column_int64(statement, 1);
+    }
     sqlite3_reset(statement);
     err = store_error(store, code);
     if (err || code == SQLITE_DONE)
@@ -490,14 +494,34 @@ static enum err delete_one(struct store *store, int64_t mailbox_id,
     return err ? err : store_release_message(store, id);
 }
 
+static enum err find_owner(struct store *store, int64_t mailbox_id,
+                           int64_t *user_id)
+{
+    sqlite3_stmt *statement = store_statement(store, SQL_MAILBOX_USER);
+    int code;
+
+    if (!statement)
+        return store_error(store, sqlite3_errcode(store->db));
+    sqlite3_bind_int64(statement, 1, mailbox_id);
+    code = sqlite3_step(statement);
+    if (code == SQLITE_ROW)
+        *user_id = sqlite3_column_int64(statement, 0);
+    sqlite3_reset(statement);
+    return store_error(store, code);
+}
+
 static enum err delete_all(struct store *store, void *context)
 {
     const struct deletion *deletion = context;
+    int64_t bytes = 0, user_id = 0;
     enum err err = OK;
 
     for (size_t i = 0; !err && i < deletion->count; i++)
-        err = delete_one(store, deletion->mailbox_id, deletion->uids[i]);
-    return err;
+        err =
+            delete_one(store, deletion->mailbox_id, deletion->uids[i], &bytes);
+    if (!err && bytes)
+        err = find_owner(store, deletion->mailbox_id, &user_id);
+    return err || !user_id ? err : store_usage_change(store, user_id, -bytes);
 }
 
 enum err store_delete(struct store *store, int64_t mailbox_id,

@@ -56,6 +56,10 @@ enum statement {
     SQL_ROUTE_PUT,
     SQL_ROUTE_DROP,
     SQL_ROUTE_LIST,
+    SQL_USAGE,
+    SQL_LOGIN_PUT,
+    SQL_MAILBOX_USER,
+    SQL_USER_CHANGE,
     STATEMENTS
 };
 
@@ -85,6 +89,11 @@ struct store {
     uint8_t *part; /* the part of a body that was read last */
     size_t part_bytes;
     int64_t part_id; /* its BodyID, 0: none */
+    void (*pause)(void);
+    /* Writer: what the open transaction has changed, see store_usage.c. */
+    void (*usage_changed)(int64_t user_id, int64_t bytes);
+    struct store_change *changes;
+    uint32_t change_count, change_room;
     char message[128];
 };
 
@@ -127,6 +136,12 @@ struct store_notice;
 enum err store_put_notice(struct store *store,
                           const struct store_notice *notice, int64_t now_ms,
                           int64_t *message_id) MUST_CHECK;
+
+/* store_usage_change - tells that a user takes up so many bytes more.
+ * store_usage_end - the transaction is over. */
+enum err store_usage_change(struct store *store, int64_t user_id,
+                            int64_t bytes) MUST_CHECK;
+void store_usage_end(struct store *store, bool undone);
 
 /* store_remove_parts - what is left of messages that never became complete. */
 enum err store_remove_parts(struct store *store) MUST_CHECK;

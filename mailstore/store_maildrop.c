@@ -7,9 +7,6 @@
 #include "mailstore/store_internal.h"
 #include <string.h>
 
-/* Entries between two pauses: about as much work as a slice of a password. */
-#define PAUSE_ENTRIES STORE_BLOCK_ENTRIES
-
 struct free_block {
     struct free_block *next;
 };
@@ -17,16 +14,14 @@ struct free_block {
 static struct {
     bool pooled;
     struct free_block *free;
-    void (*pause)(void);
 } state;
 
-void store_maildrop_memory(void *memory, size_t bytes, void (*pause)(void))
+void store_maildrop_memory(void *memory, size_t bytes)
 {
     uint8_t *at = memory;
 
     state.pooled = true;
     state.free = NULL;
-    state.pause = pause;
     for (; bytes >= STORE_BLOCK_BYTES; bytes -= STORE_BLOCK_BYTES) {
         struct free_block *block = (struct free_block *)(void *)at;
 
@@ -141,8 +136,6 @@ static enum err list_entries(struct store *store,
         entry->message_id = sqlite3_column_int64(statement, 1);
         entry->bytes = (uint32_t)sqlite3_column_int64(statement, 2);
         maildrop->bytes += entry->bytes;
-        if (state.pause && maildrop->count % PAUSE_ENTRIES == 0)
-            state.pause();
     }
     if (!err)
         err = store_error(store, code);

@@ -82,11 +82,14 @@ struct store_settled {
     const char *reply; /* of the last attempt, for people */
 };
 
+#define STORE_NOTICE_USERS 8
+
 /* What the sender is told (RFC 3464): a message put together from `head`, the
  * original message or its header, and `tail`. */
 struct store_notice {
-    int64_t user;       /* whose Inbox it is for; 0: */
-    const char *remote; /* the address elsewhere, with a null sender */
+    int64_t users[STORE_NOTICE_USERS]; /* whose Inboxes it is for; none: */
+    unsigned user_count;
+    char remote[USER_ADDRESS_BYTES]; /* the address elsewhere */
     bool smtputf8;
     const char *head, *tail;
     size_t head_bytes, tail_bytes;

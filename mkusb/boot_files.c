@@ -21,6 +21,7 @@
 #define MULTIBOOT_MAGIC    0x1BADB002u
 #define MULTIBOOT_SEARCH   8192 /* Multiboot 0.6.96, 3.1 */
 #define SYSLINUX_FOLDER    "/boot/syslinux"
+#define UEFI_NAME          "BOOTX64.EFI" /* UEFI 2.10, 3.5.1.1 */
 #define BACKUP_BOOT_SECTOR 6
 #define AO_BYTES_MAX       (64u * 1024 * 1024)
 #define OTHER_BYTES        (1024u * 1024) /* syslinux 400 KiB, texts */
@@ -44,21 +45,29 @@ static const char *const module_names[] = {"menu.c32", "libutil.c32",
 /* Screen and serial line show the same menu and take the same keys; SERIAL has
  * to be the first line. An appliance comes back by itself after a power cut:
  * Run is taken after 5 s (TIMEOUT counts tenths). */
-static const char menu_config[] = "SERIAL 0 115200\n"
-                                  "CONSOLE 1\n"
-                                  "DEFAULT menu.c32\n"
-                                  "PROMPT 0\n"
-                                  "TIMEOUT 50\n"
-                                  "MENU TITLE Barepost\n"
-                                  "LABEL run\n"
-                                  "  MENU LABEL ^Run\n"
-                                  "  MENU DEFAULT\n"
-                                  "  KERNEL mboot.c32\n"
-                                  "  APPEND /ao/ao mode=run\n"
-                                  "LABEL load\n"
-                                  "  MENU LABEL ^Load\n"
-                                  "  KERNEL mboot.c32\n"
-                                  "  APPEND /ao/ao mode=load\n";
+static const char menu_config[] =
+    "SERIAL 0 115200\n"
+    "CONSOLE 1\n"
+    "DEFAULT menu.c32\n"
+    "PROMPT 0\n"
+    "TIMEOUT 50\n"
+    "ALLOWOPTIONS 0\n"
+    "MENU TITLE Barepost\n"
+    "LABEL run\n"
+    "  MENU LABEL ^Run\n"
+    "  MENU DEFAULT\n"
+    "  KERNEL mboot.c32\n"
+    "  APPEND /ao/ao mode=run\n"
+    "  TEXT HELP\n"
+    "  This PC serves mail from this stick; its own disks are not touched.\n"
+    "  ENDTEXT\n"
+    "LABEL load\n"
+    "  MENU LABEL ^Load\n"
+    "  KERNEL mboot.c32\n"
+    "  APPEND /ao/ao mode=load\n"
+    "  TEXT HELP\n"
+    "  Stops in a menu: network, names, users, store, log; then Run.\n"
+    "  ENDTEXT\n";
 
 static const char readme[] =
     "This stick is a mail server (Barepost).\r\n"
@@ -156,6 +165,33 @@ static enum err check_ao(struct boot_files *files)
     return OK;
 }
 
+/* The AO as a UEFI application, built together with it. */
+static enum err check_uefi(struct boot_files *files)
+{
+    const char *slash = strrchr(files->ao, '/');
+    int folder = slash == NULL ? 0 : (int)(slash - files->ao) + 1;
+    char magic[2] = "";
+    struct stat info;
+    int fd;
+
+    if (snprintf(files->uefi, sizeof(files->uefi), "%.*s" UEFI_NAME, folder,
+                 files->ao) >= (int)sizeof(files->uefi))
+        return say_refused("the path of the AO is too long");
+    fd = open(files->uefi, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return say_refused(UEFI_NAME " is needed beside the AO: %s cannot be "
+                                     "read: %s. Build it with make",
+                           files->uefi, strerror(errno));
+    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode) ||
+        info.st_size > AO_BYTES_MAX || pread(fd, magic, 2, 0) != 2)
+        info.st_size = 0;
+    close(fd);
+    if (info.st_size == 0 || memcmp(magic, "MZ", 2) != 0)
+        return say_refused("%s is not a UEFI application", files->uefi);
+    files->uefi_bytes = (uint64_t)info.st_size;
+    return OK;
+}
+
 enum err boot_files_find(struct boot_files *files, const char *ao)
 {
     static const char *const programs[] = {
@@ -170,12 +206,14 @@ enum err boot_files_find(struct boot_files *files, const char *ao)
         err = find_modules(files);
     if (err == OK)
         err = read_boot_code(files);
-    return err == OK ? check_ao(files) : err;
+    if (err == OK)
+        err = check_ao(files);
+    return err == OK ? check_uefi(files) : err;
 }
 
 uint64_t boot_files_bytes(const struct boot_files *files)
 {
-    return files->ao_bytes + OTHER_BYTES;
+    return files->ao_bytes + files->uefi_bytes + OTHER_BYTES;
 }
 
 /* ---- Writing
@@ -286,7 +324,8 @@ enum err boot_files_write(const struct boot_files *files, const char *image,
                           uint64_t partition_sector)
 {
     static const char loader_folder[] = "::" SYSLINUX_FOLDER;
-    static const char *const folders[] = {"::/boot", loader_folder, "::/ao"};
+    static const char *const folders[] = {"::/boot", loader_folder, "::/ao",
+                                          "::/EFI", "::/EFI/BOOT"};
     char drive[64];
     enum err err = OK;
 
@@ -303,6 +342,8 @@ enum err boot_files_write(const struct boot_files *files, const char *image,
                          "::" SYSLINUX_FOLDER "/syslinux.cfg");
     if (err == OK)
         err = copy_file(drive, files->ao, "::/ao/ao");
+    if (err == OK)
+        err = copy_file(drive, files->uefi, "::/EFI/BOOT/" UEFI_NAME);
     if (err == OK)
         err = write_text(drive, readme, "::/README.TXT");
     return err == OK ? copy_boot_sector(image, partition_sector) : err;

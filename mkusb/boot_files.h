@@ -1,5 +1,6 @@
 /* What makes the stick bootable: FAT32 file system, syslinux with its menu,
- * the AO, and a README for whoever plugs the stick into a PC. */
+ * the AO for BIOS and for UEFI, and a README for whoever plugs the stick into a
+ * PC. */
 #ifndef MKUSB_BOOT_FILES_H
 #define MKUSB_BOOT_FILES_H
 
@@ -10,14 +11,15 @@
 #define BOOT_FILES_LABEL "BAREPOST"
 
 struct boot_files {
-    const char *ao; /* path of the AO on the workstation */
-    uint64_t ao_bytes;
+    const char *ao;  /* path of the AO on the workstation */
+    char uefi[4096]; /* of BOOTX64.EFI, which stands beside it */
+    uint64_t ao_bytes, uefi_bytes;
     const char *modules; /* folder of syslinux's menu.c32 and others */
     uint8_t boot_code[LAYOUT_BOOT_CODE_BYTES];
 };
 
 /* boot_files_find - all that is needed is there: programs, syslinux's files,
- * an AO that can be booted (Multiboot 1 header).
+ * an AO that can be booted (Multiboot 1 header), and BOOTX64.EFI beside it.
  * Returns OK, or ERR_REFUSED after having said what is missing. */
 enum err boot_files_find(struct boot_files *files, const char *ao) MUST_CHECK;
 

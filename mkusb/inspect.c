@@ -2,6 +2,7 @@
  * chose (addresses, subjects) is shown without its control characters, so that
  * a mail cannot drive the terminal. */
 #include "mailstore/store_queue.h"
+#include "mailstore/store_usage.h"
 #include "mkusb/read_stick.h"
 #include "mkusb/say.h"
 #include <inttypes.h>
@@ -48,31 +49,46 @@ static enum err print_mailbox(void *context,
     return OK;
 }
 
-#define DATE_BYTES 32
-
-static const char *format_date(int64_t unix_ms, char *date)
+static void print_date(int64_t unix_ms)
 {
     time_t seconds = (time_t)(unix_ms / 1000);
+    char date[32] = "?";
     struct tm tm;
 
-    if (gmtime_r(&seconds, &tm) == NULL ||
-        strftime(date, DATE_BYTES, "%Y-%m-%d %H:%M:%S", &tm) == 0)
-        snprintf(date, DATE_BYTES, "?");
-    return date;
+    if (gmtime_r(&seconds, &tm) != NULL)
+        strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S", &tm);
+    printf("%-20s", date);
+}
+
+static enum err print_login(void *context, const char *user,
+                            const struct store_login *login)
+{
+    struct inspection *inspection = context;
+
+    if (inspection->user != NULL && strcasecmp(inspection->user, user) != 0)
+        return OK;
+    if (inspection->lines++ == 0)
+        printf("\n%-24s %-20s %-8s %s\n", "USER", "LAST LOGIN (UTC)", "BY",
+               "FROM");
+    printf("%-24s ", user);
+    print_date(login->time_ms);
+    printf(" %-8s ", login->service);
+    inspect_print_plain(login->address);
+    putchar('\n');
+    return OK;
 }
 
 static enum err print_message(void *context,
                               const struct store_message_info *info)
 {
     struct inspection *inspection = context;
-    char date[DATE_BYTES];
 
     if (inspection->lines++ == 0)
         printf("\n%-16s %10s  %-20s %12s  %s\n", "MAILBOX", "UID", "DATE (UTC)",
                "BYTES", "SENDER  SUBJECT");
-    format_date(info->received_ms, date);
-    printf("%-16s %10" PRIu32 "  %-20s %12" PRIu64 "  <", info->mailbox,
-           info->uid, date, info->bytes);
+    printf("%-16s %10" PRIu32 "  ", info->mailbox, info->uid);
+    print_date(info->received_ms);
+    printf(" %12" PRIu64 "  <", info->bytes);
     inspect_print_plain(info->sender);
     fputs(">  ", stdout);
     inspect_print_plain(info->subject);
@@ -86,15 +102,15 @@ static enum err print_waiting(void *context,
 {
     static const char *const states[] = {"waits", "held", "given up"};
     struct inspection *inspection = context;
-    char date[DATE_BYTES];
 
     if (inspection->lines++ == 0)
         printf("\n%-8s %12s  %-8s %5s  %-20s  %s\n", "QUEUE", "MESSAGE",
                "STATE", "TRIED", "NEXT (UTC)", "SENDER  RECIPIENT  REPLY");
-    printf("%-8" PRId64 " %12" PRId64 "  %-8s %5" PRIu32 "  %-20s  <",
-           info->queue_id, info->message_id,
-           info->state < 3 ? states[info->state] : "?", info->attempts,
-           info->next_ms ? format_date(info->next_ms, date) : "at once");
+    printf("%-8" PRId64 " %12" PRId64 "  %-8s %5" PRIu32 "  ", info->queue_id,
+           info->message_id, info->state < 3 ? states[info->state] : "?",
+           info->attempts);
+    print_date(info->next_ms ? info->next_ms : info->received_ms);
+    fputs("  <", stdout);
     inspect_print_plain(info->sender);
     fputs(">  <", stdout);
     inspect_print_plain(info->recipient);
@@ -138,6 +154,10 @@ static enum err print_store(struct store *store, struct inspection *inspection)
     inspection->lines = 0;
     if (err == OK && inspection->user == NULL)
         err = store_list_queue(store, 0, print_waiting, inspection);
+    inspection->lines = 0;
+    if (err == OK)
+        err = store_list_logins(store, print_login, inspection);
+    inspection->lines = 0;
     if (err == OK && inspection->user != NULL)
         err = store_list_messages(store, inspection->user_id, print_message,
                                   inspection);

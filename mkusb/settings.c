@@ -178,11 +178,18 @@ static enum err check_syslog(const char *key, const char *value)
     return check_plain_address(key, word);
 }
 
-static enum err check_yes_no(const char *key, const char *value)
+/* Names or addresses of time servers, or "off". */
+static enum err check_time_servers(const char *key, const char *value)
 {
-    if (strcmp(value, "yes") == 0 || strcmp(value, "no") == 0)
+    (void)key;
+    return check_words("time server", value, check_name);
+}
+
+static enum err check_switch(const char *key, const char *value)
+{
+    if (strcmp(value, "on") == 0 || strcmp(value, "off") == 0)
         return OK;
-    return say_refused("%s \"%s\": yes or no", key, value);
+    return say_refused("%s \"%s\": on or off", key, value);
 }
 
 /* The settings that are a user's to choose. */
@@ -196,6 +203,8 @@ static const struct {
     {"address", check_address_of},
     {"gateway", check_plain_address},
     {"dns", check_plain_addresses},
+    {"ntp", check_time_servers},
+    {"mdns", check_switch},
     /* The log. */
     {"syslog", check_syslog},
     {"log_lines", check_number},
@@ -203,13 +212,12 @@ static const struct {
     {"queue_days", check_number},
     {"queue_delay_notice", check_number},
     {"queue_host_sessions", check_number},
-    {"bounce_postmaster", check_yes_no},
+    {"bounce_postmaster", check_switch},
     /* Limits: firmware/limits/limits.c. */
     {"limit_sessions", check_number},
     {"limit_sessions_net", check_number},
     {"limit_connections", check_number},
     {"limit_invalid_recipients", check_number},
-    {"limit_errors", check_number},
     {"limit_user_messages", check_number},
     {"limit_user_recipients", check_number},
     {"limit_private", check_number},

@@ -1,10 +1,12 @@
 /* users.csv -> list of users -> hashes -> store.
  *
  * The directory of userdb is filled on the way, only to find names that occur
- * twice with the very rules that the AO resolves addresses by. */
+ * twice with the very rules that the AO resolves addresses by. Users of a later
+ * line may be meant: so aliases come when all users are there. */
 #include "mkusb/users.h"
 #include "mkusb/host_services.h"
 #include "mkusb/say.h"
+#include "userdb/directory.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -51,45 +53,83 @@ static enum err read_file(const char *path, char **text, size_t *len)
     return OK;
 }
 
-static enum err give_reason(struct loading *loading, enum err err,
-                            const char *kind, const char *name)
-{
-    const struct user *other = directory_find_user(name, strlen(name));
+/* ---- Aliases ----------------------------------------------------------- */
 
-    if (err == ERR_EXISTS && other != NULL)
-        snprintf(loading->reason, sizeof(loading->reason),
-                 "the %s \"%s\" is there already, as a user", kind, name);
-    else if (err == ERR_EXISTS)
-        snprintf(loading->reason, sizeof(loading->reason),
-                 "the %s \"%s\" is there already, as an alias", kind, name);
-    else
-        snprintf(loading->reason, sizeof(loading->reason), "the %s \"%s\": %s",
-                 kind, name, err_text(err));
+/* One of the words in a list that is separated by single spaces; *at moves
+ * behind it. False: there is none left. */
+static bool next_word(const char **at, char word[USER_ADDRESS_BYTES])
+{
+    size_t len = strcspn(*at, " ");
+
+    if (len == 0 || len >= USER_ADDRESS_BYTES)
+        return false;
+    memcpy(word, *at, len);
+    word[len] = '\0';
+    *at += len + ((*at)[len] == ' ');
+    return true;
+}
+
+/* Calls back for each row of the table alias that a user brings: address is
+ * NULL where the alias means the user himself. */
+static enum err each_alias(const struct csv_user *entry,
+                           enum err (*each)(void *context, const char *alias,
+                                            const char *address),
+                           void *context)
+{
+    char word[USER_ADDRESS_BYTES];
+    const char *at = entry->aliases;
+    enum err err = OK;
+
+    while (err == OK && next_word(&at, word))
+        err = each(context, word, NULL);
+    at = entry->forward;
+    while (err == OK && next_word(&at, word))
+        err = each(context, entry->user.name, word);
+    if (err == OK && entry->forward[0] != '\0' && !entry->forward_only)
+        err = each(context, entry->user.name, NULL);
     return err;
 }
 
-static enum err add_aliases(struct loading *loading,
-                            const struct csv_user *entry, int64_t id)
+struct checking {
+    const char *path;
+    const struct csv_user *entry;
+    int64_t id;
+};
+
+static enum err check_alias(void *context, const char *alias,
+                            const char *address)
 {
-    char alias[USER_ADDRESS_BYTES];
-    const char *at = entry->aliases;
+    const struct checking *checking = context;
+    const struct user *other = directory_find_user(alias, strlen(alias));
+    enum err err;
 
-    while (*at != '\0') {
-        size_t len = strcspn(at, " ");
-        enum err err;
-
-        if (len >= sizeof(alias))
-            return give_reason(loading, ERR_TOO_BIG, "alias of",
-                               entry->user.name);
-        memcpy(alias, at, len);
-        alias[len] = '\0';
-        err = directory_add_alias(alias, id);
-        if (err != OK)
-            return give_reason(loading, err, "alias", alias);
-        at += len + (at[len] == ' ');
-    }
-    return OK;
+    if (other != NULL && other->id != checking->id)
+        return say_refused("%s: line %u: the alias \"%s\" is there already, "
+                           "as a user",
+                           checking->path, checking->entry->line, alias);
+    err = address != NULL ? directory_add_forward(alias, address)
+                          : directory_add_alias(alias, checking->id);
+    if (err == OK)
+        return OK;
+    return say_refused("%s: line %u: the alias \"%s\": %s", checking->path,
+                       checking->entry->line, alias,
+                       err == ERR_EXISTS ? "it stands there twice"
+                                         : err_text(err));
 }
+
+static enum err check_aliases(const char *path, const struct user_list *list)
+{
+    enum err err = OK;
+
+    for (size_t i = 0; err == OK && i < list->count; i++) {
+        struct checking checking = {path, &list->entry[i], (int64_t)i + 1};
+
+        err = each_alias(checking.entry, check_alias, &checking);
+    }
+    return err;
+}
+
+/* ---- Users ------------------------------------------------------------- */
 
 static enum err add_user(void *context, const struct csv_user *entry)
 {
@@ -110,10 +150,15 @@ static enum err add_user(void *context, const struct csv_user *entry)
     }
     user.id = (int64_t)list->count + 1;
     err = directory_add_user(&user);
-    if (err != OK)
-        return give_reason(loading, err, "username", user.name);
+    if (err != OK) {
+        snprintf(loading->reason, sizeof(loading->reason),
+                 "the username \"%s\"%s%s", user.name,
+                 err == ERR_EXISTS ? " is there already, as a user" : ": ",
+                 err == ERR_EXISTS ? "" : err_text(err));
+        return err;
+    }
     list->entry[list->count++] = *entry;
-    return add_aliases(loading, entry, user.id);
+    return OK;
 }
 
 /* "line 7: ..." of the parser, with our own reason where we have one. */
@@ -153,6 +198,8 @@ enum err users_load(const char *path, struct user_list *list)
         err = say_line_error(path, message, &loading);
     else if (list->count == 0)
         err = say_refused("%s: there is no user in it", path);
+    else
+        err = check_aliases(path, list);
     directory_init(NULL, 0);
     free(directory);
     if (text != NULL)
@@ -195,22 +242,19 @@ enum err users_hash(struct user_list *list)
     return OK;
 }
 
-static enum err store_aliases(struct store *store, const struct csv_user *entry,
-                              int64_t id)
+struct storing {
+    struct store *store;
+    int64_t id;
+};
+
+static enum err store_alias(void *context, const char *alias,
+                            const char *address)
 {
-    char alias[USER_ADDRESS_BYTES];
-    const char *at = entry->aliases;
-    enum err err = OK;
+    const struct storing *storing = context;
 
-    while (err == OK && *at != '\0') {
-        size_t len = strcspn(at, " ");
-
-        memcpy(alias, at, len);
-        alias[len] = '\0';
-        err = store_alias_add(store, alias, id);
-        at += len + (at[len] == ' ');
-    }
-    return err;
+    return address != NULL
+               ? store_forward_add(storing->store, alias, address)
+               : store_alias_add(storing->store, alias, storing->id);
 }
 
 enum err users_store(struct store *store, const struct user_list *list)
@@ -223,8 +267,11 @@ enum err users_store(struct store *store, const struct user_list *list)
 
         name = list->entry[i].user.name;
         err = store_user_add(store, &user);
-        if (err == OK)
-            err = store_aliases(store, &list->entry[i], user.id);
+        if (err == OK) {
+            struct storing storing = {store, user.id};
+
+            err = each_alias(&list->entry[i], store_alias, &storing);
+        }
     }
     if (err == OK)
         err = store_commit(store);

@@ -21,11 +21,12 @@ enum column {
     COLUMN_QUOTA,
     COLUMN_ADMIN,
     COLUMN_ALIASES,
+    COLUMN_FORWARD,
     COLUMNS
 };
 
 static const char *const column_names[COLUMNS] = {
-    "username", "password", "name", "quota_mb", "admin", "aliases",
+    "username", "password", "name", "quota_mb", "admin", "aliases", "forward",
 };
 
 static struct {
@@ -176,32 +177,6 @@ static const char *field(enum column column)
     return place < 0 ? "" : state.fields[place];
 }
 
-/* Well-formed UTF-8 (RFC 3629) without control characters. */
-static bool text_valid(const char *text)
-{
-    const uint8_t *at = (const uint8_t *)text;
-
-    while (*at) {
-        unsigned more = *at < 0x80   ? 0
-                        : *at < 0xc2 ? 9
-                        : *at < 0xe0 ? 1
-                        : *at < 0xf0 ? 2
-                        : *at < 0xf5 ? 3
-                                     : 9;
-
-        if (more == 9 || *at < 0x20 || *at == 0x7f)
-            return false;
-        if ((*at == 0xe0 && at[1] < 0xa0) || (*at == 0xed && at[1] > 0x9f) ||
-            (*at == 0xf0 && at[1] < 0x90) || (*at == 0xf4 && at[1] > 0x8f))
-            return false;
-        for (at++; more; more--, at++) {
-            if ((*at & 0xc0) != 0x80)
-                return false;
-        }
-    }
-    return true;
-}
-
 static enum err read_names(struct csv_user *entry)
 {
     const char *username = field(COLUMN_USERNAME);
@@ -214,7 +189,7 @@ static enum err read_names(struct csv_user *entry)
     if (strlen(name) >= sizeof entry->user.full_name)
         return fail("the name is longer than %zu bytes",
                     sizeof entry->user.full_name - 1);
-    if (!text_valid(name))
+    if (!user_text_valid(name, strlen(name)))
         return fail("the name is not plain UTF-8 text");
     memcpy(entry->user.name, username, strlen(username) + 1);
     memcpy(entry->user.full_name, name, strlen(name) + 1);
@@ -237,7 +212,7 @@ static enum err read_password(struct csv_user *entry)
     if (strlen(password) >= sizeof entry->password)
         return fail("the password is longer than %zu bytes",
                     sizeof entry->password - 1);
-    if (!text_valid(password))
+    if (!user_text_valid(password, strlen(password)))
         return fail("the password is not plain UTF-8 text");
     memcpy(entry->password, password, strlen(password) + 1);
     return OK;
@@ -274,41 +249,72 @@ static enum err read_admin(struct csv_user *entry)
     return fail("admin \"%.40s\" is neither yes nor no", text);
 }
 
-static enum err read_aliases(struct csv_user *entry)
+/* Words of a field, each of them valid, into `list` with single spaces. */
+static enum err read_words(const char *at, char *list, size_t list_bytes,
+                           bool (*valid)(const char *word), const char *what)
 {
-    const char *at = field(COLUMN_ALIASES);
     size_t used = 0;
 
     for (;;) {
-        char alias[USER_ADDRESS_BYTES];
+        char word[USER_ADDRESS_BYTES];
         size_t len;
 
         at += strspn(at, " ");
         len = strcspn(at, " ");
         if (len == 0)
             return OK;
-        if (len < sizeof alias) {
-            memcpy(alias, at, len);
-            alias[len] = '\0';
+        if (len < sizeof word) {
+            memcpy(word, at, len);
+            word[len] = '\0';
         }
-        if (len >= sizeof alias || !user_alias_valid(alias))
-            return fail("\"%.*s\" cannot be an alias",
-                        (int)(len < 80 ? len : 80), at);
-        if (used + len + 2 > sizeof entry->aliases)
-            return fail("the aliases are longer than %zu bytes",
-                        sizeof entry->aliases - 1);
+        if (len >= sizeof word || !valid(word))
+            return fail("\"%.*s\" cannot be an %s", (int)(len < 80 ? len : 80),
+                        at, what);
+        if (used + len + 2 > list_bytes)
+            return fail("the %s list is longer than %zu bytes", what,
+                        list_bytes - 1);
         if (used)
-            entry->aliases[used++] = ' ';
-        memcpy(entry->aliases + used, alias, len + 1);
+            list[used++] = ' ';
+        memcpy(list + used, word, len + 1);
         used += len;
         at += len;
     }
 }
 
+static enum err read_aliases(struct csv_user *entry)
+{
+    return read_words(field(COLUMN_ALIASES), entry->aliases,
+                      sizeof entry->aliases, user_alias_valid, "alias");
+}
+
+static bool outside_address_valid(const char *address)
+{
+    return strchr(address, '@') && user_address_valid(address);
+}
+
+/* Addresses; with the word "only" before them no copy stays here. */
+static enum err read_forward(struct csv_user *entry)
+{
+    const char *at = field(COLUMN_FORWARD);
+    enum err err;
+
+    at += strspn(at, " ");
+    entry->forward_only =
+        strncmp(at, "only", 4) == 0 && (at[4] == ' ' || at[4] == '\0');
+    if (entry->forward_only)
+        at += 4;
+    err = read_words(at, entry->forward, sizeof entry->forward,
+                     outside_address_valid, "address");
+    if (!err && entry->forward_only && entry->forward[0] == '\0')
+        return fail("forward is \"only\" without an address behind it");
+    return err;
+}
+
 static enum err read_user(void)
 {
     static enum err (*const readers[])(struct csv_user *) = {
-        read_names, read_password, read_quota, read_admin, read_aliases,
+        read_names, read_password, read_quota,
+        read_admin, read_aliases,  read_forward,
     };
     unsigned wanted = 0;
 
@@ -319,6 +325,7 @@ static enum err read_user(void)
                     wanted);
     memset(&state.entry, 0, sizeof state.entry);
     state.entry.user.enabled = true;
+    state.entry.line = state.line;
     for (size_t i = 0; i < sizeof readers / sizeof readers[0]; i++) {
         enum err err = readers[i](&state.entry);
 

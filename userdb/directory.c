@@ -5,36 +5,22 @@
  *
  * Users and texts are taken from the front of the memory, the index of users in
  * order of arrival grows down from its end; nothing is ever given back but by
- * directory_init(). User names and aliases share one set of texts, so that an
- * address never means two users; domains are kept in the same table with their
- * own kind. Comparison is caseless in ASCII. */
-#include "userdb/user.h"
+ * directory_init(). User names, aliases and domains are kept in one table, each
+ * with its kind. Comparison is caseless in ASCII; domains are kept in ASCII. */
+#include "userdb/directory_internal.h"
 #include <string.h>
 
-enum text_kind { TEXT_USER, TEXT_ALIAS, TEXT_DOMAIN };
-
-struct record {
-    struct user user;
-    struct record *next; /* in the bucket of its id */
-};
-
-struct text {
-    struct text *next;
-    struct record *record; /* NULL for domains */
-    uint32_t hash;
-    uint16_t len;
-    uint8_t kind;
-    char bytes[];
-};
+#define TAGS_BYTES 8
 
 struct directory {
-    struct text **texts;
-    struct record **ids;
+    struct directory_text **texts;
+    struct directory_record **ids;
     size_t bucket_mask;
     uint8_t *front;
-    struct record **index; /* index[-1] is the first user */
+    struct directory_record **index; /* index[-1] is the first user */
     size_t count;
     const char *first_domain;
+    char tags[TAGS_BYTES];
 };
 
 static struct {
@@ -50,7 +36,7 @@ static char lower(char c)
     return (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
 }
 
-static bool same_text(const char *a, const char *b, size_t len)
+bool directory_same(const char *a, const char *b, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
         if (lower(a[i]) != lower(b[i]))
@@ -102,6 +88,7 @@ static void lay_out(struct directory *directory, void *memory, size_t bytes)
     directory->bucket_mask = buckets - 1;
     directory->front = start + 2 * buckets * sizeof(void *);
     directory->index = (void *)end;
+    directory->tags[0] = '+';
 }
 
 void directory_init(void *memory, size_t bytes)
@@ -136,14 +123,9 @@ static void *take(struct directory *directory, size_t bytes)
     return taken;
 }
 
-static bool is_domain(const struct text *text)
-{
-    return text->kind == TEXT_DOMAIN;
-}
-
-/* Finds "a", or "a@b" when b is given, among addresses resp. domains. */
-static struct text *find(const struct directory *directory, const char *a,
-                         size_t a_len, const char *b, size_t b_len, bool domain)
+static struct directory_text *find(const struct directory *directory,
+                                   enum directory_kind kind, const char *a,
+                                   size_t a_len, const char *b, size_t b_len)
 {
     size_t len = b ? a_len + 1 + b_len : a_len;
     uint32_t hash = hash_text(HASH_START, a, a_len);
@@ -152,45 +134,65 @@ static struct text *find(const struct directory *directory, const char *a,
         return NULL;
     if (b)
         hash = hash_text(hash_text(hash, "@", 1), b, b_len);
-    for (struct text *text = directory->texts[hash & directory->bucket_mask];
+    for (struct directory_text *text =
+             directory->texts[hash & directory->bucket_mask];
          text; text = text->next) {
-        if (text->hash != hash || text->len != len || is_domain(text) != domain)
+        if (text->hash != hash || text->len != len || text->kind != kind)
             continue;
-        if (!same_text(text->bytes, a, a_len))
+        if (!directory_same(text->bytes, a, a_len))
             continue;
         if (!b || (text->bytes[a_len] == '@' &&
-                   same_text(text->bytes + a_len + 1, b, b_len)))
+                   directory_same(text->bytes + a_len + 1, b, b_len)))
             return text;
     }
     return NULL;
 }
 
-static enum err add_text(struct directory *directory, const char *bytes,
-                         enum text_kind kind, struct record *record)
+struct directory_text *directory_find(enum directory_kind kind, const char *a,
+                                      size_t a_len, const char *b, size_t b_len)
 {
-    size_t len = strlen(bytes);
-    struct text *text = take(directory, sizeof *text + len + 1);
-    struct text **bucket;
+    return find(&state.live, kind, a, a_len, b, b_len);
+}
+
+const char *directory_tags(void)
+{
+    return state.live.tags;
+}
+
+void directory_set_tags(const char *characters)
+{
+    size_t len = strnlen(characters, TAGS_BYTES - 1);
+
+    memset(target()->tags, 0, TAGS_BYTES);
+    memcpy(target()->tags, characters, len);
+}
+
+/* Returns NULL when the memory is used up. */
+static struct directory_text *add_text(struct directory *directory,
+                                       const char *bytes, size_t len,
+                                       enum directory_kind kind)
+{
+    struct directory_text *text = take(directory, sizeof *text + len + 1);
+    struct directory_text **bucket;
 
     if (!text)
-        return ERR_MEMORY;
+        return NULL;
+    memset(text, 0, sizeof *text);
     text->hash = hash_text(HASH_START, bytes, len);
     text->len = (uint16_t)len;
     text->kind = (uint8_t)kind;
-    text->record = record;
-    memcpy(text->bytes, bytes, len + 1);
+    memcpy(text->bytes, bytes, len);
+    text->bytes[len] = '\0';
     bucket = &directory->texts[text->hash & directory->bucket_mask];
     text->next = *bucket;
     *bucket = text;
-    if (kind == TEXT_DOMAIN && !directory->first_domain)
-        directory->first_domain = text->bytes;
-    return OK;
+    return text;
 }
 
-static struct record *record_by_id(const struct directory *directory,
-                                   int64_t id)
+static struct directory_record *record_by_id(const struct directory *directory,
+                                             int64_t id)
 {
-    struct record *record;
+    struct directory_record *record;
 
     if (!directory->ids)
         return NULL;
@@ -204,20 +206,25 @@ enum err directory_add_user(const struct user *user)
 {
     struct directory *directory = target();
     uint8_t *front = directory->front;
-    struct record *record, **bucket;
+    struct directory_record *record, **bucket;
+    struct directory_text *text = NULL;
+    size_t len = strnlen(user->name, sizeof user->name);
 
     if (!user_name_valid(user->name))
         return ERR_INVALID;
     if (record_by_id(directory, user->id) ||
-        find(directory, user->name, strlen(user->name), NULL, 0, false))
+        find(directory, DIRECTORY_USER, user->name, len, NULL, 0))
         return ERR_EXISTS;
     directory->count++; /* so that take() leaves room in the index */
     record = take(directory, sizeof *record);
-    if (!record || add_text(directory, user->name, TEXT_USER, record)) {
+    if (record)
+        text = add_text(directory, user->name, len, DIRECTORY_USER);
+    if (!text) {
         directory->count--;
         directory->front = front;
         return ERR_MEMORY;
     }
+    text->record = record;
     record->user = *user;
     directory->index[-(ptrdiff_t)directory->count] = record;
     bucket = &directory->ids[id_bucket(directory, user->id)];
@@ -228,44 +235,141 @@ enum err directory_add_user(const struct user *user)
 
 enum err directory_update_user(const struct user *user)
 {
-    struct record *record = record_by_id(target(), user->id);
+    struct directory_record *record = record_by_id(target(), user->id);
     size_t len = strnlen(user->name, sizeof user->name);
 
     /* The name is what the hash table holds: another one is another user. */
     if (!record || strlen(record->user.name) != len ||
-        !same_text(record->user.name, user->name, len))
+        !directory_same(record->user.name, user->name, len))
         return ERR_NOT_FOUND;
     record->user = *user;
     return OK;
 }
 
+/* The alias with its domain in ASCII: finds it or makes it new. */
+static enum err take_alias(const char *alias, struct directory_text **text)
+{
+    char ascii[USER_DOMAIN_BYTES];
+    char whole[USER_ADDRESS_BYTES];
+    const char *at = strrchr(alias, '@');
+    size_t len = strlen(alias);
+    enum err err;
+
+    if (at) {
+        size_t local = (size_t)(at - alias);
+
+        err = user_domain_to_ascii(at + 1, len - local - 1, ascii);
+        if (err)
+            return err;
+        len = local + 1 + strlen(ascii);
+        if (len >= sizeof whole)
+            return ERR_TOO_BIG;
+        memcpy(whole, alias, local + 1);
+        memcpy(whole + local + 1, ascii, len - local - 1);
+        alias = whole;
+    }
+    *text = find(target(), DIRECTORY_ALIAS, alias, len, NULL, 0);
+    if (!*text)
+        *text = add_text(target(), alias, len, DIRECTORY_ALIAS);
+    return *text ? OK : ERR_MEMORY;
+}
+
+/* record: or NULL, then address is what the alias means. */
+static enum err add_meaning(const char *alias, struct directory_record *record,
+                            const char *address)
+{
+    size_t len = strlen(address);
+    struct directory_meaning *meaning, **last;
+    struct directory_text *text;
+    enum err err = take_alias(alias, &text);
+
+    if (err)
+        return err;
+    for (last = &text->meanings; *last; last = &(*last)->next) {
+        if ((*last)->record == record && strlen((*last)->address) == len &&
+            directory_same((*last)->address, address, len))
+            return ERR_EXISTS;
+    }
+    meaning = take(target(), sizeof *meaning + len + 1);
+    if (!meaning)
+        return ERR_MEMORY;
+    meaning->next = NULL;
+    meaning->record = record;
+    memcpy(meaning->address, address, len + 1);
+    *last = meaning;
+    return OK;
+}
+
 enum err directory_add_alias(const char *alias, int64_t user_id)
 {
-    struct record *record = record_by_id(target(), user_id);
+    struct directory_record *record = record_by_id(target(), user_id);
 
     if (!user_alias_valid(alias))
         return ERR_INVALID;
     if (!record)
         return ERR_NOT_FOUND;
-    if (find(target(), alias, strlen(alias), NULL, 0, false))
-        return ERR_EXISTS;
-    return add_text(target(), alias, TEXT_ALIAS, record);
+    return add_meaning(alias, record, "");
+}
+
+enum err directory_add_forward(const char *alias, const char *address)
+{
+    if (!user_alias_valid(alias) || !user_address_valid(address))
+        return ERR_INVALID;
+    return add_meaning(alias, NULL, address);
+}
+
+static struct directory_text *find_domain(const struct directory *directory,
+                                          const char *domain, size_t len)
+{
+    char ascii[USER_DOMAIN_BYTES];
+
+    if (user_domain_to_ascii(domain, len, ascii))
+        return NULL;
+    return find(directory, DIRECTORY_DOMAIN, ascii, strlen(ascii), NULL, 0);
 }
 
 enum err directory_add_domain(const char *domain)
 {
-    size_t len = strnlen(domain, USER_DOMAIN_BYTES);
+    struct directory *directory = target();
+    uint8_t *front = directory->front;
+    struct directory_limits *limits;
+    struct directory_text *text = NULL;
+    char ascii[USER_DOMAIN_BYTES];
 
-    if (!user_domain_valid(domain, len))
+    if (user_domain_to_ascii(domain, strnlen(domain, USER_DOMAIN_BYTES), ascii))
         return ERR_INVALID;
-    if (find(target(), domain, len, NULL, 0, true))
+    if (find_domain(directory, ascii, strlen(ascii)))
         return ERR_EXISTS;
-    return add_text(target(), domain, TEXT_DOMAIN, NULL);
+    limits = take(directory, sizeof *limits);
+    if (limits)
+        text = add_text(directory, ascii, strlen(ascii), DIRECTORY_DOMAIN);
+    if (!text) {
+        directory->front = front;
+        return ERR_MEMORY;
+    }
+    memset(limits, 0, sizeof *limits);
+    text->limits = limits;
+    if (!directory->first_domain)
+        directory->first_domain = text->bytes;
+    return OK;
+}
+
+enum err directory_limit_domain(const char *domain, uint64_t max_bytes,
+                                bool closed)
+{
+    struct directory_text *text =
+        find_domain(target(), domain, strnlen(domain, USER_DOMAIN_BYTES));
+
+    if (!text)
+        return ERR_NOT_FOUND;
+    text->limits->max_bytes = max_bytes;
+    text->limits->closed = closed;
+    return OK;
 }
 
 bool directory_is_local_domain(const char *domain, size_t len)
 {
-    return find(&state.live, domain, len, NULL, 0, true) != NULL;
+    return find_domain(&state.live, domain, len) != NULL;
 }
 
 const char *directory_first_domain(void)
@@ -276,7 +380,7 @@ const char *directory_first_domain(void)
 const struct user *directory_find_user(const char *name, size_t len)
 {
     const char *at = memchr(name, '@', len);
-    struct text *text;
+    struct directory_text *text;
 
     if (at) {
         size_t local = (size_t)(at - name);
@@ -285,13 +389,13 @@ const struct user *directory_find_user(const char *name, size_t len)
             return NULL;
         len = local;
     }
-    text = find(&state.live, name, len, NULL, 0, false);
-    return text && text->kind == TEXT_USER ? &text->record->user : NULL;
+    text = find(&state.live, DIRECTORY_USER, name, len, NULL, 0);
+    return text ? &text->record->user : NULL;
 }
 
 const struct user *directory_user_by_id(int64_t id)
 {
-    struct record *record = record_by_id(&state.live, id);
+    struct directory_record *record = record_by_id(&state.live, id);
 
     return record ? &record->user : NULL;
 }
@@ -306,43 +410,4 @@ const struct user *directory_user_at(size_t index)
 size_t directory_user_count(void)
 {
     return state.live.count;
-}
-
-/* Who reads what is sent to "postmaster" when nobody has that name. */
-static const struct user *postmaster(void)
-{
-    for (size_t i = 0; i < state.live.count; i++) {
-        const struct user *user = directory_user_at(i);
-
-        if (user->admin && user->enabled)
-            return user;
-    }
-    return directory_user_at(0);
-}
-
-const struct user *directory_resolve(const char *local, size_t local_len,
-                                     const char *domain, size_t domain_len,
-                                     enum err *why)
-{
-    const struct user *user = NULL;
-    struct text *text = NULL;
-
-    if (domain_len)
-        text = find(&state.live, local, local_len, domain, domain_len, false);
-    if (!text && domain_len && !directory_is_local_domain(domain, domain_len)) {
-        *why = ERR_REFUSED;
-        return NULL;
-    }
-    if (!text)
-        text = find(&state.live, local, local_len, NULL, 0, false);
-    if (text)
-        user = &text->record->user;
-    else if (local_len == 10 && same_text(local, "postmaster", 10))
-        user = postmaster();
-    if (!user || !user->enabled) {
-        *why = user ? ERR_BUSY : ERR_NOT_FOUND;
-        return NULL;
-    }
-    *why = OK;
-    return user;
 }

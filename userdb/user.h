@@ -1,9 +1,6 @@
-/* User profiles, in memory.
- *
- * All profiles and aliases are held in one directory with hash lookup, filled
- * from the store at start and kept equal to it by whoever changes the store, so
- * that RCPT TO is answered without waiting for the stick. Used by the AO, by
- * mkusb and by the simulated PC. */
+/* User profiles: what a user is, what names, addresses and passwords are good,
+ * and how they are written in users.csv. Used by the AO, by mkusb and by the
+ * simulated PC. All users together: directory.h. */
 #ifndef USERDB_USER_H
 #define USERDB_USER_H
 
@@ -35,8 +32,27 @@ bool user_name_valid(const char *name);
 /* user_domain_valid - letters, digits and hyphens in labels, RFC 5321 4.1.2. */
 bool user_domain_valid(const char *domain, size_t len);
 
-/* user_alias_valid - a local part like a name, or one with "@" and a domain. */
+/* user_alias_valid - a local part like a name, or one with "@" and a domain, or
+ * "@domain" for whatever else comes to it; the local part may be UTF-8 (RFC
+ * 6531), the domain too. */
 bool user_alias_valid(const char *alias);
+
+/* user_address_valid - whether mail can go on to that address: a local part and
+ * a domain, or a local part alone, which then is one of ours. */
+bool user_address_valid(const char *address);
+
+/* user_address_at - the "@" between local part and domain: the last one. NULL:
+ * there is none. */
+const char *user_address_at(const char *address, size_t len);
+
+/* user_text_valid - well-formed UTF-8 (RFC 3629) without control characters. */
+bool user_text_valid(const char *text, size_t len);
+
+/* user_domain_to_ascii - a domain with its UTF-8 labels in the form that the
+ * DNS knows ("xn--...", RFC 5890 2.3.2.1); letters become small ones.
+ * ascii: USER_DOMAIN_BYTES. Returns OK, ERR_INVALID or ERR_TOO_BIG. */
+enum err user_domain_to_ascii(const char *domain, size_t len,
+                              char *ascii) MUST_CHECK;
 
 /* ---- Passwords --------------------------------------------------------- */
 
@@ -64,69 +80,20 @@ enum err password_verify(const char *hash, const char *password,
  * "$argon2id$v=19$m=..,t=..,p=1$salt$hash", within the arena. */
 bool password_hash_valid(const char *text);
 
-/* ---- Directory --------------------------------------------------------- */
-
-/* directory_init - takes `bytes` of memory for users and addresses; about 700
- * bytes a user. Any earlier content is forgotten. */
-void directory_init(void *memory, size_t bytes);
-
-/* directory_stage - what is added from now on goes into a new directory in this
- * memory, while the present one is still asked. directory_publish - ends that;
- * keep: the new one takes the old one's place, else it is dropped. So that a
- * directory can be filled from the stick in several turns of the loop and no
- * recipient is unknown meanwhile. */
-void directory_stage(void *memory, size_t bytes);
-void directory_publish(bool keep);
-
-/* directory_add_user - copies the user in. Returns OK, ERR_EXISTS, ERR_MEMORY
- * or ERR_INVALID (name). directory_update_user replaces the one with that id:
- * OK or ERR_NOT_FOUND. */
-enum err directory_add_user(const struct user *user) MUST_CHECK;
-enum err directory_update_user(const struct user *user) MUST_CHECK;
-
-/* directory_add_alias - a further local part, or a whole address, of a user.
- * Returns OK, ERR_EXISTS, ERR_NOT_FOUND (user), ERR_MEMORY, ERR_INVALID. */
-enum err directory_add_alias(const char *alias, int64_t user_id) MUST_CHECK;
-
-/* directory_add_domain - mail for this domain is ours. Caseless.
- * Returns OK, ERR_EXISTS, ERR_MEMORY, ERR_INVALID. */
-enum err directory_add_domain(const char *domain) MUST_CHECK;
-bool directory_is_local_domain(const char *domain, size_t len);
-
-/* The first local domain, e.g. for completing a bare name; "" when none. */
-const char *directory_first_domain(void);
-
-/* directory_find_user - by login name (or by full address of one), caseless.
- * The pointer is valid until the next directory_init(). NULL: no such user. */
-const struct user *directory_find_user(const char *name, size_t len);
-const struct user *directory_user_by_id(int64_t id);
-
-/* directory_user_at - the index-th user in the order they were added; NULL
- * behind the last. */
-const struct user *directory_user_at(size_t index);
-size_t directory_user_count(void);
-
-/* directory_resolve - who gets mail for an address.
- * local part and domain as in RCPT TO, unquoted. "postmaster" (RFC 5321 4.5.1)
- * without or with a local domain finds the first admin, else the first user,
- * where no user or alias of that name exists.
- * Returns the user; or NULL with *why: ERR_REFUSED (the domain is not ours:
- * relaying), ERR_NOT_FOUND (no such user), ERR_BUSY (user disabled). */
-const struct user *directory_resolve(const char *local, size_t local_len,
-                                     const char *domain, size_t domain_len,
-                                     enum err *why);
-
 /* ---- users.csv --------------------------------------------------------- */
 
 struct csv_user {
     struct user user;   /* id 0; hash filled only when given ready */
     char password[256]; /* plain, or "" when a ready hash was given */
     char aliases[1024]; /* separated by single spaces */
+    char forward[1024]; /* likewise: addresses that get the mail too */
+    bool forward_only;  /* and no copy of it stays */
+    unsigned line;      /* of the file, from 1 */
 };
 
 /* csv_parse_users - parses a whole users.csv: header line with the columns
- * username,password,name,quota_mb,admin,aliases in any order, the first two
- * required; RFC 4180 quoting, LF or CRLF, UTF-8 with or without BOM.
+ * username,password,name,quota_mb,admin,aliases,forward in any order, the first
+ * two required; RFC 4180 quoting, LF or CRLF, UTF-8 with or without BOM.
  * add: called for each user; its error stops the parsing.
  * message: on error, a sentence with line number and reason, at most
  * message_bytes; the file's name is put before it by the caller.

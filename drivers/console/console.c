@@ -13,7 +13,7 @@ static struct console_state {
 void console_init(void)
 {
     serial_init();
-    vga_init();
+    screen_start();
     ps2_init();
 }
 
@@ -41,7 +41,7 @@ int machine_key_read(void)
 void machine_emergency_write(const char *text)
 {
     for (; *text != '\0'; text++) {
-        vga_emergency_write(*text);
+        screen_emergency_write(*text);
         serial_emergency_write(*text);
     }
 }

@@ -18,9 +18,10 @@ bool serial_poll(void);
 /* serial_emergency_write - one character, waiting if need be. */
 void serial_emergency_write(char character);
 
-void vga_init(void);
-/* vga_emergency_write - one character, on a screen of its own. */
-void vga_emergency_write(char character);
+/* screen_start - finds the display and clears it. */
+void screen_start(void);
+/* screen_emergency_write - one character, on a screen of its own. */
+void screen_emergency_write(char character);
 
 void ps2_init(void);
 bool ps2_poll(void);

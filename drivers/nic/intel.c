@@ -12,8 +12,8 @@
  * A card that sends nothing for two seconds with link up is reset; so is one
  * whose registers read as all ones.
  *
- * Not supported: jumbo frames, checksum offload, VLAN tags, multicast filter,
- * message signalled interrupts. */
+ * Not supported: jumbo frames, checksum offload, VLAN tags, more than one
+ * multicast group, message signalled interrupts. */
 #include "core/check.h"
 #include "core/log.h"
 #include "core/timer.h"
@@ -127,8 +127,9 @@ struct intel_card {
     struct iobuf *send_buffers[RING];
     unsigned receive_head, receive_tail, receive_told;
     unsigned send_head, send_tail;
-    bool running;    /* not in reset */
-    bool discarding; /* inside a frame that is too long */
+    uint8_t group[6]; /* multicast; all zero: none */
+    bool running;     /* not in reset */
+    bool discarding;  /* inside a frame that is too long */
     uint32_t interrupts_seen;
     uint64_t send_progress_ms;
     uint64_t resets;
@@ -211,6 +212,18 @@ static enum err read_address(struct intel_card *card)
     return address_is_valid(address) ? OK : ERR_IO;
 }
 
+/* The table is asked by the upper 12 bits of the address: 13.5.1. */
+static void write_group(const struct intel_card *card)
+{
+    const uint8_t *group = card->group;
+    const unsigned hash = (unsigned)group[5] << 4 | group[4] >> 4;
+
+    for (size_t i = 0; i < INTEL_MTA_COUNT; i++)
+        write_register(card, INTEL_MTA + 4 * i,
+                       (group[0] & 1) && i == hash >> 5 ? 1u << (hash & 31)
+                                                        : 0);
+}
+
 static void write_filters(const struct intel_card *card)
 {
     const uint8_t *address = card->info.address;
@@ -220,8 +233,7 @@ static void write_filters(const struct intel_card *card)
                        (uint32_t)address[1] << 8 | address[0]);
     write_register(card, INTEL_RAH0,
                    INTEL_RAH_AV | (uint32_t)address[5] << 8 | address[4]);
-    for (size_t i = 0; i < INTEL_MTA_COUNT; i++)
-        write_register(card, INTEL_MTA + 4 * i, 0);
+    write_group(card);
 }
 
 /* ---- Rings --------------------------------------------------------------- */
@@ -502,10 +514,20 @@ static void intel_info(void *pointer, struct machine_nic_info *info)
     *info = card->info;
 }
 
+static void intel_join(void *pointer, const uint8_t group[6])
+{
+    struct intel_card *card = pointer;
+
+    memcpy(card->group, group, sizeof(card->group));
+    if (card->running)
+        write_group(card);
+}
+
 static const struct nic_operations operations = {
     .send = intel_send,
     .receive = intel_receive,
     .info = intel_info,
+    .join = intel_join,
 };
 
 /* ---- PCI ----------------------------------------------------------------- */

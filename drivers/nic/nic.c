@@ -18,6 +18,7 @@ static struct nic_state {
     unsigned count;
     unsigned serving;
     uint64_t chosen_us;
+    uint8_t group[6]; /* joined; all zero: none */
     uint64_t refused; /* frames to send while there was no card */
 } state;
 
@@ -30,6 +31,14 @@ static bool link_is_up(unsigned index)
     return info.link_up;
 }
 
+static void join(unsigned index)
+{
+    const struct nic_operations *operations = state.cards[index].operations;
+
+    if (operations->join != NULL)
+        operations->join(state.cards[index].card, state.group);
+}
+
 void nic_register(const struct nic_operations *operations, void *card)
 {
     if (state.count == CARDS) {
@@ -39,6 +48,7 @@ void nic_register(const struct nic_operations *operations, void *card)
     state.cards[state.count].operations = operations;
     state.cards[state.count].card = card;
     state.count++;
+    join(state.count - 1);
 }
 
 bool nic_poll(void)
@@ -58,6 +68,13 @@ bool nic_poll(void)
         return true;
     }
     return false;
+}
+
+void machine_nic_join(const uint8_t group[6])
+{
+    memcpy(state.group, group, sizeof(state.group));
+    for (unsigned i = 0; i < state.count; i++)
+        join(i);
 }
 
 bool machine_nic_send(struct iobuf *frame)

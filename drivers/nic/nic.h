@@ -11,6 +11,9 @@ struct nic_operations {
     bool (*send)(void *card, struct iobuf *frame);
     struct iobuf *(*receive)(void *card);
     void (*info)(void *card, struct machine_nic_info *info);
+    /* As machine_nic_join(); all zero: no group. NULL: the card lets every
+     * group through. */
+    void (*join)(void *card, const uint8_t group[6]);
 };
 
 /* nic_register - a card was found and works. The first one with link serves. */

@@ -1,7 +1,8 @@
 /* Logins: recognised, or checked one after the other.
  *
  *   account_login --> remembered? ------------------> answered
- *                     waiting --> checking --> right > answered
+ *                     waiting --> checking --> right > answered, and all who
+ *                                                      wait with the same
  *                                          --> wrong > held back > answered
  *
  * One login at a time is with the password worker; the others wait here, so
@@ -19,6 +20,8 @@
 #include "core/bytes.h"
 #include "core/check.h"
 #include "core/log.h"
+#include "store/st_user.h"
+#include "userdb/directory.h"
 #include <string.h>
 
 #define WAITING_MAX 512
@@ -69,16 +72,21 @@ static void on_answer(struct st_request *request)
 
 static void answer(struct account_login *login, enum err result)
 {
+    char peer[NET_ADDRESS_TEXT];
+
     timer_stop(&login->timer);
     bytes_wipe(login->password, sizeof(login->password));
     if (result != OK)
         login->user_id = 0;
-    if (result == OK)
+    if (result == OK) {
         state.figures.logins++;
-    else if (result == ERR_REFUSED)
+        st_user_login(login->user_id, net_address_format(&login->peer, peer),
+                      login->service);
+    } else if (result == ERR_REFUSED) {
         state.figures.refused++;
-    else
+    } else {
         state.figures.turned_away++;
+    }
     login->state = LOGIN_ANSWERED;
     login->answer.done = on_answer;
     login->answer.context = login;
@@ -107,6 +115,31 @@ static void on_timer(struct timer *timer)
 
 /* ---- Checking ------------------------------------------------------------ */
 
+/* Others who wait with what has just turned out to be right need no check of
+ * their own: a hundred sessions of one user, after a power cut, cost one. */
+static void accept_waiting(const struct user *user)
+{
+    struct list *node = state.waiting.next;
+
+    while (node != &state.waiting) {
+        struct account_login *login =
+            LIST_ELEMENT(node, struct account_login, link);
+        struct recall_tag pair;
+
+        node = node->next;
+        if (directory_find_user(login->name, strlen(login->name)) != user)
+            continue;
+        pair = recall_pair(user, login->password, &login->peer);
+        if (!recall_has(&pair))
+            continue;
+        stop_waiting(login);
+        brake_lower(BRAKE_ADDRESS, login->address_key);
+        state.figures.remembered++;
+        login->user_id = user->id;
+        answer(login, OK);
+    }
+}
+
 static void accept(const struct user *user)
 {
     struct account_login *login = state.checking;
@@ -117,6 +150,7 @@ static void accept(const struct user *user)
     brake_lower(BRAKE_ADDRESS, state.address_key);
     recall_keep(&pair);
     recall_keep(&home);
+    accept_waiting(user);
     if (login == NULL)
         return;
     login->user_id = user->id;
@@ -125,13 +159,15 @@ static void accept(const struct user *user)
 
 static void refuse(void)
 {
+    const struct user *user = directory_user_by_id(state.user_id);
     struct account_login *login = state.checking;
     char peer[NET_ADDRESS_TEXT];
 
     brake_raise(BRAKE_NETWORK, state.prefix_key);
     brake_raise(BRAKE_ACCOUNT, state.user_key);
-    log_info("account", "login refused user=%lld peer=%s score=%u",
-             (long long)state.user_id, net_address_format(&state.peer, peer),
+    log_info("account", "login refused user=%s client=%s score=%u",
+             user != NULL ? user->name : "-",
+             net_address_format(&state.peer, peer),
              brake_score(BRAKE_NETWORK, state.prefix_key));
     if (login == NULL)
         return;
@@ -378,6 +414,31 @@ void account_cancel(struct account_login *login)
     }
     login->state = LOGIN_NONE;
     bytes_wipe(login->password, sizeof(login->password));
+}
+
+uint64_t account_quota_left(int64_t user_id)
+{
+    const struct user *user = directory_user_by_id(user_id);
+    struct st_user figures;
+
+    if (user == NULL || user->quota_bytes == 0 || !st_user(user_id, &figures) ||
+        !figures.counted)
+        return UINT64_MAX;
+    return figures.used_bytes < user->quota_bytes
+               ? user->quota_bytes - figures.used_bytes
+               : 0;
+}
+
+enum err account_quota_room(int64_t user_id, uint64_t bytes)
+{
+    const struct user *user = directory_user_by_id(user_id);
+
+    if (user == NULL || user->quota_bytes == 0)
+        return OK;
+    if (bytes > user->quota_bytes)
+        return ERR_TOO_BIG;
+    return account_quota_left(user_id) >= (bytes > 0 ? bytes : 1) ? OK
+                                                                  : ERR_FULL;
 }
 
 void account_figures(struct account_figures *figures)

@@ -59,6 +59,16 @@ void account_login(struct account_login *login);
  * zeros) or is done. */
 void account_cancel(struct account_login *login);
 
+/* account_quota_room - whether a message of so many bytes (0: not known yet)
+ * has room in the user's quota: OK; ERR_FULL: not now (452 4.2.2); ERR_TOO_BIG:
+ * it never will (552 5.2.2). Of a user whose mail was not counted yet, in the
+ * first moments after the start, OK. */
+enum err account_quota_room(int64_t user_id, uint64_t bytes) MUST_CHECK;
+
+/* account_quota_left - bytes that the user's quota has left now; UINT64_MAX:
+ * nothing is known to limit them. */
+uint64_t account_quota_left(int64_t user_id);
+
 struct account_figures {
     uint64_t logins;      /* that were right */
     uint64_t remembered;  /* of them, without argon2id */

@@ -68,7 +68,8 @@ static void mark_cut(char *text, size_t bytes)
     memcpy(text + bytes - 4, "...", 4);
 }
 
-static void format_text(const char *format, va_list arguments)
+__attribute__((format(printf, 1, 0))) static void
+format_text(const char *format, va_list arguments)
 {
     int len = vsnprintf(state.text, sizeof(state.text), format, arguments);
 

@@ -81,6 +81,11 @@ bool machine_nic_send(struct iobuf *frame);
  * reference. data points at the Ethernet header; FCS is removed. */
 struct iobuf *machine_nic_receive(void);
 
+/* machine_nic_join - frames to this group address are to be received, too; the
+ * last one given counts. Others may come as well: the card's filter is coarse.
+ */
+void machine_nic_join(const uint8_t group[6]);
+
 /* machine_nic_info - what card there is, its link and its figures. */
 void machine_nic_info(struct machine_nic_info *info);
 

@@ -18,7 +18,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define JUDGE_MS 8000
+#define JUDGE_MS  8000
+#define ZONES_MAX 8
 
 enum judge_state { JUDGE_FREE, JUDGE_PEER, JUDGE_LIST, JUDGE_OVER };
 
@@ -29,7 +30,6 @@ struct limits_judgement {
     struct net_address address;
     struct st_peer peer;
     struct dns_lookup lookup;
-    const char *zones; /* of the setting: what is still to be asked */
     struct timer timer;
     struct limits_verdict verdict;
     void (*done)(void *context, const struct limits_verdict *verdict);
@@ -38,6 +38,7 @@ struct limits_judgement {
 
 static struct {
     struct list free;
+    unsigned places; /* 0: nobody has called limits_judge_init() */
 } state;
 
 /* ---- Peers ------------------------------------------------------------------
@@ -79,7 +80,7 @@ void limits_friend(const struct limits_session *session, const char *sender)
 /* "4.3.2.1." of "4.3.2.1.in-addr.arpa", and likewise for IPv6 (RFC 5782 2.1 and
  * 2.4), in front of the zone. */
 static bool format_question(const struct net_address *address, const char *zone,
-                            size_t zone_len, char question[DNS_NAME_BYTES])
+                            char question[DNS_NAME_BYTES])
 {
     char reverse[DNS_NAME_BYTES];
     char *arpa;
@@ -91,8 +92,8 @@ static bool format_question(const struct net_address *address, const char *zone,
         arpa = strstr(reverse, "ip6.arpa");
     if (arpa == NULL)
         return false;
-    len = snprintf(question, DNS_NAME_BYTES, "%.*s%.*s", (int)(arpa - reverse),
-                   reverse, (int)zone_len, zone);
+    len = snprintf(question, DNS_NAME_BYTES, "%.*s%s", (int)(arpa - reverse),
+                   reverse, zone);
     return len > 0 && len < DNS_NAME_BYTES;
 }
 
@@ -102,27 +103,36 @@ static void finish_soon(struct limits_judgement *judgement)
     timer_start(&judgement->timer, 0);
 }
 
+char *limits_zone(uint8_t zone, char *name)
+{
+    const char *at = st_setting("dnsbl");
+    size_t len = 0;
+
+    for (unsigned i = 0; i < zone; i++) {
+        at += len;
+        at += strspn(at, " ");
+        len = strcspn(at, " ");
+    }
+    (void)snprintf(name, LIMITS_ZONE_BYTES, "%.*s", (int)len, at);
+    return name;
+}
+
 /* Asks the next list; false when there are no more. */
 static bool ask_list(struct limits_judgement *judgement)
 {
+    struct limits_verdict *verdict = &judgement->verdict;
     char question[DNS_NAME_BYTES];
 
-    for (;;) {
-        const char *zone = judgement->zones + strspn(judgement->zones, " ");
-        size_t len = strcspn(zone, " ");
-
-        judgement->zones = zone + len;
-        if (len == 0)
+    while (verdict->zone < ZONES_MAX) {
+        if (limits_zone(++verdict->zone, verdict->name)[0] == '\0')
             return false;
-        if (len >= LIMITS_ZONE_BYTES ||
-            !format_question(&judgement->address, zone, len, question))
+        if (!format_question(&judgement->address, verdict->name, question))
             continue;
-        (void)snprintf(judgement->verdict.zone, LIMITS_ZONE_BYTES, "%.*s",
-                       (int)len, zone);
         judgement->state = JUDGE_LIST;
         dns_lookup(&judgement->lookup, question, DNS_A);
         return true;
     }
+    return false;
 }
 
 /* RFC 5782 2.1: listed is who has an address in 127.0.0.0/8; there, lists use
@@ -233,12 +243,12 @@ limits_judge(const struct limits_session *session, const char *sender,
 {
     struct limits_judgement *judgement;
 
-    if (!limits_applies(session) || list_empty(&state.free))
+    if (!limits_applies(session) || state.places == 0 ||
+        list_empty(&state.free))
         return NULL;
     judgement = LIST_ELEMENT(list_take_first(&state.free),
                              struct limits_judgement, link);
     judgement->address = session->address;
-    judgement->zones = st_setting("dnsbl");
     judgement->done = done;
     judgement->context = context;
     judgement->in_store = false;
@@ -262,6 +272,7 @@ enum err limits_judge_init(unsigned places)
     list_init(&state.free);
     if (all == NULL)
         return ERR_MEMORY;
+    state.places = places;
     for (unsigned i = 0; i < places; i++) {
         list_init(&all[i].link);
         timer_init(&all[i].timer, decide);

@@ -14,9 +14,10 @@
 
 struct limits_verdict {
     uint32_t delay_ms; /* to keep the reply back */
-    bool listed;       /* on a block list: `zone` */
+    bool listed;       /* on the block list `zone` */
     bool refuse;       /* ... and that is reason to refuse */
-    char zone[LIMITS_ZONE_BYTES];
+    uint8_t zone;      /* its place in the setting, from 1 */
+    char name[LIMITS_ZONE_BYTES];
 };
 
 struct limits_judgement;
@@ -35,6 +36,10 @@ limits_judge(const struct limits_session *session, const char *sender,
 
 /* limits_judge_forget - the asker goes away: done is not called any more. */
 void limits_judge_forget(struct limits_judgement *judgement);
+
+/* limits_zone - the name of a verdict's zone; "" when the setting does not have
+ * it any more. name: LIMITS_ZONE_BYTES. Returns name. */
+char *limits_zone(uint8_t zone, char *name);
 
 /* limits_friend - a message of this client was taken: it is a stranger no
  * more. */

@@ -18,6 +18,7 @@
 #define BUCKETS_MIN 128u
 #define MINUTE_MS   60000
 #define HOUR_MS     3600000
+#define TELL_MS     10000
 /* Recipients that do not exist, before the first delay; and the longest. */
 #define INVALID_FREE  5
 #define TARPIT_MAX_MS 30000u
@@ -31,7 +32,6 @@ static const struct {
     [LIMIT_SESSIONS_NET] = {"limit_sessions_net", 50, 100000},
     [LIMIT_CONNECTIONS] = {"limit_connections", 120, 100000},
     [LIMIT_INVALID_RECIPIENTS] = {"limit_invalid_recipients", 15, 100},
-    [LIMIT_ERRORS] = {"limit_errors", 20, 200},
     [LIMIT_USER_MESSAGES] = {"limit_user_messages", 300, 1000000},
     [LIMIT_USER_RECIPIENTS] = {"limit_user_recipients", 500, 1000000},
     [LIMIT_TARPIT_MS] = {"tarpit_ms", 1000, 30000},
@@ -62,7 +62,8 @@ struct entry {
 
 static struct {
     struct entry *entries; /* WAYS * buckets */
-    unsigned buckets;      /* a power of two */
+    unsigned buckets;      /* a power of two; 0: nothing is counted */
+    uint64_t told_ms;      /* when the log was told of a client turned away */
     uint8_t hash_key[16];
     struct limits_figures figures;
 } state;
@@ -130,9 +131,12 @@ static bool replaceable(const struct entry *entry, const struct entry *than)
 static struct entry *find(const struct key *key)
 {
     uint64_t hash = siphash(state.hash_key, key, sizeof(*key));
-    struct entry *bucket = state.entries + (hash & (state.buckets - 1)) * WAYS;
     struct entry *place = NULL;
+    struct entry *bucket;
 
+    if (state.buckets == 0)
+        return NULL;
+    bucket = state.entries + (hash & (state.buckets - 1)) * WAYS;
     for (unsigned i = 0; i < WAYS; i++) {
         if (memcmp(&bucket[i].key, key, sizeof(*key)) == 0)
             return &bucket[i];
@@ -223,6 +227,23 @@ static enum err judge(const struct limits_session *session,
     return OK;
 }
 
+/* The log hears of it now and then: whoever comes too often comes very often.
+ */
+static void turned_away(const struct net_address *address, enum err why)
+{
+    uint64_t now = timer_now_ms();
+    char text[NET_ADDRESS_TEXT];
+
+    state.figures.turned_away++;
+    if (state.figures.turned_away > 1 && now - state.told_ms < TELL_MS)
+        return;
+    state.told_ms = now;
+    log_fact("limits", "turned away client=%s limit=%s in_all=%llu",
+             net_address_format(address, text),
+             why == ERR_BUSY ? "sessions" : "connections",
+             (unsigned long long)state.figures.turned_away);
+}
+
 static bool count(struct entry *entry)
 {
     if (entry == NULL || entry->sessions == UINT16_MAX)
@@ -249,7 +270,7 @@ enum err limits_begin(struct limits_session *session,
         one->sessions--;
     err = judge(session, one, net);
     if (err != OK) {
-        state.figures.turned_away++;
+        turned_away(address, err);
         return err;
     }
     session->counted_address = count(one);

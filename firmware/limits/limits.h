@@ -19,7 +19,6 @@ enum limit {
     LIMIT_SESSIONS_NET,       /* limit_sessions_net: of a /24, or an IPv6 /56 */
     LIMIT_CONNECTIONS,        /* limit_connections: a minute, of one address */
     LIMIT_INVALID_RECIPIENTS, /* limit_invalid_recipients: of one session */
-    LIMIT_ERRORS,             /* limit_errors: of one session */
     LIMIT_USER_MESSAGES,      /* limit_user_messages: an hour, of one user */
     LIMIT_USER_RECIPIENTS,    /* limit_user_recipients: an hour, of one user */
     LIMIT_TARPIT_MS,          /* tarpit_ms: the first delay of a reply */

@@ -24,6 +24,8 @@ static struct {
     unsigned selected;
     size_t cursor; /* in the selected value */
     char values[FORM_FIELDS][FORM_VALUE_BYTES];
+    void (*save)(char values[][FORM_VALUE_BYTES]); /* NULL: settings */
+    unsigned hidden;                               /* FORM_FIELDS: none */
     bool saving;
     unsigned to_save; /* the next field to be written */
     struct st_setting request;
@@ -35,23 +37,63 @@ static void select_field(unsigned index)
     state.cursor = strlen(state.values[index]);
 }
 
-void form_enter(const struct form_field *fields, unsigned count)
+static void load_setting(unsigned index, char *value)
+{
+    (void)snprintf(value, FORM_VALUE_BYTES, "%s",
+                   st_setting(state.fields[index].key));
+}
+
+void form_enter_own(const struct form_field *fields, unsigned count,
+                    void (*load)(unsigned index, char *value),
+                    void (*save)(char values[][FORM_VALUE_BYTES]))
 {
     ASSERT(count > 0 && count <= FORM_FIELDS);
     if (state.saving)
         return;
     state.fields = fields;
     state.count = count;
-    for (unsigned i = 0; i < count; i++)
-        (void)snprintf(state.values[i], FORM_VALUE_BYTES, "%s",
-                       st_setting(fields[i].key));
+    state.save = save;
+    state.hidden = FORM_FIELDS;
+    for (unsigned i = 0; i < count; i++) {
+        state.values[i][0] = '\0';
+        load(i, state.values[i]);
+    }
     select_field(0);
+}
+
+void form_enter(const struct form_field *fields, unsigned count)
+{
+    form_enter_own(fields, count, load_setting, NULL);
+}
+
+void form_hide(unsigned index)
+{
+    state.hidden = index;
+}
+
+void form_saved(const char *note)
+{
+    state.saving = false;
+    menu_note(note);
+}
+
+/* What is shown of a value. */
+static const char *shown(unsigned index, char *stars)
+{
+    size_t len = strlen(state.values[index]);
+
+    if (index != state.hidden)
+        return state.values[index];
+    memset(stars, '*', len);
+    stars[len] = '\0';
+    return stars;
 }
 
 void form_draw(void)
 {
     for (unsigned i = 0; i < state.count; i++) {
         unsigned row = PAGE_FIRST_ROW + 1 + i * ROW_STEP;
+        char stars[FORM_VALUE_BYTES];
         size_t at = i == state.selected ? state.cursor : 0;
         size_t from = at >= VALUE_SHOWN ? at - VALUE_SHOWN + 1 : 0;
         uint8_t attribute =
@@ -59,7 +101,7 @@ void form_draw(void)
 
         screen_text(row, LABEL_COLUMN, SCREEN_BRIGHT, state.fields[i].label);
         screen_format(row, VALUE_COLUMN, attribute, "%-*.*s", VALUE_SHOWN,
-                      VALUE_SHOWN, state.values[i] + from);
+                      VALUE_SHOWN, shown(i, stars) + from);
         screen_text(row + 1, VALUE_COLUMN, SCREEN_DIM, state.fields[i].hint);
         if (i == state.selected)
             screen_cursor(row, VALUE_COLUMN + (unsigned)(state.cursor - from));
@@ -127,7 +169,10 @@ static void save(void)
     state.saving = true;
     state.to_save = 0;
     menu_note("Saving...");
-    save_next();
+    if (state.save != NULL)
+        state.save(state.values);
+    else
+        save_next();
 }
 
 /* ---- Editing ---------------------------------------------------------------

@@ -1,5 +1,5 @@
-/* A form: some settings of the store, edited line by line and saved together.
- */
+/* A form: some values, edited line by line and saved together. They are
+ * settings of the store, unless the page says otherwise. */
 #ifndef MENU_FORM_H
 #define MENU_FORM_H
 
@@ -10,7 +10,7 @@
 
 /* One setting. */
 struct form_field {
-    const char *key; /* of the setting */
+    const char *key; /* of the setting; NULL in a form of one's own */
     const char *label;
     const char *hint; /* what may be put in */
     bool (*valid)(const char *value);
@@ -18,6 +18,16 @@ struct form_field {
 
 /* form_enter - starts editing: takes the present values. */
 void form_enter(const struct form_field *fields, unsigned count);
+
+/* form_enter_own - a form of the page's own: load() fills one value, save() is
+ * called when all are valid, and ends with form_saved(), now or later. */
+void form_enter_own(const struct form_field *fields, unsigned count,
+                    void (*load)(unsigned index, char *value),
+                    void (*save)(char values[][FORM_VALUE_BYTES]));
+
+/* form_hide - this field is shown as asterisks; after form_enter_own(). */
+void form_hide(unsigned index);
+void form_saved(const char *note);
 
 void form_draw(void);
 

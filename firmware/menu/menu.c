@@ -47,7 +47,7 @@ static void show(const struct page *page)
         page->enter();
 }
 
-static void open(const struct page *page)
+void menu_open(const struct page *page)
 {
     ASSERT(state.depth < PAGE_DEPTH);
     state.pages[state.depth++] = page;
@@ -74,7 +74,7 @@ void menu_note(const char *text)
 static void run(void)
 {
     state.actions->run();
-    open(&page_status);
+    menu_open(&page_status);
 }
 
 static void restart(void)
@@ -100,6 +100,7 @@ static const struct {
     {'2', "Network: address, gateway, name servers", &page_network, NULL,
      false},
     {'3', "Names: host name and mail domains", &page_names, NULL, false},
+    {'l', "Limits against abuse", &page_limits, NULL, false},
     {'4', "Users", &page_users, NULL, false},
     {'5', "Store and stick", &page_store, NULL, false},
     {'6', "Tasks and memory", &page_tasks, NULL, false},
@@ -141,7 +142,7 @@ static void choose(void)
         return;
     }
     if (rows[state.selected].page != NULL)
-        open(rows[state.selected].page);
+        menu_open(rows[state.selected].page);
     else
         rows[state.selected].action();
 }
@@ -176,8 +177,8 @@ static bool key_main(int key)
         state.selected = ROWS - 1;
     if (key == KEY_ENTER || chosen)
         choose();
-    else if (key == KEY_ESCAPE && state.actions->running())
-        open(&page_status);
+    else if (key == KEY_ESCAPE)
+        menu_open(&page_status);
     state.dirty = true;
     return true;
 }
@@ -233,9 +234,9 @@ void menu_init(const struct menu_actions *actions, bool in_menu)
     memset(&state, 0, sizeof(state));
     state.actions = actions;
     screen_init();
-    open(&page_main);
+    menu_open(&page_main);
     if (!in_menu)
-        open(&page_status);
+        menu_open(&page_status);
     timer_init(&state.redraw, redraw_due);
     timer_start(&state.redraw, REDRAW_MS);
 }

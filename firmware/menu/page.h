@@ -20,10 +20,14 @@ struct page {
 };
 
 extern const struct page page_status, page_network, page_names, page_users,
-    page_store, page_tasks, page_log, page_queue, page_routes, page_trace;
+    page_store, page_tasks, page_log, page_queue, page_routes, page_trace,
+    page_limits;
 
 /* For pages: what menu.c was given. */
 const struct menu_actions *menu_actions(void);
+
+/* menu_open - shows another page, from which menu_leave() comes back. */
+void menu_open(const struct page *page);
 
 /* menu_leave - back to the page before. */
 void menu_leave(void);

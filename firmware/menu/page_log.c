@@ -43,7 +43,7 @@ static struct {
     unsigned shown; /* lines that have found room */
     bool typing;
     char find[ST_LOG_FIND_BYTES]; /* Log: what lines must hold; Trace: an id */
-    char memory_only;
+    bool memory_only;             /* there is no store to read it from */
 } state;
 
 static void answered(struct st_request *request);
@@ -230,7 +230,7 @@ static bool type(int key)
     else if (key == CTRL_U)
         state.find[0] = '\0';
     else if (key >= ' ' && key <= '~' && len + 1 < 40)
-        state.find[len] = (char)key, state.find[len + 1] = '\0';
+        (void)snprintf(state.find + len, sizeof(state.find) - len, "%c", key);
     else
         return false;
     return true;

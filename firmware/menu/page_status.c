@@ -1,5 +1,6 @@
 /* The running screen: network, store, sessions, messages, the newest log
  * lines, on one page that a person can take in at a glance. */
+#define _POSIX_C_SOURCE 200809L /* gmtime_r */
 #include "core/iobuf.h"
 #include "core/log.h"
 #include "core/machine.h"
@@ -8,13 +9,17 @@
 #include "menu/page.h"
 #include "menu/screen.h"
 #include "menu/wrap.h"
+#include "net/mdns.h"
 #include "net/net.h"
+#include "net/sntp.h"
 #include "net/tcp.h"
 #include "pop3/pop3_server.h"
 #include "relay/relay.h"
 #include "smtp/smtp_server.h"
+#include "smtp/smtp_settings.h"
 #include "store/st.h"
 #include <stdio.h>
+#include <time.h>
 
 #define MIB       (1024 * 1024)
 #define ROW_CARD  PAGE_FIRST_ROW
@@ -53,10 +58,10 @@ static void draw_address(unsigned row)
     screen_text(row, 2, SCREEN_BRIGHT, "Address");
     switch (net.state) {
     case NET_UP:
-        screen_format(row, 11, SCREEN_GOOD, "%s/%u%s  gateway %s",
+        screen_format(row, 11, SCREEN_GOOD, "%s/%u%s  gateway %s  %s",
                       net_address_format(&net.address, address),
                       net.prefix_length, net.from_dhcp ? " by DHCP" : "",
-                      net_address_format(&net.gateway, gateway));
+                      net_address_format(&net.gateway, gateway), mdns_name());
         break;
     case NET_CONFIGURING:
         screen_text(row, 11, SCREEN_WARNING, "asking for one by DHCP");
@@ -90,6 +95,29 @@ static void draw_stick(unsigned row)
     }
     screen_text(row, 2, SCREEN_BRIGHT, "Stick");
     screen_text(row, 11, SCREEN_BAD, "none");
+}
+
+/* The time of day, and who says so. */
+static void draw_clock(unsigned row)
+{
+    char by[40 + NET_ADDRESS_TEXT] = "by this PC alone";
+    char address[NET_ADDRESS_TEXT];
+    time_t seconds = (time_t)(machine_wall_clock_ms() / 1000);
+    struct sntp_status clock;
+    struct tm tm;
+
+    sntp_status(&clock);
+    if (clock.known)
+        (void)snprintf(by, sizeof(by), "by %s, was %lld ms slow",
+                       net_address_format(&clock.server, address),
+                       (long long)clock.offset_ms);
+    screen_text(row, 2, SCREEN_BRIGHT, "Clock");
+    if (gmtime_r(&seconds, &tm) == NULL)
+        return;
+    screen_format(row, 11, clock.known ? SCREEN_GOOD : SCREEN_NORMAL,
+                  "%04d-%02d-%02d %02d:%02d:%02d UTC  %s", tm.tm_year + 1900,
+                  tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
+                  by);
 }
 
 static void draw_service(unsigned row, const char *name, unsigned sessions,
@@ -136,6 +164,14 @@ static void draw_table(unsigned row)
                   (unsigned long long)st.commits);
 }
 
+static void draw_warnings(unsigned row)
+{
+    if (smtp_settings()->auth_clear)
+        screen_text(row, 2, SCREEN_WARNING,
+                    "Passwords travel in clear (setting auth_clear): only in "
+                    "a network you trust");
+}
+
 static void draw_log(unsigned row)
 {
     unsigned bottom = PAGE_LAST_ROW + 1;
@@ -168,7 +204,9 @@ static void draw(void)
                 st_state() == ST_READY ? SCREEN_GOOD : SCREEN_BAD,
                 st_state_text());
     draw_stick(ROW_STORE + 1);
+    draw_clock(ROW_STORE + 2);
     draw_table(ROW_TABLE);
+    draw_warnings(ROW_LOG - 1);
     draw_log(ROW_LOG);
 }
 

@@ -1,4 +1,4 @@
-/* The pages that change settings: network and names. */
+/* The pages that change settings: network, names, limits. */
 #include "menu/form.h"
 #include "menu/page.h"
 #include "menu/settings.h"
@@ -9,6 +9,9 @@ static const struct form_field network_fields[] = {
     {"gateway", "Gateway", "an address, or nothing", settings_gateway_valid},
     {"dns", "Name servers", "up to three addresses, separated by spaces",
      settings_dns_valid},
+    {"ntp", "Time servers",
+     "up to four, or nothing: those of DHCP and pool.ntp.org; or off",
+     settings_ntp_valid},
     {"syslog", "Syslog server", "an address or address:port, or nothing",
      settings_syslog_valid},
 };
@@ -20,6 +23,27 @@ static const struct form_field name_fields[] = {
      "the domains that are ours, with spaces between", settings_domains_valid},
 };
 
+/* Those of firmware/limits that one may want to change; the others are set in
+ * the store. */
+static const struct form_field limit_fields[] = {
+    {"limit_sessions", "Sessions",
+     "at once from one address; 20 if empty, 0: no limit",
+     settings_number_valid},
+    {"limit_connections", "Connections",
+     "a minute from one address; 120 if empty, 0: no limit",
+     settings_number_valid},
+    {"limit_user_messages", "Messages of a user",
+     "an hour; 300 if empty, 0: no limit", settings_number_valid},
+    {"limit_user_recipients", "Recipients of a user",
+     "elsewhere, an hour; 500 if empty, 0: no limit", settings_number_valid},
+    {"slow_strangers_ms", "Slow strangers",
+     "ms that who never sent before has to wait", settings_number_valid},
+    {"dnsbl", "Block lists", "DNS zones, with spaces between, or nothing",
+     settings_zones_valid},
+    {"dnsbl_action", "Who is on a list", "refuse (also if empty), or mark",
+     settings_action_valid},
+};
+
 static void enter_network(void)
 {
     form_enter(network_fields,
@@ -29,6 +53,11 @@ static void enter_network(void)
 static void enter_names(void)
 {
     form_enter(name_fields, sizeof(name_fields) / sizeof(name_fields[0]));
+}
+
+static void enter_limits(void)
+{
+    form_enter(limit_fields, sizeof(limit_fields) / sizeof(limit_fields[0]));
 }
 
 #define FORM_HELP "Up Down  field    Enter  next, save    F2  save    Esc  back"
@@ -45,6 +74,14 @@ const struct page page_names = {
     .title = "Names",
     .help = FORM_HELP,
     .enter = enter_names,
+    .draw = form_draw,
+    .key = form_key,
+};
+
+const struct page page_limits = {
+    .title = "Limits against abuse",
+    .help = FORM_HELP,
+    .enter = enter_limits,
     .draw = form_draw,
     .key = form_key,
 };

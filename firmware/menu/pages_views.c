@@ -1,4 +1,4 @@
-/* The pages that only show: users, store and stick, tasks and memory. */
+/* The pages that only show: store and stick, tasks and memory. */
 #include "core/iobuf.h"
 #include "core/machine.h"
 #include "core/memory.h"
@@ -7,84 +7,9 @@
 #include "menu/screen.h"
 #include "net/tcp.h"
 #include "store/st.h"
-#include "userdb/user.h"
 #include <stddef.h>
 
 #define MIB (1024 * 1024)
-
-/* How far a list is scrolled; one list is shown at a time. */
-static struct {
-    size_t first;
-} state;
-
-static void enter_list(void)
-{
-    state.first = 0;
-}
-
-/* Scrolls a list of `count` lines of which `shown` fit. */
-static bool scroll(int key, size_t count, size_t shown)
-{
-    size_t last = count > shown ? count - shown : 0;
-
-    if (key == KEY_UP && state.first > 0)
-        state.first--;
-    else if (key == KEY_DOWN)
-        state.first++;
-    else if (key == KEY_PAGE_UP)
-        state.first = state.first > shown ? state.first - shown : 0;
-    else if (key == KEY_PAGE_DOWN)
-        state.first += shown;
-    else if (key == KEY_HOME)
-        state.first = 0;
-    else if (key == KEY_END)
-        state.first = last;
-    else
-        return false;
-    if (state.first > last)
-        state.first = last;
-    return true;
-}
-
-#define LIST_HELP "Up Down Page-Up Page-Down Home End  scroll    Esc  back"
-
-/* ---- Users -----------------------------------------------------------------
- */
-
-#define USER_ROWS (PAGE_ROWS - 3)
-
-static void draw_users(void)
-{
-    screen_format(PAGE_FIRST_ROW, 2, SCREEN_BRIGHT, "%-24s %-28s %9s  %s",
-                  "User", "Name", "Quota MB", "");
-    for (unsigned i = 0; i < USER_ROWS; i++) {
-        const struct user *user = directory_user_at(state.first + i);
-
-        if (user == NULL)
-            break;
-        screen_format(
-            PAGE_FIRST_ROW + 1 + i, 2,
-            user->enabled ? SCREEN_NORMAL : SCREEN_DIM,
-            "%-24.24s %-28.28s %9llu  %s%s", user->name, user->full_name,
-            (unsigned long long)(user->quota_bytes / MIB),
-            user->admin ? "admin " : "", user->enabled ? "" : "disabled");
-    }
-    screen_format(PAGE_LAST_ROW, 2, SCREEN_DIM, "%zu users",
-                  directory_user_count());
-}
-
-static bool key_users(int key)
-{
-    return scroll(key, directory_user_count(), USER_ROWS);
-}
-
-const struct page page_users = {
-    .title = "Users",
-    .help = LIST_HELP,
-    .enter = enter_list,
-    .draw = draw_users,
-    .key = key_users,
-};
 
 /* ---- Store and stick -------------------------------------------------------
  */

@@ -126,6 +126,24 @@ bool settings_domains_valid(const char *value)
     return count > 0 && at_end(value);
 }
 
+bool settings_number_valid(const char *value)
+{
+    size_t digits = strspn(value, "0123456789");
+
+    return digits <= 9 && value[digits] == '\0';
+}
+
+bool settings_zones_valid(const char *value)
+{
+    return at_end(value) || settings_domains_valid(value);
+}
+
+bool settings_action_valid(const char *value)
+{
+    return *value == '\0' || strcmp(value, "refuse") == 0 ||
+           strcmp(value, "mark") == 0;
+}
+
 /* "a.b.c.d" or "a.b.c.d:port". */
 static bool parse_syslog(const char *value, struct net_endpoint *server)
 {
@@ -159,6 +177,20 @@ bool settings_syslog_valid(const char *value)
     struct net_endpoint server;
 
     return *value == '\0' || parse_syslog(value, &server);
+}
+
+/* Names or addresses, or "off", which is a name as well. */
+bool settings_ntp_valid(const char *value)
+{
+    struct net_address address;
+    char word[WORD_BYTES];
+    unsigned count = 0;
+
+    while (next_word(&value, word))
+        if ((!name_valid(word) && net_address_parse(word, &address) != OK) ||
+            ++count > 4)
+            return false;
+    return at_end(value);
 }
 
 void settings_syslog(struct net_endpoint *server)
@@ -195,6 +227,7 @@ void settings_network(struct net_config *config)
     if (*gateway != '\0' && net_address_parse(gateway, &config->gateway) != OK)
         log_warn("settings", "bad gateway=\"%s\"", gateway);
     take_dns(config);
+    config->quiet = strcmp(st_setting("mdns"), "off") == 0;
     (void)snprintf(config->hostname, sizeof(config->hostname), "%.*s",
                    (int)strcspn(st_setting("hostname"), "."),
                    st_setting("hostname"));

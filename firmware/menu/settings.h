@@ -12,6 +12,10 @@ bool settings_dns_valid(const char *value);
 bool settings_hostname_valid(const char *value);
 bool settings_domains_valid(const char *value);
 bool settings_syslog_valid(const char *value);
+bool settings_ntp_valid(const char *value);
+bool settings_number_valid(const char *value); /* or nothing */
+bool settings_zones_valid(const char *value);  /* names, or nothing */
+bool settings_action_valid(const char *value); /* "refuse", "mark", nothing */
 
 /* settings_network - the configuration that the store's settings ask for.
  * What is missing or wrong is replaced by DHCP, resp. left out, and logged. */

@@ -214,6 +214,13 @@ static void tick(struct timer *timer)
         timer_start(timer, ARP_TICK_MS);
 }
 
+bool arp_knows(uint32_t next_hop)
+{
+    const struct arp_entry *entry = find(next_hop);
+
+    return entry != NULL && entry->state == ARP_KNOWN;
+}
+
 enum err arp_send(struct iobuf *packet, uint32_t next_hop)
 {
     struct arp_entry *entry = find(next_hop);

@@ -23,6 +23,9 @@ void arp_input(struct iobuf *packet);
  * Returns OK (also when it waits) or ERR_BUSY. */
 enum err arp_send(struct iobuf *packet, uint32_t next_hop) MUST_CHECK;
 
+/* arp_knows - whether a packet to this neighbour would go out at once. */
+bool arp_knows(uint32_t next_hop);
+
 /* arp_probe - asks whether anybody uses an address (RFC 5227 2.1.1).
  * done: called once, later, with true when somebody does. */
 void arp_probe(uint32_t address, void (*done)(bool conflict));

@@ -6,7 +6,8 @@
  * address is probed by ARP before it is used, and declined when it is taken.
  * The hardware address is the client identifier (RFC 2131 4.2).
  *
- * Not supported: option overload (52), INFORM, more than one lease. */
+ * Not supported: INFORM, release, more than one lease, split options (RFC
+ * 3396); search domains (15, 119) are of no use to a mail server. */
 #include "net/dhcp.h"
 #include "core/bytes.h"
 #include "core/log.h"
@@ -21,6 +22,10 @@
 #define CLIENT_PORT     68
 #define FIXED_BYTES     236 /* before the magic cookie */
 #define OPTIONS_AT      240
+#define SNAME_AT        44
+#define SNAME_BYTES     64
+#define FILE_AT         108
+#define FILE_BYTES      128
 #define MESSAGE_BYTES   548
 #define COOKIE          0x63825363U
 #define FIRST_WAIT_MS   1000
@@ -40,6 +45,7 @@ enum option {
     OPTION_ROUTER = 3,
     OPTION_DNS = 6,
     OPTION_HOSTNAME = 12,
+    OPTION_NTP = 42,
     OPTION_ADDRESS = 50,
     OPTION_LEASE = 51,
     OPTION_TYPE = 53,
@@ -49,6 +55,7 @@ enum option {
     OPTION_RENEWAL = 58,
     OPTION_REBINDING = 59,
     OPTION_CLIENT = 61,
+    OPTION_OVERLOAD = 52,
     OPTION_END = 255,
 };
 
@@ -90,7 +97,8 @@ enum dhcp_event {
 struct reply {
     uint8_t type;
     uint32_t address, server, mask, gateway;
-    uint32_t dns[3];
+    uint32_t dns[3], ntp[3];
+    uint8_t overload; /* options go on in file (1), sname (2) */
     uint32_t lease_s, renewal_s, rebinding_s;
 };
 
@@ -131,9 +139,9 @@ static uint8_t *put_option32(uint8_t *p, enum option option, uint32_t value)
 
 static uint8_t *put_common(uint8_t *p, enum message type)
 {
-    static const uint8_t wanted[] = {OPTION_MASK,    OPTION_ROUTER,
-                                     OPTION_DNS,     OPTION_LEASE,
-                                     OPTION_RENEWAL, OPTION_REBINDING};
+    static const uint8_t wanted[] = {
+        OPTION_MASK,  OPTION_ROUTER,  OPTION_DNS,      OPTION_NTP,
+        OPTION_LEASE, OPTION_RENEWAL, OPTION_REBINDING};
     uint8_t type_byte = (uint8_t)type;
     uint8_t client[1 + ETHERNET_ADDRESS] = {1};
     uint8_t size[2];
@@ -195,6 +203,28 @@ static uint32_t option_u32(const uint8_t *value, size_t bytes)
     return bytes >= 4 ? get_be32(value) : 0;
 }
 
+static bool address_usable(uint32_t address)
+{
+    uint32_t first = address >> 24;
+
+    return first != 0 && first != 127 && first < 224;
+}
+
+/* The first three servers, of which some name the same one twice. */
+static void option_list(uint32_t servers[3], const uint8_t *value, size_t bytes)
+{
+    unsigned count = 0;
+
+    for (; bytes >= 4 && count < 3; bytes -= 4, value += 4) {
+        uint32_t server = get_be32(value);
+
+        if (!address_usable(server) || (count > 0 && server == servers[0]) ||
+            (count > 1 && server == servers[1]))
+            continue;
+        servers[count++] = server;
+    }
+}
+
 static void take_option(struct reply *reply, uint8_t option,
                         const uint8_t *value, size_t bytes)
 {
@@ -209,8 +239,13 @@ static void take_option(struct reply *reply, uint8_t option,
         reply->gateway = option_u32(value, bytes);
         break;
     case OPTION_DNS:
-        for (size_t i = 0; i < 3 && 4 * i + 4 <= bytes; i++)
-            reply->dns[i] = get_be32(value + 4 * i);
+        option_list(reply->dns, value, bytes);
+        break;
+    case OPTION_NTP:
+        option_list(reply->ntp, value, bytes);
+        break;
+    case OPTION_OVERLOAD:
+        reply->overload = bytes == 1 ? *value : 0;
         break;
     case OPTION_LEASE:
         reply->lease_s = option_u32(value, bytes);
@@ -229,18 +264,11 @@ static void take_option(struct reply *reply, uint8_t option,
     }
 }
 
-/* Returns false when the message is not for us or malformed. */
-static bool parse(const uint8_t *p, size_t bytes, struct reply *reply)
+/* One field of options. Returns false when it is malformed. */
+static bool parse_options(const uint8_t *p, size_t bytes, struct reply *reply)
 {
-    size_t at = OPTIONS_AT;
+    size_t at = 0;
 
-    memset(reply, 0, sizeof(*reply));
-    if (bytes < OPTIONS_AT || p[0] != 2 || p[1] != 1 ||
-        p[2] != ETHERNET_ADDRESS || get_be32(p + 4) != state.transaction ||
-        memcmp(p + 28, ethernet_address(), ETHERNET_ADDRESS) ||
-        get_be32(p + FIXED_BYTES) != COOKIE)
-        return false;
-    reply->address = get_be32(p + 16);
     while (at < bytes && p[at] != OPTION_END) {
         if (p[at] == OPTION_PAD) {
             at++;
@@ -254,19 +282,29 @@ static bool parse(const uint8_t *p, size_t bytes, struct reply *reply)
     return true;
 }
 
+/* Returns false when the message is not for us or malformed. */
+static bool parse(const uint8_t *p, size_t bytes, struct reply *reply)
+{
+    memset(reply, 0, sizeof(*reply));
+    if (bytes < OPTIONS_AT || p[0] != 2 || p[1] != 1 ||
+        p[2] != ETHERNET_ADDRESS || get_be32(p + 4) != state.transaction ||
+        memcmp(p + 28, ethernet_address(), ETHERNET_ADDRESS) ||
+        get_be32(p + FIXED_BYTES) != COOKIE)
+        return false;
+    reply->address = get_be32(p + 16);
+    return parse_options(p + OPTIONS_AT, bytes - OPTIONS_AT, reply) &&
+           (!(reply->overload & 1) ||
+            parse_options(p + FILE_AT, FILE_BYTES, reply)) &&
+           (!(reply->overload & 2) ||
+            parse_options(p + SNAME_AT, SNAME_BYTES, reply));
+}
+
 /* A mask must be a run of ones; without one the class decides (RFC 950). */
 static uint8_t prefix_of(uint32_t mask, uint32_t address)
 {
     if (mask && !(~mask & (~mask + 1)))
         return (uint8_t)__builtin_popcount(mask);
     return address >> 31 == 0 ? 8 : address >> 30 == 2 ? 16 : 24;
-}
-
-static bool address_usable(uint32_t address)
-{
-    uint32_t first = address >> 24;
-
-    return first != 0 && first != 127 && first < 224;
 }
 
 static void take_lease(const struct reply *reply)
@@ -290,6 +328,7 @@ static void take_lease(const struct reply *reply)
     if (reply->server)
         lease->server = reply->server;
     memcpy(lease->dns, reply->dns, sizeof(lease->dns));
+    memcpy(lease->ntp, reply->ntp, sizeof(lease->ntp));
     lease->renew_ms = now + renew * 1000ULL;
     lease->rebind_ms = now + rebind * 1000ULL;
     lease->ends_ms = now + seconds * 1000ULL;

@@ -8,7 +8,7 @@
 
 struct dhcp_lease {
     uint32_t address, server, gateway; /* host order; 0: none */
-    uint32_t dns[3];
+    uint32_t dns[3], ntp[3];
     uint8_t prefix;
     uint64_t renew_ms, rebind_ms, ends_ms; /* monotonic */
 };

@@ -34,9 +34,9 @@ struct dns_answer {
     uint16_t preference;        /* MX; answers are sorted by it, equals are
                                    shuffled (RFC 5321 5.1) */
     struct net_address address; /* A, AAAA */
-    char name[DNS_NAME_BYTES];  /* MX exchange ("" for null MX, RFC 7505), PTR
-                                   target; TXT: first 255 bytes of its strings
-                                   put together */
+    char name[DNS_NAME_BYTES];  /* MX exchange ("" for null MX, RFC 7505) and
+                                   PTR target in small letters; TXT: the first
+                                   255 bytes of its strings put together */
 };
 
 /* One question; the memory belongs to the asker until done() was called. */

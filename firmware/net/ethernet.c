@@ -1,6 +1,6 @@
 /* Ethernet II: the header on the way out, the choice of ARP or IPv4 on the way
- * in. IEEE 802.3 length frames, VLAN tags and multicast groups are not taken.
- */
+ * in. IEEE 802.3 length frames, VLAN tags and more than one multicast group are
+ * not taken. */
 #include "net/ethernet.h"
 #include "core/bytes.h"
 #include "core/machine.h"
@@ -13,6 +13,7 @@ const uint8_t ethernet_broadcast[ETHERNET_ADDRESS] = {255, 255, 255,
 
 static struct {
     uint8_t address[ETHERNET_ADDRESS];
+    uint8_t group[ETHERNET_ADDRESS];
 } state;
 
 void ethernet_set_address(const uint8_t address[ETHERNET_ADDRESS])
@@ -25,6 +26,19 @@ const uint8_t *ethernet_address(void)
     return state.address;
 }
 
+void ethernet_join(const uint8_t group[ETHERNET_ADDRESS])
+{
+    memcpy(state.group, group, ETHERNET_ADDRESS);
+    machine_nic_join(group);
+}
+
+/* To more than us. */
+static bool is_group(const uint8_t *to)
+{
+    return to[0] & 1 && (!memcmp(to, ethernet_broadcast, ETHERNET_ADDRESS) ||
+                         !memcmp(to, state.group, ETHERNET_ADDRESS));
+}
+
 void ethernet_input(struct iobuf *frame)
 {
     const uint8_t *header = frame->data;
@@ -32,7 +46,7 @@ void ethernet_input(struct iobuf *frame)
 
     if (iobuf_length(frame) < ETHERNET_HEADER)
         goto drop;
-    broadcast = !memcmp(header, ethernet_broadcast, ETHERNET_ADDRESS);
+    broadcast = is_group(header);
     if (!broadcast && memcmp(header, state.address, ETHERNET_ADDRESS))
         goto drop;
     /* A group address cannot be a sender (IEEE 802.3 3.2.3). */

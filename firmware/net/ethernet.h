@@ -31,6 +31,9 @@ enum err ethernet_output(struct iobuf *frame,
                          const uint8_t to[ETHERNET_ADDRESS],
                          enum ethernet_type type) MUST_CHECK;
 
+/* ethernet_join - frames to this group address are taken, too; one group. */
+void ethernet_join(const uint8_t group[ETHERNET_ADDRESS]);
+
 extern const uint8_t ethernet_broadcast[ETHERNET_ADDRESS];
 
 #endif

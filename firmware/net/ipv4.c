@@ -1,13 +1,15 @@
 /* IPv4: header checks and dispatch on the way in, header and next hop on the
  * way out.
  *
- * Taken are packets to our address and, for UDP, to a broadcast address.
+ * Taken are packets to our address and, for UDP, to a broadcast address or to
+ * the multicast group that was joined.
  * Options are skipped; packets with a source route are dropped (RFC 7126 4.3,
  * 4.4). Nothing is ever forwarded. Fragments go by ipv4_fragment.c. Sent
  * packets carry no options and are never fragmented here: the transports know
  * the MTU.
  *
- * Not supported: multicast, more than one address, a table of routes. */
+ * Not supported: groups beyond the local network (IGMP), more than one address,
+ * a table of routes. */
 #include "net/ipv4.h"
 #include "core/bytes.h"
 #include "core/random.h"
@@ -21,6 +23,7 @@
 #include <string.h>
 
 #define IPV4_TTL            64
+#define IPV4_GROUP_TTL      255 /* RFC 6762 11 */
 #define IPV4_KEEP_WHOLE     0x4000
 #define IPV4_FRAGMENT_MASK  0x3FFF /* more fragments, and the offset */
 #define IPV4_OPTION_END     0
@@ -30,6 +33,7 @@
 
 static struct {
     uint32_t address, mask, gateway;
+    uint32_t group; /* joined; 0: none */
 } state;
 
 void ipv4_set_address(uint32_t address, uint8_t prefix, uint32_t gateway)
@@ -54,6 +58,33 @@ bool ipv4_is_broadcast(uint32_t address)
     return (address & state.mask) == (state.address & state.mask) &&
            ((address & ~state.mask) == ~state.mask ||
             (address & ~state.mask) == 0);
+}
+
+/* RFC 1112 6.4 */
+static void group_hardware(uint32_t group, uint8_t hardware[ETHERNET_ADDRESS])
+{
+    put_be16(hardware, 0x0100);
+    put_be32(hardware + 2, 0x5E000000 | (group & 0x7FFFFF));
+}
+
+void ipv4_join(uint32_t group)
+{
+    uint8_t hardware[ETHERNET_ADDRESS];
+
+    state.group = group;
+    group_hardware(group, hardware);
+    ethernet_join(hardware);
+}
+
+static bool is_group(uint32_t address)
+{
+    return state.group && address == state.group;
+}
+
+bool ipv4_is_neighbour(const struct net_address *address)
+{
+    return state.address && net_address_is_v4(address) &&
+           !((net_address_to_v4(address) ^ state.address) & state.mask);
 }
 
 bool ipv4_is_unicast(uint32_t address)
@@ -107,7 +138,7 @@ static bool header_valid(struct iobuf *packet)
 static bool addresses_valid(const struct ipv4_packet *packet)
 {
     if (packet->broadcast && !ipv4_is_broadcast(packet->destination) &&
-        state.address)
+        !is_group(packet->destination) && state.address)
         return false; /* RFC 1122 3.3.6: link broadcast of a unicast */
     if (packet->source == state.address || !ipv4_is_unicast(packet->source))
         return false;
@@ -177,8 +208,9 @@ void ipv4_input(struct iobuf *frame, bool broadcast)
     packet.destination = get_be32(header + 16);
     /* Without an address everything is for whoever listens: some DHCP servers
      * write to the address that they are about to give. */
-    packet.broadcast =
-        broadcast || !state.address || ipv4_is_broadcast(packet.destination);
+    packet.broadcast = broadcast || !state.address ||
+                       is_group(packet.destination) ||
+                       ipv4_is_broadcast(packet.destination);
     packet.header = header;
     packet.header_bytes = (uint16_t)((header[0] & 15) * 4);
     if (!addresses_valid(&packet))
@@ -208,7 +240,7 @@ static void push_header(struct iobuf *packet, uint32_t source,
     /* An identification is of use for fragments only (RFC 6864 4.1). */
     put_be16(p + 4, keep_whole ? 0 : (uint16_t)random_u32());
     put_be16(p + 6, keep_whole ? IPV4_KEEP_WHOLE : 0);
-    p[8] = IPV4_TTL;
+    p[8] = is_group(destination) ? IPV4_GROUP_TTL : IPV4_TTL;
     p[9] = (uint8_t)protocol;
     put_be16(p + 10, 0);
     put_be32(p + 12, source);
@@ -217,12 +249,32 @@ static void push_header(struct iobuf *packet, uint32_t source,
         p + 10, net_checksum_finish(net_checksum_add(0, p, IPV4_HEADER)));
 }
 
+/* 0: none. */
+static uint32_t next_hop_to(uint32_t destination)
+{
+    return (destination ^ state.address) & state.mask ? state.gateway
+                                                      : destination;
+}
+
+bool ip_ready(const struct net_address *destination)
+{
+    return state.address != 0 && net_address_is_v4(destination) &&
+           arp_knows(next_hop_to(net_address_to_v4(destination)));
+}
+
 enum err ipv4_output(struct iobuf *packet, uint32_t source,
                      uint32_t destination, enum ip_protocol protocol,
                      bool keep_whole)
 {
-    uint32_t next_hop = destination;
+    uint32_t next_hop;
 
+    if (is_group(destination) && source == state.address) {
+        uint8_t hardware[ETHERNET_ADDRESS];
+
+        group_hardware(destination, hardware);
+        push_header(packet, source, destination, protocol, keep_whole);
+        return ethernet_output(packet, hardware, ETHERNET_IPV4);
+    }
     if (ipv4_is_broadcast(destination)) {
         push_header(packet, source, destination, protocol, keep_whole);
         return ethernet_output(packet, ethernet_broadcast, ETHERNET_IPV4);
@@ -230,8 +282,7 @@ enum err ipv4_output(struct iobuf *packet, uint32_t source,
     if (!state.address || source != state.address ||
         !ipv4_is_unicast(destination) || destination == state.address)
         return ERR_NOT_FOUND;
-    if ((destination ^ state.address) & state.mask)
-        next_hop = state.gateway;
+    next_hop = next_hop_to(destination);
     if (!next_hop)
         return ERR_NOT_FOUND;
     push_header(packet, source, destination, protocol, keep_whole);
@@ -252,7 +303,8 @@ enum err ip_source(const struct net_address *destination,
                    struct net_address *source)
 {
     if (!state.address || !net_address_is_v4(destination) ||
-        !ipv4_is_unicast(net_address_to_v4(destination)))
+        (!ipv4_is_unicast(net_address_to_v4(destination)) &&
+         !is_group(net_address_to_v4(destination))))
         return ERR_NOT_FOUND;
     *source = net_address_v4(state.address);
     return OK;

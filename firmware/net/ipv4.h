@@ -38,6 +38,13 @@ bool ipv4_is_broadcast(uint32_t address);
 /* ipv4_is_unicast - whether the address can belong to one host. */
 bool ipv4_is_unicast(uint32_t address);
 
+/* ipv4_join - UDP datagrams to this multicast group are taken from now on, and
+ * may be sent to it; one group, of the local network (224.0.0.0/24). */
+void ipv4_join(uint32_t group);
+
+/* ipv4_is_neighbour - whether an address is of the own subnet. */
+bool ipv4_is_neighbour(const struct net_address *address);
+
 /* ipv4_input - one packet behind its Ethernet header; takes over the caller's
  * reference. broadcast: the frame was one. */
 void ipv4_input(struct iobuf *packet, bool broadcast);
@@ -55,6 +62,10 @@ enum err ipv4_output(struct iobuf *packet, uint32_t source,
 enum err ip_output(struct iobuf *packet, const struct net_address *source,
                    const struct net_address *destination,
                    enum ip_protocol protocol, bool keep_whole) MUST_CHECK;
+
+/* ip_ready - whether a packet would go out at once: the next hop is known.
+ * Those that would not wait for it, the newest few of them. */
+bool ip_ready(const struct net_address *destination);
 
 /* ip_source - the own address to talk to `destination` from.
  * Returns OK or ERR_NOT_FOUND. */

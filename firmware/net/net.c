@@ -12,6 +12,7 @@
 #include "net/ethernet.h"
 #include "net/icmp.h"
 #include "net/ipv4.h"
+#include "net/mdns.h"
 #include "net/tcp.h"
 #include "net/udp_input.h"
 #include <string.h>
@@ -30,11 +31,13 @@ static struct {
 
 static void address_none(void)
 {
+    mdns_address(0);
     arp_announce(0, NULL);
     ipv4_set_address(0, 0, 0);
     memset(&state.status.address, 0, sizeof(state.status.address));
     memset(&state.status.gateway, 0, sizeof(state.status.gateway));
     memset(state.status.dns, 0, sizeof(state.status.dns));
+    memset(state.status.ntp, 0, sizeof(state.status.ntp));
     state.status.prefix_length = 0;
     state.status.lease_ends_ms = 0;
     state.status.from_dhcp = false;
@@ -58,6 +61,24 @@ static void address_up(uint32_t address, uint8_t prefix, uint32_t gateway)
     ipv4_set_address(address, prefix, gateway);
     log_info("net", "address=%s/%u",
              net_address_format(&state.status.address, text), prefix);
+    mdns_address(address);
+}
+
+static void take_servers(struct net_address servers[3], const uint32_t lease[3])
+{
+    memset(servers, 0, 3 * sizeof(*servers));
+    for (unsigned i = 0; i < 3; i++) {
+        if (lease[i])
+            servers[i] = net_address_v4(lease[i]);
+    }
+}
+
+/* Whether any is configured. */
+static bool has_servers(const struct net_address servers[3])
+{
+    static const struct net_address none[3];
+
+    return memcmp(servers, none, sizeof(none)) != 0;
 }
 
 static void lease_changed(const struct dhcp_lease *lease)
@@ -76,11 +97,11 @@ static void lease_changed(const struct dhcp_lease *lease)
     }
     state.status.from_dhcp = true;
     state.status.lease_ends_ms = lease->ends_ms;
-    memset(state.status.dns, 0, sizeof(state.status.dns));
-    for (unsigned i = 0; i < 3; i++) {
-        if (lease->dns[i])
-            state.status.dns[i] = net_address_v4(lease->dns[i]);
-    }
+    if (has_servers(state.config.dns))
+        memcpy(state.status.dns, state.config.dns, sizeof(state.status.dns));
+    else
+        take_servers(state.status.dns, lease->dns);
+    take_servers(state.status.ntp, lease->ntp);
 }
 
 static void static_probed(bool conflict)
@@ -157,6 +178,7 @@ void net_configure(const struct net_config *config)
     state.config = *config;
     state.config.hostname[sizeof(state.config.hostname) - 1] = '\0';
     dhcp_forget();
+    mdns_configure(config->quiet ? "" : state.config.hostname);
     /* A link that has come up meanwhile begins with what is given here, once:
      * not by being seen, too. */
     state.configured = false;
@@ -194,6 +216,7 @@ enum err net_module_init(unsigned connections)
     icmp_module_init();
     udp_module_init();
     dhcp_module_init();
+    mdns_module_init();
     if (ipv4_module_init() != OK)
         return ERR_MEMORY;
     if (tcp_module_init(connections) != OK)

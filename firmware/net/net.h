@@ -10,11 +10,13 @@
 
 struct net_config {
     bool dhcp;
-    struct net_address address; /* the static ones; ignored with dhcp */
+    struct net_address address; /* this and gateway: ignored with dhcp */
     uint8_t prefix_length;      /* of an IPv4 address, 0 to 32 */
     struct net_address gateway; /* all zero: none */
-    struct net_address dns[3];  /* all zero: none */
-    char hostname[64];          /* first label, sent to the DHCP server */
+    struct net_address dns[3];  /* all zero: none, or those of DHCP */
+    char hostname[64];          /* first label, told to the DHCP server and to
+                                   the network by multicast DNS */
+    bool quiet;                 /* no multicast DNS */
 };
 
 enum net_state {
@@ -31,7 +33,8 @@ struct net_status {
     uint8_t prefix_length;
     struct net_address gateway;
     struct net_address dns[3];
-    uint64_t lease_ends_ms; /* monotonic; 0: no lease */
+    struct net_address ntp[3]; /* time servers that DHCP told */
+    uint64_t lease_ends_ms;    /* monotonic; 0: no lease */
 };
 
 /* net_module_init - ARP table, IP, ICMP, UDP and `connections` TCBs; once.

@@ -134,6 +134,12 @@ static void send_some(struct timer *timer)
 
     if (state.server.port == 0)
         return;
+    /* Before the way is known one line goes ahead, to ask for it; more would
+     * push each other out of those that wait. */
+    if (!ip_ready(&state.server.address)) {
+        wait_ms = RETRY_MS;
+        sent = RATE - 1;
+    }
     while (sent < RATE && send_one(&wait_ms))
         sent++;
     if (!log_queue_empty(&state.queue))

@@ -152,6 +152,7 @@ static void on_removed(struct st_request *request)
 
     if (result == OK) {
         pop3_count()->deleted += session->deletion.count;
+        session->removed += (uint32_t)session->deletion.count;
         if (remove_some(session))
             return;
     } else {
@@ -180,6 +181,7 @@ static const uint32_t *gather_uids(struct pop3_session *session, size_t *count)
         session->index++;
         if (!pop3_is_marked(&entry))
             continue;
+        pop3_log_message(session, -entry.message_id, "deleted");
         memcpy(out + found * sizeof(entry.uid), &entry.uid, sizeof(entry.uid));
         found++;
     } while (session->index < drop->count &&

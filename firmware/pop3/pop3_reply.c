@@ -27,6 +27,8 @@ static const char *const replies[POP3_REPLIES] = {
     [POP3_TEMPORARY] = "-ERR [SYS/TEMP] mail store not available\r\n",
     [POP3_DAMAGED] = "-ERR [SYS/PERM] message cannot be read\r\n",
     [POP3_BUSY] = "-ERR [SYS/TEMP] too many sessions, try again later\r\n",
+    [POP3_TOO_MANY_SESSIONS] =
+        "-ERR [SYS/TEMP] too many connections from your address\r\n",
     [POP3_TIMED_OUT] = "-ERR nothing heard for too long\r\n",
     [POP3_TOO_MANY_ERRORS] = "-ERR too many errors\r\n",
     [POP3_NOT_DELETED] = "-ERR [SYS/TEMP] marked messages not removed\r\n",

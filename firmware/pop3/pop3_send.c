@@ -271,8 +271,11 @@ static void end_message(struct pop3_session *session)
     else
         dialogue_write(&session->dialogue, "\r\n.\r\n", 5);
     figures->bytes += session->sent;
-    if (whole)
+    if (whole) {
         figures->retrieved++;
+        session->retrieved++;
+        pop3_log_message(session, entry_of(session)->message_id, "retrieved");
+    }
     finish(session);
 }
 

@@ -88,10 +88,13 @@ void pop3_enter_state(struct pop3_session *session, enum pop3_state next)
 
 void pop3_release(struct pop3_session *session)
 {
+    if (session->has_drop)
+        pop3_log_session(session);
     if (session->has_drop && session->maildrop.locked)
         st_maildrop_close(&session->maildrop);
     if (!session->has_drop)
         memset(&session->login, 0, sizeof(session->login));
+    limits_end(&session->limits);
     pop3_enter_state(session, POP3_OVER);
     state.figures.sessions--;
     task_push(&session->task);
@@ -257,9 +260,9 @@ static void greet(struct pop3_session *session)
     dialogue_write(&session->dialogue, greeting, sizeof(greeting) - 1);
 }
 
-static void turn_away(struct stream *stream)
+static void turn_away(struct stream *stream, enum pop3_reply reply)
 {
-    const char *text = pop3_reply_text(POP3_BUSY);
+    const char *text = pop3_reply_text(reply);
 
     state.figures.turned_away++;
     (void)stream_write(stream, text, strlen(text));
@@ -268,18 +271,28 @@ static void turn_away(struct stream *stream)
 
 static void on_accept(struct stream *stream)
 {
-    struct pop3_session *session =
-        (struct pop3_session *)(void *)task_pop(&state.pool);
+    struct limits_session limits;
+    struct pop3_session *session;
+    struct net_endpoint peer;
 
     state.figures.connections++;
+    stream_peer(stream, &peer);
+    if (limits_begin(&limits, &peer.address) != OK) {
+        turn_away(stream, POP3_TOO_MANY_SESSIONS);
+        return;
+    }
+    session = (struct pop3_session *)(void *)task_pop(&state.pool);
     if (session == NULL) {
-        turn_away(stream);
+        limits_end(&limits);
+        turn_away(stream, POP3_BUSY);
         return;
     }
     if (++state.figures.sessions > state.figures.sessions_peak)
         state.figures.sessions_peak = state.figures.sessions;
     memset((char *)session + sizeof(struct task), 0,
            sizeof(*session) - sizeof(struct task));
+    session->limits = limits;
+    session->peer = peer.address;
     timer_init(&session->timer, on_timeout);
     dialogue_init(&session->dialogue, stream, session->line,
                   sizeof(session->line));

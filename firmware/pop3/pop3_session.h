@@ -7,6 +7,7 @@
 #include "core/list.h"
 #include "core/task.h"
 #include "core/timer.h"
+#include "limits/limits.h"
 #include "pop3/pop3_reply.h"
 #include "pop3/pop3_server.h"
 #include "pop3/pop3_text.h"
@@ -62,10 +63,13 @@ struct pop3_session {
     struct task task;
     struct dialogue dialogue;
     struct timer timer;
+    struct net_address peer;
+    struct limits_session limits;
     uint8_t state;
     uint8_t listing; /* enum pop3_listing */
     uint8_t errors;
     uint8_t wrong_passwords;
+    uint8_t told;      /* messages that the log was told of */
     uint8_t mechanism; /* of AUTH, see pop3_auth.c */
     bool replied;      /* +OK before the message was sent */
     bool ended;        /* the peer will send nothing more */
@@ -83,6 +87,8 @@ struct pop3_session {
             uint32_t index;        /* of the message, or of the next line */
             uint32_t deleted;      /* messages marked */
             uint64_t deleted_bytes;
+            uint32_t retrieved; /* whole messages */
+            uint32_t removed;   /* of the store */
         };
     };
     char line[POP3_LINE_BYTES];
@@ -157,6 +163,15 @@ bool pop3_give_up(struct pop3_session *session);
 bool pop3_is_marked(const struct store_entry *entry);
 void pop3_mark(struct pop3_session *session, struct store_entry *entry);
 void pop3_unmark_all(struct pop3_session *session);
+
+/* ---- pop3_log.c --------------------------------------------------------- */
+
+/* pop3_log_message - a message was "retrieved", or "deleted". */
+void pop3_log_message(struct pop3_session *session, int64_t mail_id,
+                      const char *what);
+
+/* pop3_log_session - the session is over, and had a maildrop. */
+void pop3_log_session(const struct pop3_session *session);
 
 /* ---- pop3_send.c -------------------------------------------------------- */
 

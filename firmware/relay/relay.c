@@ -47,7 +47,7 @@ static unsigned clamp(size_t count, unsigned least, unsigned most)
     return count < least ? least : count > most ? most : (unsigned)count;
 }
 
-enum err relay_init(size_t bytes, bool (*is_own)(const struct net_address *))
+enum err relay_init(size_t bytes, const struct relay_network *network)
 {
     unsigned sessions =
         clamp(bytes / SESSION_SHARE / sizeof(struct relay_session),
@@ -59,7 +59,7 @@ enum err relay_init(size_t bytes, bool (*is_own)(const struct net_address *))
     enum err err;
 
     memset(&relay_context, 0, sizeof(relay_context));
-    relay_context.is_own = is_own;
+    relay_context.network = network;
     relay_context.figures.capacity = sessions;
     err = relay_session_init(sessions);
     if (err == OK)

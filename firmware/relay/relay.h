@@ -9,11 +9,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What the relay asks of the network. */
+struct relay_network {
+    /* Whether there is one: without, nothing is tried. */
+    bool (*is_up)(void);
+    /* Whether an address is this server's, so that it sends itself nothing. */
+    bool (*is_own)(const struct net_address *address);
+};
+
 /* relay_init - makes the pool "SMTPC" and what the queue needs in memory, of
- * about so many bytes; once. is_own: whether an address is this server's, so
- * that no message is sent to itself. Returns OK or ERR_MEMORY. */
+ * about so many bytes; once. Returns OK or ERR_MEMORY. */
 enum err relay_init(size_t bytes,
-                    bool (*is_own)(const struct net_address *)) MUST_CHECK;
+                    const struct relay_network *network) MUST_CHECK;
 
 /* relay_start - begins to read the queue; goes on by itself from then on. */
 void relay_start(void);

@@ -17,11 +17,24 @@
 #define SESSIONS_FIRST 5
 #define SESSIONS_MAX   20
 #define DEAD_MS        60000
+#define PAUSE_MS       1000
 
 static struct {
     struct list used, free; /* link */
     struct list ready;      /* ready */
+    struct timer pause;     /* runs: no session is begun */
 } state;
+
+static void pause_over(struct timer *timer)
+{
+    (void)timer;
+    relay_host_schedule();
+}
+
+void relay_host_pause(void)
+{
+    timer_start(&state.pause, PAUSE_MS);
+}
 
 enum err relay_host_init(unsigned hosts)
 {
@@ -30,6 +43,7 @@ enum err relay_host_init(unsigned hosts)
     list_init(&state.used);
     list_init(&state.free);
     list_init(&state.ready);
+    timer_init(&state.pause, pause_over);
     if (host == NULL)
         return ERR_MEMORY;
     for (unsigned i = 0; i < hosts; i++) {
@@ -198,6 +212,12 @@ void relay_host_schedule(void)
 {
     bool started = true;
 
+    if (timer_running(&state.pause) || list_empty(&state.ready))
+        return;
+    if (!relay_context.network->is_up()) {
+        relay_host_pause();
+        return;
+    }
     while (started && !list_empty(&state.ready) && !relay_context.stopping) {
         struct list round;
 

@@ -180,7 +180,7 @@ struct relay_session {
 extern struct relay_context {
     struct relay_figures figures;
     struct task_pool pool;
-    bool (*is_own)(const struct net_address *address);
+    const struct relay_network *network;
     bool started, stopping;
 } relay_context;
 
@@ -230,6 +230,10 @@ void relay_host_works(struct relay_host *host);
 /* relay_host_left - a session of the host has ended. */
 void relay_host_left(struct relay_host *host);
 
+/* relay_host_pause - no session is begun for a second: there is no connection
+ * free, or no network. */
+void relay_host_pause(void);
+
 /* relay_host_schedule - starts sessions where jobs wait. */
 void relay_host_schedule(void);
 
@@ -256,6 +260,10 @@ void relay_say(struct relay_session *session, size_t len);
  * not SMTP): the job goes on at the next address, or waits again. */
 void relay_lost(struct relay_session *session, bool permanent,
                 const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* relay_postpone - the session cannot go on for a reason that is ours: its job
+ * waits again, as if nothing had been tried. */
+void relay_postpone(struct relay_session *session);
 
 /* relay_lost_loop - the connection leads to this server itself. */
 void relay_lost_loop(struct relay_session *session);

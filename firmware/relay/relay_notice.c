@@ -12,6 +12,8 @@
 #include "core/random.h"
 #include "protocol/text.h"
 #include "relay/relay_internal.h"
+#include "userdb/directory.h"
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -67,24 +69,32 @@ bool relay_notice_wanted(const struct relay_job *job,
     return false;
 }
 
-/* Finds the sender's Inbox or that he is elsewhere. Returns false when there is
- * nobody to tell. */
+/* Finds the sender's Inboxes (there may be several of an alias) or that he is
+ * elsewhere. Returns false when there is nobody to tell. */
 static bool address_notice(struct store_notice *notice, const char *sender)
 {
-    const char *at = strrchr(sender, '@');
-    const struct user *user;
-    enum err why;
+    const struct directory_expansion *expansion;
+    const char *to = sender[0] ? sender : "postmaster";
+    const char *at = strrchr(to, '@');
+    size_t local_len = at ? (size_t)(at - to) : strlen(to);
+    const char *domain = at ? at + 1 : "";
+    enum err err =
+        directory_expand(to, local_len, domain, strlen(domain), &expansion);
 
-    if (at == NULL) {
-        at = "@";
-        sender = "postmaster";
+    if (err == ERR_REFUSED) {
+        (void)snprintf(notice->remote, sizeof(notice->remote), "%s", to);
+        return true;
     }
-    user = directory_resolve(
-        sender, at > sender && at[1] ? (size_t)(at - sender) : strlen(sender),
-        at + 1, strlen(at + 1), &why);
-    notice->user = user != NULL ? user->id : 0;
-    notice->remote = sender;
-    return user != NULL || why == ERR_REFUSED;
+    for (unsigned i = 0; err == OK && i < expansion->count; i++) {
+        const struct directory_target *target = &expansion->targets[i];
+
+        if (target->user == NULL)
+            (void)snprintf(notice->remote, sizeof(notice->remote), "%s",
+                           target->address);
+        else if (notice->user_count < STORE_NOTICE_USERS)
+            notice->users[notice->user_count++] = target->user->id;
+    }
+    return notice->user_count > 0 || notice->remote[0] != '\0';
 }
 
 /* ---- Parts of texts ------------------------------------------------------ */
@@ -386,7 +396,7 @@ unsigned relay_notice_write(struct store_notice *store, char *buffer,
                  (long long)job->message_id, job->sender);
         return 0;
     }
-    notice.to = store->remote;
+    notice.to = job->sender[0] ? job->sender : "postmaster";
     notice.utf8 = job->smtputf8;
     notice.full = returns_full(&notice);
     make_boundary(&notice);

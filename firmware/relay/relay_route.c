@@ -112,7 +112,7 @@ static void got_addresses(struct relay_session *session)
     for (unsigned i = 0;
          i < lookup->count && session->address_count < RELAY_ADDRESSES_MAX;
          i++) {
-        if (relay_context.is_own(&lookup->answers[i].address) &&
+        if (relay_context.network->is_own(&lookup->answers[i].address) &&
             !session->host->routed) {
             relay_route_loop(session);
             return;
@@ -272,7 +272,8 @@ static void begin_literal(struct relay_session *session,
 {
     if (!net_address_is_v4(address)) {
         give_up_for(session, false, "450 4.4.4 this server sends by IPv4 only");
-    } else if (relay_context.is_own(address) && !session->host->routed) {
+    } else if (relay_context.network->is_own(address) &&
+               !session->host->routed) {
         give_up_for(session, true,
                     "550 5.4.6 mail for this address comes back to this "
                     "server");

@@ -161,6 +161,15 @@ static void put_back(struct relay_session *session)
     relay_host_add(job, true);
 }
 
+void relay_postpone(struct relay_session *session)
+{
+    relay_host_pause();
+    close_stream(session, false);
+    relay_undecide(session->job);
+    put_back(session);
+    release(session);
+}
+
 void relay_give_up(struct relay_session *session, bool permanent,
                    const char *reply)
 {
@@ -382,7 +391,7 @@ void relay_open(struct relay_session *session)
     relay_enter_state(session, RELAY_CONNECT);
     session->stream = tcp_connect(&peer, &handler, session);
     if (session->stream == NULL) {
-        relay_lost(session, false, "451 4.3.2 no connection is free here");
+        relay_postpone(session);
         return;
     }
     dialogue_init(&session->dialogue, session->stream, session->line,

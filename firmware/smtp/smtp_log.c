@@ -1,14 +1,31 @@
-/* The line of the log that a message's life begins with:
+/* The SMTP server's lines in the log. That a message's life begins with:
  *
  *   received id=18c2f0a31b7-2a client=192.0.2.7 helo=host.example from=<a@b>
- *   size=1045 local=anna,bert remote=<x@y>,<z@y> */
+ *   size=1045 local=anna,bert remote=<x@y>,<z@y> *
+ * and what was not taken:
+ *
+ *   refused client=192.0.2.7 from=<a@b> to=<nobody@here> reply="550 5.1.1 ..."
+ *
+ * Whoever makes many errors makes very many: of refusals only so many are told
+ * in a time, and how many were not. */
 #include "core/log.h"
 #include "smtp/smtp_session.h"
+#include "userdb/directory.h"
+#include <stdio.h>
 #include <string.h>
 
 /* Of the recipients; who does not fit is counted: "+93". */
 #define NAMES_BYTES 230
 #define HELO_SHOWN  64
+/* Refusals that are told: at once, and one more each so many ms. */
+#define REFUSALS_AT_ONCE 50
+#define REFUSAL_MS       500
+
+static struct {
+    unsigned told;  /* of REFUSALS_AT_ONCE, not given back by time yet */
+    uint64_t at_ms; /* when that was so */
+    uint64_t left_out;
+} state;
 
 /* Appends "name" with a comma before all but the first; what follows the first
  * one that does not fit is only counted. */
@@ -64,6 +81,7 @@ void smtp_log_received(const struct smtp_session *session, int64_t mail_id,
     char address[NET_ADDRESS_TEXT], sender[SMTP_PATH_MAX + 8];
     char helo[HELO_SHOWN + 8], id[40];
     struct names locals = {.left_out = 0}, remotes = {.left_out = 0};
+    const struct user *user = directory_user_by_id(session->user);
     struct net_endpoint peer;
     struct text text;
 
@@ -74,12 +92,13 @@ void smtp_log_received(const struct smtp_session *session, int64_t mail_id,
     smtp_transaction_id(&text, session);
     stream_peer(session->dialogue.stream, &peer);
     log_mail(mail_id, "smtp",
-             "received id=%.*s client=%s helo=%s from=<%s> size=%llu%s%.*s%s"
-             "%.*s",
+             "received id=%.*s client=%s helo=%s%s%s from=<%s> size=%llu%s%.*s"
+             "%s%.*s",
              (int)text.len, id, net_address_format(&peer.address, address),
              log_value(helo, sizeof(helo), session->helo,
                        session->helo_bytes < HELO_SHOWN ? session->helo_bytes
                                                         : HELO_SHOWN),
+             user != NULL ? " user=" : "", user != NULL ? user->name : "",
              session->sender_bytes > 0
                  ? log_value(sender, sizeof(sender), session->sender,
                              session->sender_bytes)
@@ -87,4 +106,53 @@ void smtp_log_received(const struct smtp_session *session, int64_t mail_id,
              (unsigned long long)session->text.bytes,
              locals.text.len ? " local=" : "", (int)locals.text.len, local,
              remotes.text.len ? " remote=" : "", (int)remotes.text.len, remote);
+}
+
+/* ---- Refusals --------------------------------------------------------------
+ */
+
+static bool may_tell(void)
+{
+    uint64_t now = timer_now_ms();
+    uint64_t back = (now - state.at_ms) / REFUSAL_MS;
+
+    if (back > 0) {
+        state.told = back < state.told ? state.told - (unsigned)back : 0;
+        state.at_ms = now;
+    }
+    if (state.told == REFUSALS_AT_ONCE) {
+        state.left_out++;
+        return false;
+    }
+    state.told++;
+    return true;
+}
+
+void smtp_log_refused(const struct smtp_session *session, const char *to,
+                      size_t to_len, enum smtp_reply reply)
+{
+    char address[NET_ADDRESS_TEXT], sender[SMTP_PATH_MAX + 8];
+    char recipient[SMTP_PATH_MAX + 8], left_out[40] = "";
+    static char words[SMTP_REPLY_BYTES];
+    struct net_endpoint peer;
+    struct text text;
+
+    if (!may_tell())
+        return;
+    if (state.left_out > 0)
+        (void)snprintf(left_out, sizeof(left_out), " not_told=%llu",
+                       (unsigned long long)state.left_out);
+    state.left_out = 0;
+    text_init(&text, words, sizeof(words));
+    smtp_reply_format(&text, reply, smtp_host());
+    stream_peer(session->dialogue.stream, &peer);
+    log_fact("smtp", "refused client=%s from=<%s> to=<%s> reply=\"%.*s\"%s",
+             net_address_format(&peer.address, address),
+             session->sender_bytes > 0
+                 ? log_value(sender, sizeof(sender), session->sender,
+                             session->sender_bytes)
+                 : "",
+             to_len > 0 ? log_value(recipient, sizeof(recipient), to, to_len)
+                        : "",
+             (int)text.len - 2, words, left_out);
 }

@@ -1,10 +1,8 @@
-/* Grammar of SMTP arguments: see smtp_path.h.
- *
- * Not supported: internationalized addresses (RFC 6531); a byte above 127 is a
- * syntax error. */
+/* Grammar of SMTP arguments: see smtp_path.h. */
 #include "smtp/smtp_path.h"
 #include "net/address.h"
 #include "protocol/text.h"
+#include "userdb/user.h"
 #include <string.h>
 
 static bool is_letter_or_digit(char c)
@@ -12,10 +10,11 @@ static bool is_letter_or_digit(char c)
     return (uint8_t)((c | 0x20) - 'a') < 26 || (uint8_t)(c - '0') < 10;
 }
 
-/* atext of RFC 5322 3.2.3. */
+/* atext of RFC 5322 3.2.3, with what RFC 6531 3.3 adds: that it is UTF-8 is
+ * looked at in the end. */
 static bool is_atext(char c)
 {
-    return is_letter_or_digit(c) ||
+    return is_letter_or_digit(c) || (c & 0x80) != 0 ||
            (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
 }
 
@@ -90,7 +89,7 @@ static enum err parse_quoted(const char **at, const char *end,
                 return ERR_INVALID;
             c = *(*at)++;
         }
-        if (c < 32 || c > 126)
+        if ((uint8_t)c < 32 || c == 127)
             return ERR_INVALID;
         if (add_local(path, c) != OK)
             return ERR_TOO_BIG;
@@ -132,6 +131,26 @@ static enum err skip_source_route(const char **at, const char *end)
     }
 }
 
+static bool is_ascii(const char *text, size_t len)
+{
+    size_t i;
+
+    for (i = 0; i < len; i++)
+        if ((text[i] & 0x80) != 0)
+            return false;
+    return true;
+}
+
+/* A domain with labels in UTF-8 (U-label, RFC 6531 3.3). */
+static bool domain_valid(const char *text, size_t len)
+{
+    char ascii[USER_DOMAIN_BYTES];
+
+    if (is_ascii(text, len))
+        return smtp_domain_valid(text, len) || smtp_literal_valid(text, len);
+    return user_domain_to_ascii(text, len, ascii) == OK;
+}
+
 static enum err parse_domain(const char **at, const char *end,
                              struct smtp_path *path)
 {
@@ -141,10 +160,7 @@ static enum err parse_domain(const char **at, const char *end,
     path->domain_len = (size_t)(*at - path->domain);
     if (path->domain_len > SMTP_DOMAIN_MAX)
         return ERR_TOO_BIG;
-    if (smtp_domain_valid(path->domain, path->domain_len) ||
-        smtp_literal_valid(path->domain, path->domain_len))
-        return OK;
-    return ERR_INVALID;
+    return domain_valid(path->domain, path->domain_len) ? OK : ERR_INVALID;
 }
 
 static enum err parse_mailbox(const char **at, const char *end,
@@ -190,71 +206,8 @@ enum err smtp_path_parse(const char **at, const char *end,
         return error;
     if (*at == end || *(*at)++ != '>')
         return ERR_INVALID;
-    return OK;
-}
-
-/* One "KEYWORD[=value]" (RFC 5321 4.1.2, esmtp-param). */
-static enum err parse_parameter(const char *text, size_t len,
-                                struct smtp_parameters *parameters,
-                                unsigned *seen)
-{
-    const char *equals = memchr(text, '=', len);
-    size_t keyword = equals != NULL ? (size_t)(equals - text) : len;
-    const char *value = equals != NULL ? equals + 1 : text + len;
-    size_t value_len = len - (size_t)(value - text);
-    unsigned bit;
-    size_t i;
-
-    for (i = 0; i < keyword; i++)
-        if (!is_letter_or_digit(text[i]) && (i == 0 || text[i] != '-'))
-            return ERR_INVALID;
-    if (keyword == 0 || (equals != NULL && value_len == 0))
+    path->utf8 = !is_ascii(path->mailbox, path->mailbox_len);
+    if (path->utf8 && !user_text_valid(path->mailbox, path->mailbox_len))
         return ERR_INVALID;
-    if (text_equal(text, keyword, "SIZE")) {
-        bit = 1;
-        /* RFC 1870 3: up to 20 digits; whatever has 20 is too big anyway. */
-        if (value_len == 20 && text_number(value, 19, &parameters->size) &&
-            value[19] >= '0' && value[19] <= '9')
-            parameters->size = UINT64_MAX;
-        else if (!text_number(value, value_len, &parameters->size))
-            return ERR_INVALID;
-    } else if (text_equal(text, keyword, "BODY")) {
-        bit = 2;
-        parameters->eight_bit = text_equal(value, value_len, "8BITMIME");
-        if (!parameters->eight_bit && !text_equal(value, value_len, "7BIT"))
-            return ERR_INVALID;
-    } else {
-        return ERR_UNSUPPORTED;
-    }
-    if ((*seen & bit) != 0)
-        return ERR_INVALID;
-    *seen |= bit;
-    return OK;
-}
-
-enum err smtp_parameters_parse(const char *text, size_t len, bool for_mail,
-                               struct smtp_parameters *parameters)
-{
-    const char *end = text + len;
-    unsigned seen = 0;
-
-    memset(parameters, 0, sizeof(*parameters));
-    while (text < end) {
-        const char *word;
-        enum err error;
-
-        if (*text == ' ') {
-            text++;
-            continue;
-        }
-        word = text;
-        while (text < end && *text != ' ')
-            text++;
-        if (!for_mail)
-            return ERR_UNSUPPORTED;
-        error = parse_parameter(word, (size_t)(text - word), parameters, &seen);
-        if (error != OK)
-            return error;
-    }
     return OK;
 }

@@ -19,6 +19,7 @@ struct smtp_path {
     size_t domain_len;   /* 0: none was given */
     char local[SMTP_LOCAL_MAX]; /* without quotes */
     size_t local_len;
+    bool utf8; /* it has characters beyond ASCII (RFC 6531) */
 };
 
 /* smtp_path_parse - reads "<...>" at *at and moves *at behind it. A mailbox
@@ -32,18 +33,5 @@ bool smtp_domain_valid(const char *text, size_t len);
 
 /* smtp_literal_valid - "[...]", an address-literal. */
 bool smtp_literal_valid(const char *text, size_t len);
-
-/* ESMTP parameters of MAIL (RFC 1870, RFC 6152). */
-struct smtp_parameters {
-    uint64_t size; /* 0: not given */
-    bool eight_bit;
-};
-
-/* smtp_parameters_parse - the words behind the path.
- * size_allowed and body_allowed hold for MAIL; RCPT takes none.
- * Returns OK; ERR_INVALID (malformed, twice, bad value); ERR_UNSUPPORTED
- * (keyword not known). */
-enum err smtp_parameters_parse(const char *text, size_t len, bool for_mail,
-                               struct smtp_parameters *parameters) MUST_CHECK;
 
 #endif

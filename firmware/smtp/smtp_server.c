@@ -6,17 +6,22 @@
  * stream and comes again. So commands that a client pipelines behind DATA's
  * final dot wait there until the store has answered.
  *
- *   smtp_command.c     commands          smtp_data.c   message, answer
- *   smtp_path.c        argument grammar  smtp_text.c   dots, line ends
- *   smtp_recipients.c  who gets it       smtp_trace.c  Return-Path, Received
- *   smtp_reply.c       every reply
+ *   smtp_command.c     commands          smtp_data.c    message, answer
+ *   smtp_transaction.c MAIL, RCPT        smtp_text.c    dots, line ends
+ *   smtp_envelope.c    who gets it       smtp_header.c  of submitted mail
+ *   smtp_path.c, smtp_parameters.c       smtp_trace.c   Return-Path, Received
+ *                      argument grammar  smtp_auth.c, smtp_author.c  users
+ *   smtp_reply.c       every reply       smtp_settings.c
+ *   smtp_limits.c      against abuse     smtp_log.c     for the log
  *
  * Invariants: at most one reply waits for room in the stream, and while one
  * does nothing is read; 250 to a message goes out in the store's answer only;
  * a session leaves its states by release() alone.
- * Done: RFC 5321 as a final destination; PIPELINING (RFC 2920), SIZE (1870),
- * 8BITMIME (6152), ENHANCEDSTATUSCODES (2034), LIMITS (9422).
- * Not supported: TLS, AUTH, submission, CHUNKING, SMTPUTF8, relaying. */
+ * Done: RFC 5321; submission (RFC 6409) with AUTH PLAIN and LOGIN (4954);
+ * PIPELINING (2920), SIZE (1870), 8BITMIME (6152), SMTPUTF8 (6531), CHUNKING
+ * and BINARYMIME (3030, to mailboxes here), DSN (3461), ENHANCEDSTATUSCODES
+ * (2034), LIMITS (9422).
+ * Not supported: TLS; EXPN and ETRN. */
 #include "smtp/smtp_server.h"
 #include "core/check.h"
 #include "core/log.h"
@@ -24,13 +29,18 @@
 #include "smtp/smtp_session.h"
 #include <string.h>
 
-#define SMTP_PORT 25
+#define SMTP_PORT       25
+#define SUBMISSION_PORT 587
 /* RFC 5321 4.5.3.2: at least 5 minutes for commands and for data. */
 #define COMMAND_TIMEOUT_MS 300000
 #define COMMIT_TIMEOUT_MS  600000
 /* The transport's own timeout stands behind all of ours. */
 #define STREAM_TIMEOUT_MS 660000
-#define LONG_LISTS_MIN    2
+/* Of the sessions: blocks for recipients, and users who are logged in. */
+#define BLOCKS_MIN    16
+#define BLOCKS_SHARE  4
+#define AUTHORS_MIN   8
+#define AUTHORS_SHARE 2
 
 static struct {
     struct task_pool pool;
@@ -60,8 +70,15 @@ static const struct {
     [SMTP_HELLO] = {"hello", smtp_take_command, COMMAND_TIMEOUT_MS},
     [SMTP_MAIL] = {"mail", smtp_take_command, COMMAND_TIMEOUT_MS},
     [SMTP_RCPT] = {"rcpt", smtp_take_command, COMMAND_TIMEOUT_MS},
+    [SMTP_CHUNKS] = {"chunks", smtp_take_command, COMMAND_TIMEOUT_MS},
+    [SMTP_SECRET] = {"secret", smtp_take_secret, COMMAND_TIMEOUT_MS},
+    [SMTP_GREETING] = {"greeting", smtp_limits_take_early, COMMAND_TIMEOUT_MS},
+    [SMTP_HELD] = {"held", take_nothing, COMMAND_TIMEOUT_MS},
+    [SMTP_LOGIN] = {"login", take_nothing, COMMIT_TIMEOUT_MS},
     [SMTP_ROOM] = {"room", take_nothing, SMTP_ROOM_RETRY_MS},
     [SMTP_DATA] = {"data", smtp_take_data, COMMAND_TIMEOUT_MS},
+    [SMTP_CHUNK] = {"chunk", smtp_take_data, COMMAND_TIMEOUT_MS},
+    [SMTP_ENDING] = {"ending", take_nothing, COMMIT_TIMEOUT_MS},
     [SMTP_COMMIT] = {"commit", take_nothing, COMMIT_TIMEOUT_MS},
     [SMTP_CLOSING] = {"closing", take_nothing, COMMAND_TIMEOUT_MS},
     [SMTP_OVER] = {"over", take_nothing, 0},
@@ -79,13 +96,6 @@ void smtp_enter_state(struct smtp_session *session, enum smtp_state next)
         timer_stop(&session->timer);
 }
 
-const char *smtp_host(void)
-{
-    const char *host = st_setting("hostname");
-
-    return smtp_domain_valid(host, strlen(host)) ? host : "localhost";
-}
-
 uint64_t smtp_next_serial(void)
 {
     return ++state.serial;
@@ -98,29 +108,42 @@ void smtp_count_message(const struct smtp_session *session, bool accepted)
         return;
     }
     state.figures.accepted++;
-    state.figures.recipients += session->user_count;
+    state.figures.recipients +=
+        (unsigned)session->envelope.user_count + session->envelope.remote_count;
     state.figures.bytes += session->text.bytes;
 }
 
 void smtp_reset(struct smtp_session *session)
 {
-    ASSERT(session->inbound == NULL);
-    smtp_clear_recipients(session);
+    if (session->inbound != NULL)
+        st_inbound_discard(session->inbound);
+    session->inbound = NULL;
+    smtp_envelope_clear(&session->envelope);
     session->sender_bytes = 0;
     session->declared_bytes = 0;
+    session->refusal = SMTP_OK;
     smtp_enter_state(session,
                      session->helo_bytes > 0 ? SMTP_HELLO : SMTP_GREETED);
+}
+
+/* Whatever somebody else does for the session is not waited for any more. */
+static void abandon(struct smtp_session *session)
+{
+    if (session->state == SMTP_COMMIT)
+        st_inbound_forget(session);
+    if (session->inbound != NULL)
+        st_inbound_discard(session->inbound);
+    session->inbound = NULL;
+    smtp_auth_forget(session);
+    smtp_limits_forget(session);
 }
 
 /* The one end of a session; its stream is somebody else's from here on. */
 static void release(struct smtp_session *session)
 {
-    if (session->inbound != NULL)
-        st_inbound_discard(session->inbound);
-    session->inbound = NULL;
-    if (session->state == SMTP_COMMIT)
-        st_inbound_forget(session);
-    smtp_clear_recipients(session);
+    abandon(session);
+    limits_end(&session->limits);
+    smtp_envelope_clear(&session->envelope);
     smtp_enter_state(session, SMTP_OVER);
     session->dialogue.stream = NULL;
     state.figures.sessions--;
@@ -137,13 +160,15 @@ static void close_stream(struct smtp_session *session)
 
 void smtp_say(struct smtp_session *session, enum smtp_reply reply)
 {
-    char buffer[SMTP_REPLY_BYTES];
+    char buffer[SMTP_REPLY_BYTES], zone[LIMITS_ZONE_BYTES];
     struct text text;
 
     if (smtp_reply_code(reply) >= 500 && session->errors < UINT8_MAX)
         session->errors++;
     text_init(&text, buffer, sizeof(buffer));
-    smtp_reply_format(&text, reply, smtp_host());
+    smtp_reply_format(&text, reply,
+                      reply == SMTP_LISTED ? limits_zone(session->listed, zone)
+                                           : smtp_host());
     ASSERT(!text.cut);
     dialogue_write(&session->dialogue, text.bytes, text.len);
 }
@@ -155,19 +180,21 @@ void smtp_finish(struct smtp_session *session, enum smtp_reply reply)
         close_stream(session);
         return;
     }
-    if (session->state == SMTP_COMMIT)
-        st_inbound_forget(session);
-    if (session->inbound != NULL)
-        st_inbound_discard(session->inbound);
-    session->inbound = NULL;
+    abandon(session);
     smtp_enter_state(session, SMTP_CLOSING);
 }
 
 void smtp_check_errors(struct smtp_session *session)
 {
-    if (session->errors >= SMTP_ERRORS_MAX && session->state <= SMTP_RCPT &&
-        !dialogue_blocked(&session->dialogue))
+    if (session->errors >= smtp_settings()->errors_max &&
+        session->state <= SMTP_SECRET && !dialogue_blocked(&session->dialogue))
         smtp_finish(session, SMTP_TOO_MANY_ERRORS);
+}
+
+/* A message that is complete is on its way to the stick. */
+static bool is_storing(const struct smtp_session *session)
+{
+    return session->state == SMTP_COMMIT || session->state == SMTP_ENDING;
 }
 
 void smtp_resume(struct smtp_session *session)
@@ -179,9 +206,9 @@ void smtp_resume(struct smtp_session *session)
         return;
     if (session->state == SMTP_CLOSING)
         close_stream(session);
-    else if (state.stopping && session->state <= SMTP_RCPT)
+    else if (state.stopping && session->state <= SMTP_SECRET)
         smtp_finish(session, SMTP_STOPPING);
-    else if (session->ended && session->state != SMTP_COMMIT)
+    else if (session->ended && !is_storing(session))
         close_stream(session);
     else
         stream_resume(session->dialogue.stream);
@@ -215,7 +242,7 @@ static void on_ended(struct stream *stream)
     struct smtp_session *session = stream->context;
 
     session->ended = true;
-    if (session->state != SMTP_COMMIT && !dialogue_blocked(&session->dialogue))
+    if (!is_storing(session) && !dialogue_blocked(&session->dialogue))
         close_stream(session);
 }
 
@@ -240,6 +267,18 @@ static const struct stream_handler handler = {
     .closed = on_closed,
 };
 
+static void greet(struct smtp_session *session)
+{
+    char buffer[SMTP_REPLY_BYTES];
+    struct text text;
+
+    text_init(&text, buffer, sizeof(buffer));
+    text_string(&text, "220 ");
+    text_string(&text, smtp_host());
+    text_string(&text, " ESMTP Barepost\r\n");
+    dialogue_write(&session->dialogue, text.bytes, text.len);
+}
+
 /* ---- Timeouts ------------------------------------------------------------ */
 
 static void on_timeout(struct timer *timer)
@@ -248,9 +287,18 @@ static void on_timeout(struct timer *timer)
         LIST_ELEMENT(timer, struct smtp_session, timer);
 
     if (session->state == SMTP_ROOM) {
-        smtp_begin_data(session);
+        smtp_begin_message(session);
         if (session->state != SMTP_ROOM)
             smtp_resume(session);
+        return;
+    }
+    if (session->state == SMTP_GREETING) {
+        smtp_enter_state(session, SMTP_GREETED);
+        greet(session);
+        return;
+    }
+    if (session->state == SMTP_HELD) {
+        smtp_limits_release(session);
         return;
     }
     state.figures.timeouts++;
@@ -268,45 +316,44 @@ static void on_timeout(struct timer *timer)
 /* ---- Beginning ------------------------------------------------------------
  */
 
-static void greet(struct smtp_session *session)
-{
-    char buffer[SMTP_REPLY_BYTES];
-    struct text text;
-
-    text_init(&text, buffer, sizeof(buffer));
-    text_string(&text, "220 ");
-    text_string(&text, smtp_host());
-    text_string(&text, " ESMTP Barepost\r\n");
-    dialogue_write(&session->dialogue, text.bytes, text.len);
-}
-
-static void turn_away(struct stream *stream)
+static void turn_away(struct stream *stream, enum smtp_reply reply)
 {
     char buffer[SMTP_REPLY_BYTES];
     struct text text;
 
     state.figures.turned_away++;
     text_init(&text, buffer, sizeof(buffer));
-    smtp_reply_format(&text, SMTP_BUSY, smtp_host());
+    smtp_reply_format(&text, reply, smtp_host());
     (void)stream_write(stream, text.bytes, text.len);
     stream_close(stream);
 }
 
 static void on_accept(struct stream *stream)
 {
-    struct smtp_session *session =
-        (struct smtp_session *)(void *)task_pop(&state.pool);
+    struct net_endpoint local, peer;
+    struct limits_session limits;
+    struct smtp_session *session;
 
     state.figures.connections++;
+    stream_peer(stream, &peer);
+    if (limits_begin(&limits, &peer.address) != OK) {
+        turn_away(stream, SMTP_TOO_MANY_SESSIONS);
+        return;
+    }
+    session = (struct smtp_session *)(void *)task_pop(&state.pool);
     if (session == NULL) {
-        turn_away(stream);
+        limits_end(&limits);
+        turn_away(stream, SMTP_BUSY);
         return;
     }
     if (++state.figures.sessions > state.figures.sessions_peak)
         state.figures.sessions_peak = state.figures.sessions;
     /* All between the task and the arrays. */
     memset((char *)session + sizeof(struct task), 0,
-           offsetof(struct smtp_session, few) - sizeof(struct task));
+           offsetof(struct smtp_session, envelope.few) - sizeof(struct task));
+    session->limits = limits;
+    stream_local(stream, &local);
+    session->submission = local.port == SUBMISSION_PORT;
     timer_init(&session->timer, on_timeout);
     dialogue_init(&session->dialogue, stream, session->line,
                   sizeof(session->line));
@@ -314,33 +361,48 @@ static void on_accept(struct stream *stream)
     stream->handler = &handler;
     stream->context = session;
     stream_set_idle_timeout(stream, STREAM_TIMEOUT_MS);
+    if (smtp_limits_greet_later(session))
+        return;
     smtp_enter_state(session, SMTP_GREETED);
     greet(session);
 }
 
+static unsigned share(unsigned sessions, unsigned of, unsigned least)
+{
+    return sessions / of > least ? sessions / of : least;
+}
+
 enum err smtp_server_init(unsigned sessions)
 {
-    unsigned lists = sessions / 8;
     enum err error;
 
     memset(&state, 0, sizeof(state));
     state.figures.capacity = sessions;
     error = task_pool_init(&state.pool, "SMTPS", sizeof(struct smtp_session),
                            sessions, NULL);
+    if (error == OK)
+        error = smtp_envelope_module_init(
+            share(sessions, BLOCKS_SHARE, BLOCKS_MIN));
+    if (error == OK)
+        error = smtp_author_module_init(
+            share(sessions, AUTHORS_SHARE, AUTHORS_MIN));
+    return error;
+}
+
+static void listen_on(uint16_t port)
+{
+    enum err error = tcp_listen(port, on_accept);
+
     if (error != OK)
-        return error;
-    return smtp_recipients_init(lists > LONG_LISTS_MIN ? lists
-                                                       : LONG_LISTS_MIN);
+        log_err("smtp", "cannot listen port=%u error=\"%s\"", port,
+                err_text(error));
 }
 
 void smtp_server_start(void)
 {
-    enum err error = tcp_listen(SMTP_PORT, on_accept);
-
     state.stopping = false;
-    if (error != OK)
-        log_err("smtp", "cannot listen port=%u error=\"%s\"", SMTP_PORT,
-                err_text(error));
+    listen_on(SMTP_PORT);
+    listen_on(SUBMISSION_PORT);
 }
 
 void smtp_server_stop(void)
@@ -349,12 +411,13 @@ void smtp_server_stop(void)
 
     state.stopping = true;
     tcp_unlisten(SMTP_PORT);
+    tcp_unlisten(SUBMISSION_PORT);
     for (i = 0; i < state.pool.count; i++) {
         struct smtp_session *session =
             (struct smtp_session *)(void *)(state.pool.tasks +
                                             i * state.pool.size);
 
-        if (!session->task.active || session->state == SMTP_COMMIT ||
+        if (!session->task.active || is_storing(session) ||
             dialogue_blocked(&session->dialogue))
             continue;
         smtp_finish(session, SMTP_STOPPING);

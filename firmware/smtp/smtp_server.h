@@ -10,9 +10,9 @@
  * Returns OK or ERR_MEMORY. */
 enum err smtp_server_init(unsigned sessions) MUST_CHECK;
 
-/* smtp_server_start - listens on port 25. smtp_server_stop - listens no more,
- * and ends every session with 421; one that waits for its message to become
- * durable is answered first. */
+/* smtp_server_start - listens on the ports 25 and 587. smtp_server_stop -
+ * listens no more, and ends every session with 421; one that waits for its
+ * message to become durable is answered first. */
 void smtp_server_start(void);
 void smtp_server_stop(void);
 

@@ -5,66 +5,99 @@
 
 #include "core/task.h"
 #include "core/timer.h"
+#include "limits/judge.h"
 #include "protocol/dialogue.h"
 #include "protocol/text.h"
+#include "smtp/smtp_author.h"
+#include "smtp/smtp_envelope.h"
+#include "smtp/smtp_parameters.h"
 #include "smtp/smtp_path.h"
 #include "smtp/smtp_reply.h"
 #include "smtp/smtp_server.h"
+#include "smtp/smtp_settings.h"
 #include "smtp/smtp_text.h"
 #include "store/st.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define SMTP_LINE_BYTES        1024 /* with CRLF; RFC 5321 4.5.3.1.4 wants 512 */
+/* With CRLF. RFC 5321 4.5.3.1.4 wants 512, the extensions up to 1200 in all. */
+#define SMTP_LINE_BYTES        2048
 #define SMTP_MESSAGE_BYTES_MAX 33554432
-#define SMTP_RECIPIENTS_MAX    STORE_RECIPIENTS_MAX
-#define SMTP_RECIPIENTS_FEW    8   /* in the session itself */
-#define SMTP_ERRORS_MAX        20  /* per session */
-#define SMTP_IDLE_COMMANDS_MAX 100 /* between two messages */
-#define SMTP_RECEIVED_MAX      50  /* RFC 5321 6.3 */
+#define SMTP_RECEIVED_MAX      50 /* RFC 5321 6.3 */
 #define SMTP_ROOM_RETRY_MS     20
 #define SMTP_ROOM_RETRIES      1500 /* half a minute */
 
+/* Up to SMTP_SECRET command lines are read, then something else is going on. */
 enum smtp_state {
-    SMTP_GREETED, /* 220 was sent */
-    SMTP_HELLO,   /* HELO or EHLO was given; no transaction */
-    SMTP_MAIL,    /* MAIL was given */
-    SMTP_RCPT,    /* at least one recipient was accepted */
-    SMTP_ROOM,    /* DATA was given, waiting for a buffer of the store */
-    SMTP_DATA,    /* 354 was sent */
-    SMTP_COMMIT,  /* the final dot was seen, waiting for the store */
-    SMTP_CLOSING, /* the last reply waits for room in the stream */
-    SMTP_OVER,    /* the task is back in its pool */
+    SMTP_GREETED,  /* 220 was sent */
+    SMTP_HELLO,    /* HELO or EHLO was given; no transaction */
+    SMTP_MAIL,     /* MAIL was given */
+    SMTP_RCPT,     /* at least one recipient was accepted */
+    SMTP_CHUNKS,   /* a BDAT was given, another one follows */
+    SMTP_SECRET,   /* 334 was sent, waiting for the client's part of AUTH */
+    SMTP_GREETING, /* 220 is kept back, to see who talks first */
+    SMTP_HELD,     /* a reply is kept back (smtp_limits.c) */
+    SMTP_LOGIN,    /* waiting whether name and password are right */
+    SMTP_ROOM,     /* DATA or BDAT was given, waiting for the store's room */
+    SMTP_DATA,     /* 354 was sent */
+    SMTP_CHUNK,    /* the bytes that BDAT has told of */
+    SMTP_ENDING,   /* the message is here, its last bytes wait for the store */
+    SMTP_COMMIT,   /* waiting for the store to make it durable */
+    SMTP_CLOSING,  /* the last reply waits for room in the stream */
+    SMTP_OVER,     /* the task is back in its pool */
     SMTP_STATES
 };
-
-struct smtp_long_list;
 
 /* One session. Its stream is valid in every state but SMTP_OVER. */
 struct smtp_session {
     struct task task;
     struct dialogue dialogue;
     struct timer timer;
-    struct st_inbound *inbound; /* SMTP_DATA; NULL once it is refused */
+    struct st_inbound *inbound; /* a message; NULL once it is refused */
+    struct smtp_author *author; /* from AUTH on */
+    struct limits_session limits;
+    struct limits_judgement *judgement; /* in SMTP_HELD, while there is one */
     struct smtp_text text;
+    int64_t user;        /* who is logged in; 0: nobody */
     int64_t received_ms; /* wall clock when DATA was accepted */
     uint64_t serial;     /* of this transaction, for the Received line */
     uint64_t declared_bytes;
-    uint16_t trace_bytes; /* trace lines lie in `line`; 0: not made yet */
-    uint16_t trace_sent;
+    uint64_t quota_max;  /* room in the mailbox of the only recipient */
+    uint64_t bytes_max;  /* of a message, as the recipients' domains allow */
+    uint64_t chunk_left; /* of a BDAT */
+    uint64_t chunk_bytes;
+    /* Text for the store lies in `line`, which nobody else needs meanwhile:
+     * trace lines, header lines. It is gathered, then ready, then sent. */
+    uint16_t line_bytes;
+    uint16_t line_sent;
     uint16_t helo_bytes;
     uint16_t sender_bytes;
     uint16_t retries;
+    uint16_t idle_commands;
     uint8_t state;
     uint8_t refusal; /* enum smtp_reply for the end of data; SMTP_OK: none */
     uint8_t errors;
-    uint8_t idle_commands;
-    uint8_t user_count;
-    bool extended;               /* EHLO */
-    bool ended;                  /* the peer will send nothing more */
-    struct smtp_long_list *many; /* recipients that are too many for few */
-    int64_t few[SMTP_RECIPIENTS_FEW];
+    uint8_t body;       /* enum smtp_body */
+    uint8_t returning;  /* enum store_return */
+    uint8_t held_state; /* behind SMTP_HELD */
+    uint8_t held_reply;
+    uint8_t listed; /* limits_zone() of a block list; 0: on none */
+    bool refuse_listed;
+    bool judged;
+    uint8_t chunk_back; /* state behind a chunk: SMTP_CHUNKS, if it is good */
+    bool line_ready;
+    bool submission; /* the port is for users only */
+    bool encrypted;  /* nobody else can read along */
+    bool extended;   /* EHLO */
+    bool smtputf8;   /* the transaction may have addresses of RFC 6531 */
+    bool eight_bit;  /* bytes above 127 were declared or seen */
+    bool chunked;    /* by BDAT, not by DATA */
+    bool chunk_last;
+    bool traced;                      /* the trace lines are made */
+    bool ended;                       /* the peer will send nothing more */
+    struct smtp_envelope_mark before; /* the recipient that is answered */
+    struct smtp_envelope envelope;
     char helo[SMTP_DOMAIN_MAX];
     char sender[SMTP_PATH_MAX]; /* NUL-terminated */
     char line[SMTP_LINE_BYTES];
@@ -89,12 +122,8 @@ void smtp_finish(struct smtp_session *session, enum smtp_reply reply);
 /* smtp_resume - the session can take bytes again, or is to close. */
 void smtp_resume(struct smtp_session *session);
 
-/* smtp_reset - forgets the transaction, whose message is already stored or
- * discarded. */
+/* smtp_reset - forgets the transaction, and what of its message is here. */
 void smtp_reset(struct smtp_session *session);
-
-/* smtp_host - own name for greeting, 221, 421 and Received. */
-const char *smtp_host(void);
 
 /* smtp_count_message - a message was answered after its data. */
 void smtp_count_message(const struct smtp_session *session, bool accepted);
@@ -108,28 +137,44 @@ uint64_t smtp_next_serial(void);
 size_t smtp_take_command(struct smtp_session *session, const uint8_t *data,
                          size_t len);
 
+/* ---- smtp_transaction.c: the commands that make an envelope ---------------
+ */
+
+void smtp_run_mail(struct smtp_session *session,
+                   const struct dialogue_line *argument);
+void smtp_run_rcpt(struct smtp_session *session,
+                   const struct dialogue_line *argument);
+
+/* ---- smtp_auth.c ----------------------------------------------------------
+ */
+
+/* smtp_auth_offered - whether passwords may be sent over this connection. */
+bool smtp_auth_offered(const struct smtp_session *session);
+
+void smtp_run_auth(struct smtp_session *session,
+                   const struct dialogue_line *argument);
+
+/* smtp_take_secret - what the client answers to 334, as smtp_take_command(). */
+size_t smtp_take_secret(struct smtp_session *session, const uint8_t *data,
+                        size_t len);
+
+/* smtp_auth_forget - the session ends: with its login, if one is going on. */
+void smtp_auth_forget(struct smtp_session *session);
+
 /* ---- smtp_data.c -------------------------------------------------------- */
 
-/* smtp_begin_data - DATA was given: asks the store for room. */
-void smtp_begin_data(struct smtp_session *session);
+void smtp_run_data(struct smtp_session *session,
+                   const struct dialogue_line *argument);
+void smtp_run_bdat(struct smtp_session *session,
+                   const struct dialogue_line *argument);
+
+/* smtp_begin_message - asks the store for room, again while there is none. */
+void smtp_begin_message(struct smtp_session *session);
 
 /* smtp_take_data - bytes of the message. Returns how many were used; 0 when
  * the store takes no more for the moment. */
 size_t smtp_take_data(struct smtp_session *session, const uint8_t *data,
                       size_t len);
-
-/* ---- smtp_recipients.c -------------------------------------------------- */
-
-/* smtp_recipients_init - makes the pool of long lists; once. */
-enum err smtp_recipients_init(unsigned lists) MUST_CHECK;
-
-/* smtp_recipients - the ids, session->user_count of them. */
-int64_t *smtp_recipients(struct smtp_session *session);
-
-/* smtp_add_recipient - doubles count once. Returns the reply. */
-enum smtp_reply smtp_add_recipient(struct smtp_session *session, int64_t user);
-
-void smtp_clear_recipients(struct smtp_session *session);
 
 /* ---- smtp_trace.c ------------------------------------------------------- */
 
@@ -140,11 +185,39 @@ void smtp_trace_format(struct text *text, const struct smtp_session *session,
 /* smtp_transaction_id - the id of the Received line, also told in the 250. */
 void smtp_transaction_id(struct text *text, const struct smtp_session *session);
 
+/* ---- smtp_limits.c ------------------------------------------------------ */
+
+/* smtp_limits_apply - whether the client is one that is limited. */
+bool smtp_limits_apply(struct smtp_session *session);
+
+/* smtp_limits_greet_later - enters SMTP_GREETING if the greeting is to wait.
+ * smtp_limits_take_early - somebody talks there: it is refused. */
+bool smtp_limits_greet_later(struct smtp_session *session);
+size_t smtp_limits_take_early(struct smtp_session *session, const uint8_t *data,
+                              size_t len);
+
+/* smtp_limits_say_rcpt - the reply to RCPT: now, later, or another one.
+ * postmaster: the recipient is the one whom everybody may write to (RFC 5321
+ * 4.5.1), also to complain about being refused. */
+void smtp_limits_say_rcpt(struct smtp_session *session, enum smtp_reply reply,
+                          bool postmaster);
+
+/* smtp_limits_release - SMTP_HELD has lasted long enough. */
+void smtp_limits_release(struct smtp_session *session);
+
+/* smtp_limits_forget - the session ends: with its judgement. */
+void smtp_limits_forget(struct smtp_session *session);
+
 /* ---- smtp_log.c --------------------------------------------------------- */
 
 /* smtp_log_received - the line of the log about a message that is complete,
  * before it is committed, so that both get onto the stick together. */
 void smtp_log_received(const struct smtp_session *session, int64_t mail_id,
                        const struct st_envelope *envelope);
+
+/* smtp_log_refused - something was not taken: a recipient, or, with to_len 0, a
+ * sender or a message. */
+void smtp_log_refused(const struct smtp_session *session, const char *to,
+                      size_t to_len, enum smtp_reply reply);
 
 #endif

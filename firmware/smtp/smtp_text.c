@@ -5,9 +5,10 @@
 static const char received_name[] = "received:";
 #define RECEIVED_LENGTH (sizeof(received_name) - 1)
 
-void smtp_text_init(struct smtp_text *text)
+void smtp_text_init(struct smtp_text *text, bool chunked)
 {
     memset(text, 0, sizeof(*text));
+    text->chunked = chunked;
     text->state = SMTP_TEXT_START;
 }
 
@@ -38,6 +39,7 @@ static void end_line(struct smtp_text *text)
     text->state = SMTP_TEXT_START;
     text->column = 0;
     text->matched = 0;
+    text->line = 0;
 }
 
 /* Bytes inside a line, up to its CR (with it) or the end of data. */
@@ -50,6 +52,9 @@ static size_t scan_line(struct smtp_text *text, const uint8_t *data, size_t len)
         text->bare = true;
     if (!text->body)
         match_header(text, data, run);
+    text->line += (uint32_t)run;
+    if (text->line > text->longest)
+        text->longest = text->line;
     if (cr == NULL)
         return run;
     text->state = SMTP_TEXT_CR;
@@ -62,6 +67,8 @@ static size_t skip_dot(struct smtp_text *text, const uint8_t *data, size_t len)
 {
     size_t i = 0;
 
+    if (text->chunked)
+        return 0;
     if (text->state == SMTP_TEXT_START && i < len && data[i] == '.') {
         text->state = SMTP_TEXT_DOT;
         i++;
@@ -105,7 +112,7 @@ size_t smtp_text_scan(struct smtp_text *text, const uint8_t *data, size_t len,
 
     *from = i;
     while (i < len && text->state != SMTP_TEXT_END) {
-        if (text->state == SMTP_TEXT_START && data[i] == '.')
+        if (text->state == SMTP_TEXT_START && data[i] == '.' && !text->chunked)
             break;
         if (text->state == SMTP_TEXT_CR) {
             i += scan_after_cr(text, data[i]);

@@ -1,5 +1,7 @@
 /* The text of a message on its way in, between 354 and the final dot: finds the
- * end, takes stuffed dots out, notices bare CR and LF, counts Received headers.
+ * end, takes stuffed dots out, notices bare CR and LF, counts Received headers
+ * and the length of lines. Of a message in chunks (RFC 3030) the end is known
+ * otherwise, and no dot means anything.
  *
  * Only CRLF.CRLF ends a message (RFC 5321 4.1.1.4), and nothing but CRLF ends a
  * line: what some servers take for an end and others do not lets a sender
@@ -24,8 +26,11 @@ enum smtp_text_state {
 };
 
 struct smtp_text {
-    uint64_t bytes; /* of the message so far, dots taken out */
+    uint64_t bytes;   /* of the message so far, dots taken out */
+    uint32_t line;    /* bytes of the present line */
+    uint32_t longest; /* of the lines so far, this one too, without CRLF */
     uint8_t state;
+    bool chunked;
     bool bare;         /* a bare CR or LF was seen */
     bool body;         /* the empty line was seen */
     uint8_t column;    /* bytes of a header line seen, as far as it matters */
@@ -33,7 +38,7 @@ struct smtp_text {
     uint16_t received; /* header lines that do */
 };
 
-void smtp_text_init(struct smtp_text *text);
+void smtp_text_init(struct smtp_text *text, bool chunked);
 
 /* smtp_text_scan - goes through data until the end of the message, or the next
  * place where bytes have to be left out, or the end of data.

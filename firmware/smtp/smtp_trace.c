@@ -7,6 +7,22 @@
  */
 #include "smtp/smtp_session.h"
 
+text_bytes(text, days + 3 * tm.tm_wday, 3);
+text_string(text, ", ");
+text_decimal(text, (uint64_t)tm.tm_mday);
+text_string(text, " ");
+text_bytes(text, months + 3 * tm.tm_mon, 3);
+text_string(text, " ");
+text_decimal_padded(text, (uint64_t)tm.tm_year + 1900, 4);
+text_string(text, " ");
+text_decimal_padded(text, (uint64_t)tm.tm_hour, 2);
+text_string(text, ":");
+text_decimal_padded(text, (uint64_t)tm.tm_min, 2);
+text_string(text, ":");
+text_decimal_padded(text, (uint64_t)tm.tm_sec, 2);
+text_string(text, " +0000");
+}
+
 static void format_peer(struct text *text, const struct stream *stream)
 {
     char address[NET_ADDRESS_TEXT];
@@ -27,9 +43,26 @@ void smtp_transaction_id(struct text *text, const struct smtp_session *session)
     text_decimal(text, session->serial);
 }
 
+/* RFC 3848, RFC 6531 3.7.3: how the message came. */
+static void format_protocol(struct text *text,
+                            const struct smtp_session *session)
+{
+    if (!session->extended) {
+        text_string(text, "SMTP");
+        return;
+    }
+    text_string(text, session->smtputf8 ? "UTF8SMTP" : "ESMTP");
+    if (session->encrypted)
+        text_string(text, "S");
+    if (session->user != 0)
+        text_string(text, "A");
+}
+
 void smtp_trace_format(struct text *text, const struct smtp_session *session,
                        const char *host)
 {
+    char zone[LIMITS_ZONE_BYTES];
+
     text_string(text, "Return-Path: <");
     text_bytes(text, session->sender, session->sender_bytes);
     text_string(text, ">\r\nReceived: from ");
@@ -38,9 +71,16 @@ void smtp_trace_format(struct text *text, const struct smtp_session *session,
     format_peer(text, session->dialogue.stream);
     text_string(text, "\r\n\tby ");
     text_string(text, host);
-    text_string(text, session->extended ? " with ESMTP id " : " with SMTP id ");
+    text_string(text, " with ");
+    format_protocol(text, session);
+    text_string(text, " id ");
     smtp_transaction_id(text, session);
     text_string(text, ";\r\n\t");
     text_date(text, session->received_ms);
     text_string(text, "\r\n");
+    if (session->listed != 0) {
+        text_string(text, "X-Blocklist: ");
+        text_string(text, limits_zone(session->listed, zone));
+        text_string(text, "\r\n");
+    }
 }

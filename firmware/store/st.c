@@ -4,6 +4,7 @@
 #include "st_internal.h"
 #include "core/check.h"
 #include "core/memory.h"
+#include "userdb/directory.h"
 #include <string.h>
 
 #define STACK_PAGE 4096
@@ -268,6 +269,9 @@ static enum err take_memory(size_t buffer_bytes)
         err = st_request_init();
     if (!err)
         err = st_log_init();
+    if (err)
+        return err;
+    err = st_user_init(directory);
     if (err)
         return err;
     st_context.directory_bytes = directory;

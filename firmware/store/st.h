@@ -68,7 +68,8 @@ uint64_t st_inbound_size(const struct st_inbound *inbound);
 
 /* st_inbound_id - the id that the message has in the store once it is there,
  * for lines of the log (core/log.h) about it: what is logged before
- * st_inbound_commit() gets onto the stick with the message itself. */
+ * st_inbound_commit() gets onto the stick with the message itself, or, under
+ * load, right behind it. */
 int64_t st_inbound_id(const struct st_inbound *inbound);
 
 /* Who a message is from and for. */
@@ -169,6 +170,9 @@ struct st_setting {
 
 /* st_setting_put - changes a setting, durable when done. */
 void st_setting_put(struct st_setting *setting);
+
+/* st_settings_version - another number when a setting may have changed. */
+uint32_t st_settings_version(void);
 
 /* st_setting - a setting as it was read when the store was opened or put last.
  * Returns "" when there is none. */

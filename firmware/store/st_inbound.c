@@ -13,13 +13,23 @@
 #include "core/memory.h"
 #include <string.h>
 
-/* Of the blocks, kept for messages that have begun. */
-#define RESERVE_SHARE 8
-#define PARTS_MAX     4000
+/* Of the blocks, kept for messages that have begun; of these, for the envelopes
+ * of messages that are complete. */
+#define RESERVE_SHARE  8
+#define ENVELOPE_SHARE 32
+#define PARTS_MAX      4000
 
 struct chain {
     struct st_block *first, *last;
     size_t bytes;
+};
+
+/* A recipient elsewhere, behind the message's bytes in its blocks. */
+struct remote {
+    struct remote *next;
+    uint16_t orcpt_at; /* in texts */
+    uint8_t notify;
+    char texts[]; /* address, ORCPT */
 };
 
 struct st_inbound {
@@ -37,6 +47,12 @@ struct st_inbound {
     void *context;
     void (*done)(void *context, enum err result, int64_t message_id);
     void *done_context;
+    struct remote *remotes;
+    unsigned remote_count;
+    const char *envid; /* in the blocks, or "" */
+    enum store_return returning;
+    bool smtputf8, eight_bit;
+    int64_t submitter;
     char sender[USER_ADDRESS_BYTES];
     unsigned user_count;
     int64_t users[STORE_RECIPIENTS_MAX];
@@ -47,21 +63,34 @@ static struct {
     struct st_block *blocks; /* free ones */
     size_t block_count, blocks_free;
     uint8_t *staging; /* a chunk in one piece, for the writer */
+    struct store_remote remotes[STORE_RECIPIENTS_MAX]; /* likewise */
     unsigned waiting;
 } state;
 
 /* ---- Blocks ------------------------------------------------------------- */
 
-static struct st_block *take_block(void)
+/* keep: so many stay for others. */
+static struct st_block *take_block(size_t keep)
 {
     struct st_block *block = state.blocks;
 
+    if (state.blocks_free <= keep)
+        return NULL;
     if (block) {
         state.blocks = block->next;
         block->next = NULL;
         state.blocks_free--;
     }
     return block;
+}
+
+static void add_block(struct chain *chain, struct st_block *block)
+{
+    if (chain->last)
+        chain->last->next = block;
+    else
+        chain->first = block;
+    chain->last = block;
 }
 
 static void free_chain(struct chain *chain)
@@ -238,16 +267,12 @@ static bool make_room(struct st_inbound *inbound)
     }
     if (chain->bytes % ST_BLOCK_DATA || (chain->bytes == 0 && chain->first))
         return true;
-    block = take_block();
+    block = take_block(state.block_count / ENVELOPE_SHARE);
     if (!block) {
         spill_largest();
         return false;
     }
-    if (chain->last)
-        chain->last->next = block;
-    else
-        chain->first = block;
-    chain->last = block;
+    add_block(chain, block);
     return true;
 }
 
@@ -299,6 +324,118 @@ int64_t st_inbound_id(const struct st_inbound *inbound)
     return inbound->message_id;
 }
 
+/* ---- Envelope ----------------------------------------------------------- */
+
+/* Room in the blocks behind the bytes of the message; *used is how much of the
+ * last block is taken. NULL: there is none. */
+static void *take_room(struct chain *chain, size_t *used, size_t bytes)
+{
+    struct st_block *block;
+
+    *used = (*used + 7) & ~(size_t)7;
+    if (!chain->last || *used > ST_BLOCK_DATA ||
+        bytes > ST_BLOCK_DATA - *used) {
+        block = take_block(0);
+        if (!block)
+            return NULL;
+        add_block(chain, block);
+        *used = 0;
+    }
+    *used += bytes;
+    return chain->last->data + *used - bytes;
+}
+
+static struct remote *copy_remote(struct chain *chain, size_t *used,
+                                  const struct store_remote *from)
+{
+    size_t address = strlen(from->address) + 1;
+    size_t orcpt = strlen(from->orcpt) + 1;
+    struct remote *to;
+
+    if (sizeof *to + address + orcpt > ST_BLOCK_DATA)
+        return NULL;
+    to = take_room(chain, used, sizeof *to + address + orcpt);
+    if (!to)
+        return NULL;
+    to->next = NULL;
+    to->orcpt_at = (uint16_t)address;
+    to->notify = from->notify;
+    memcpy(to->texts, from->address, address);
+    memcpy(to->texts + address, from->orcpt, orcpt);
+    return to;
+}
+
+/* Behind the last byte in the last block. A block that was taken and has none
+ * yet is as full as it was left: empty. */
+static size_t used_of_last(const struct chain *chain)
+{
+    size_t used = chain->bytes % ST_BLOCK_DATA;
+
+    return used == 0 && chain->bytes > 0 ? ST_BLOCK_DATA : used;
+}
+
+static enum err copy_remotes(struct st_inbound *inbound,
+                             const struct st_envelope *envelope)
+{
+    struct chain *chain = &inbound->filling;
+    size_t used = used_of_last(chain);
+    size_t len = envelope->envid ? strlen(envelope->envid) : 0;
+    struct remote **next = &inbound->remotes;
+
+    inbound->envid = "";
+    if (len > 0) {
+        char *envid =
+            len < ST_BLOCK_DATA ? take_room(chain, &used, len + 1) : NULL;
+
+        if (!envid)
+            return ERR_MEMORY;
+        memcpy(envid, envelope->envid, len + 1);
+        inbound->envid = envid;
+    }
+    for (unsigned i = 0; i < envelope->remote_count; i++) {
+        *next = copy_remote(chain, &used, &envelope->remotes[i]);
+        if (!*next)
+            return ERR_MEMORY;
+        next = &(*next)->next;
+    }
+    inbound->remote_count = envelope->remote_count;
+    return OK;
+}
+
+static enum err copy_envelope(struct st_inbound *inbound,
+                              const struct st_envelope *envelope)
+{
+    size_t len = strnlen(envelope->sender, sizeof inbound->sender);
+
+    if (envelope->user_count > STORE_RECIPIENTS_MAX ||
+        envelope->remote_count > STORE_RECIPIENTS_MAX ||
+        len == sizeof inbound->sender)
+        return ERR_INVALID;
+    memcpy(inbound->sender, envelope->sender, len + 1);
+    memcpy(inbound->users, envelope->users,
+           envelope->user_count * sizeof *envelope->users);
+    inbound->user_count = envelope->user_count;
+    inbound->returning = envelope->returning;
+    inbound->smtputf8 = envelope->smtputf8;
+    inbound->eight_bit = envelope->eight_bit;
+    inbound->submitter = envelope->submitter;
+    return copy_remotes(inbound, envelope);
+}
+
+/* For the time of one request of the writer. */
+static const struct store_remote *list_remotes(const struct st_inbound *inbound)
+{
+    const struct remote *remote = inbound->remotes;
+
+    for (unsigned i = 0; i < inbound->remote_count; i++) {
+        state.remotes[i].address = remote->texts;
+        state.remotes[i].orcpt = remote->texts + remote->orcpt_at;
+        state.remotes[i].notify = remote->notify;
+        remote = remote->next;
+    }
+    return state.remotes;
+}
+
 /* ---- Commit, discard ---------------------------------------------------- */
 
 static void deliver(struct st_request *request, struct store *store)
@@ -310,6 +447,13 @@ static void deliver(struct st_request *request, struct store *store)
         .received_ms = machine_wall_clock_ms(),
         .users = inbound->users,
         .user_count = inbound->user_count,
+        .remotes = list_remotes(inbound),
+        .remote_count = inbound->remote_count,
+        .envid = inbound->envid,
+        .returning = inbound->returning,
+        .smtputf8 = inbound->smtputf8,
+        .eight_bit = inbound->eight_bit,
+        .submitter = inbound->submitter,
         .chunks = inbound->chunks,
         .chunk_bytes = inbound->chunk_bytes,
         .tail = one_piece(&inbound->filling),
@@ -348,7 +492,7 @@ void st_inbound_commit(struct st_inbound *inbound,
                                     int64_t message_id),
                        void *context)
 {
-    size_t len = strnlen(envelope->sender, sizeof inbound->sender);
+    enum err err;
 
     inbound->committing = true;
     inbound->done = done;
@@ -358,15 +502,11 @@ void st_inbound_commit(struct st_inbound *inbound,
     if (inbound->waiting)
         state.waiting--;
     inbound->waiting = false;
-    if (envelope->user_count > STORE_RECIPIENTS_MAX ||
-        len == sizeof inbound->sender) {
-        st_answer(&inbound->commit, ERR_INVALID);
+    err = copy_envelope(inbound, envelope);
+    if (err) {
+        st_answer(&inbound->commit, err);
         return;
     }
-    memcpy(inbound->sender, envelope->sender, len + 1);
-    memcpy(inbound->users, envelope->users,
-           envelope->user_count * sizeof *envelope->users);
-    inbound->user_count = envelope->user_count;
     if (inbound->error)
         st_answer(&inbound->commit, inbound->error);
     else

@@ -14,10 +14,11 @@
 #include "core/machine.h"
 #include "core/timer.h"
 #include "store/st.h"
+#include "store/st_user.h"
 
 #define ST_READERS        3
 #define ST_WORKERS        (ST_READERS + 2)
-#define ST_SETTINGS       48
+#define ST_SETTINGS       96
 #define ST_BATCH_REQUESTS 256
 #define ST_BLOCK_BYTES    4096
 #define ST_BLOCK_DATA     (ST_BLOCK_BYTES - sizeof(void *))
@@ -78,6 +79,7 @@ struct st_context {
     unsigned directory_used;
     struct st_setting_row *settings;
     unsigned setting_count;
+    uint32_t settings_version;
 };
 
 extern struct st_context st_context;
@@ -137,6 +139,19 @@ enum err st_log_drain(struct store *store) MUST_CHECK;
 void st_log_committed(void);
 void st_log_postpone(void);
 void st_log_give_up(void);
+
+/* st_user.c */
+enum err st_user_init(size_t directory_bytes) MUST_CHECK;
+/* st_user_opened - a store was opened: nothing is known. st_user_go_on -
+ * counts whoever is not counted yet: once it is ready, and for new users. */
+void st_user_opened(struct store *store);
+void st_user_go_on(void);
+/* Logins that wait, as with the log; st_user_end - the transaction is over. */
+bool st_user_waits(void);
+bool st_user_due(void);
+enum err st_user_drain(struct store *store) MUST_CHECK;
+void st_user_end(bool durable);
+void st_user_give_up(void);
 
 /* st_request.c */
 enum err st_request_init(void) MUST_CHECK;

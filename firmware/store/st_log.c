@@ -24,6 +24,9 @@
 #define LINES_MAX   1000000
 /* The log leaves that much room in the store for mail. */
 #define ROOM_MIN ((uint64_t)256 * 1024)
+/* Lines of so much time, or so many bytes, go together. */
+#define GATHER_MS    250
+#define GATHER_BYTES 8192
 /* After a transaction that failed, until the log tries one of its own. */
 #define FAILED_WAIT_MS 60000
 /* Lines that are looked at in one go, when lines with a text are looked for. */
@@ -33,6 +36,7 @@ static struct {
     struct log_queue queue;
     uint64_t cursor; /* behind what is in the open transaction */
     uint64_t lost_told;
+    uint64_t drained_ms; /* when lines went into a transaction last */
     uint64_t written;
     struct timer timer;
     bool due;
@@ -101,14 +105,24 @@ static void drop_all(void)
     log_queue_drop(&state.queue, state.cursor);
 }
 
+/* Under load not every transaction takes the few lines that came since the last
+ * one, which would rewrite the same pages each time. */
+static bool may_wait(void)
+{
+    return !state.due && !st_context.checkpoint_due && !st_context.closing &&
+           timer_now_ms() - state.drained_ms < GATHER_MS &&
+           state.queue.head - state.queue.tail < GATHER_BYTES;
+}
+
 enum err st_log_drain(struct store *store)
 {
     int64_t keep = st_setting_number("log_lines", LINES, 0, LINES_MAX);
     enum err err = OK;
 
     state.cursor = state.queue.tail;
-    if (keep && !st_log_waits())
+    if (keep && (!st_log_waits() || may_wait()))
         return OK;
+    state.drained_ms = timer_now_ms();
     if (keep == 0)
         drop_all();
     else if (st_context.room < ROOM_MIN)
@@ -240,12 +254,13 @@ void st_log_read(struct st_log_read *read)
     read->answer = read->request.done;
     read->request.work = nothing;
     read->request.done = written;
-    if (st_log_waits())
+    if (st_log_waits()) {
+        state.due = true;
         st_queue(&st_context.writes, &read->request);
-    else
+    } else {
         written(&read->request);
+    }
 }
-
 void st_log_figures(struct st_log_figures *figures)
 {
     figures->written = state.written;

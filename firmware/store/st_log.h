@@ -2,10 +2,10 @@
  *
  * Nothing is called to write it: log_mail() and its kin (core/log.h) do, and
  * this room is one of their sinks. Lines gather in memory and go onto the stick
- * with the next transaction that is made anyway; only when nothing else is
- * written for ST_LOG_WAIT_MS they get one of their own. What has not been
- * written when the power goes is lost. Setting "log_lines": how many are kept,
- * 20000 if not set, 0 for none. */
+ * with the next transaction that is made anyway, under load a quarter of a
+ * second later; only when nothing else is written for ST_LOG_WAIT_MS they get
+ * one of their own. What has not been written when the power goes is lost.
+ * Setting "log_lines": how many are kept, 20000 if not set, 0 for none. */
 #ifndef STORE_ST_LOG_H
 #define STORE_ST_LOG_H
 

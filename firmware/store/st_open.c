@@ -5,6 +5,7 @@
  * is recognised by a reader, which changes nothing on it. */
 #include "st_internal.h"
 #include "core/log.h"
+#include "userdb/directory.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,6 +30,7 @@ void st_keep_setting(const char *key, const char *value)
 
     if (strlen(key) >= sizeof row->key || strlen(value) >= sizeof row->value)
         return;
+    st_context.settings_version++;
     for (unsigned i = 0; i < st_context.setting_count; i++, row++) {
         if (strcmp(row->key, key) == 0) {
             (void)snprintf(row->value, sizeof row->value, "%s", value);
@@ -84,18 +86,33 @@ static enum err check_identity(const struct store_place *place)
     return OK;
 }
 
+static void pause_reader(void)
+{
+    st_give_way(WORKER_READY);
+}
+
+static enum err open_reader(const struct store_place *place,
+                            struct st_worker *reader)
+{
+    enum err err = store_open(place, false, &reader->store);
+
+    if (!err)
+        store_set_pause(reader->store, pause_reader);
+    return err;
+}
+
 static enum err open_connections(const struct store_place *place)
 {
     enum err err = store_open(place, true, &ST_WRITER->store);
 
     for (unsigned i = 0; !err && i < ST_READERS; i++)
-        err = store_open(place, false, &ST_READER[i].store);
+        err = open_reader(place, &ST_READER[i]);
     if (!err)
         err = store_list_settings(ST_WRITER->store, keep_setting, NULL);
     if (!err)
         err = st_reload_directory();
     if (!err)
-        err = store_figures(ST_WRITER->store, &st_context.figures.store);
+        st_user_opened(ST_WRITER->store);
     if (err)
         st_shut_store();
     return err;
@@ -187,6 +204,7 @@ static void try_disk(unsigned disk, const struct machine_disk_info *info)
     st_queue_note_change();
     st_say(ST_READY, "store %.8s on %s%s", st_context.store_id, stick,
            info->read_only ? ", write-protected" : "");
+    st_user_go_on();
 }
 
 static void say_waiting(void)

@@ -148,12 +148,19 @@ void st_delete(struct st_delete *deletion)
     st_queue(&st_context.writes, &deletion->request);
 }
 
+/* Whether the directory holds what the setting says. */
+static bool is_of_directory(const char *key)
+{
+    return strcmp(key, "domains") == 0 || strcmp(key, "tag_separator") == 0 ||
+           strncmp(key, "domain:", 7) == 0;
+}
+
 static void put_setting(struct st_request *request, struct store *store)
 {
     struct st_setting *setting = (struct st_setting *)request;
 
     request->result = store_setting_put(store, setting->key, setting->value);
-    if (!request->result && strcmp(setting->key, "domains") == 0)
+    if (!request->result && is_of_directory(setting->key))
         st_context.reload_due = true;
 }
 
@@ -169,6 +176,11 @@ void st_setting_put(struct st_setting *setting)
 {
     setting->request.work = put_setting;
     st_queue(&st_context.writes, &setting->request);
+}
+
+uint32_t st_settings_version(void)
+{
+    return st_context.settings_version;
 }
 
 const char *st_setting(const char *key)
@@ -288,7 +300,7 @@ static enum err make_maildrops(void)
     memory = memory_take("maildrops", bytes, 64);
     if (memory == NULL)
         return ERR_MEMORY;
-    store_maildrop_memory(memory, bytes, between_slices);
+    store_maildrop_memory(memory, bytes);
     return OK;
 }
 

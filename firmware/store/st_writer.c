@@ -9,7 +9,7 @@
 #include "mailstore/store_queue.h"
 
 /* Frames in the WAL from which on it is moved even under load. */
-#define CHECKPOINT_PAGES 2000
+#define CHECKPOINT_PAGES 4000
 /* Without requests for so long, the WAL is moved however short it is. */
 #define IDLE_MS 2000
 
@@ -27,7 +27,8 @@ bool st_writer_wanted(const struct st_worker *worker)
         return !st_context.closed &&
                (st_context.search_due || st_context.closing);
     return !list_empty(&st_context.writes) || st_context.checkpoint_due ||
-           st_log_due() || (st_context.closing && !st_readers_busy());
+           st_log_due() || st_user_due() ||
+           (st_context.closing && !st_readers_busy());
 }
 
 /* ---- Group commit ------------------------------------------------------- */
@@ -44,8 +45,8 @@ static unsigned take_batch(struct list *batch)
     return count;
 }
 
-/* All in one transaction, the log's lines with it. Leaves nothing behind when
- * it fails; *log_failed: because of the log. */
+/* All in one transaction, the log's lines and last logins with it. Leaves
+ * nothing behind when it fails; *log_failed: because of those. */
 static enum err commit_once(struct list *batch, bool *log_failed)
 {
     struct store *store = ST_WRITER->store;
@@ -62,6 +63,8 @@ static enum err commit_once(struct list *batch, bool *log_failed)
     }
     if (!err) {
         err = st_log_drain(store);
+        if (!err)
+            err = st_user_drain(store);
         *log_failed = err != OK;
     }
     if (!err)
@@ -69,10 +72,12 @@ static enum err commit_once(struct list *batch, bool *log_failed)
     if (err) {
         store_rollback(store);
         st_log_postpone();
+        st_user_end(false);
         return err;
     }
     st_context.figures.commits++;
     st_log_committed();
+    st_user_end(true);
     return OK;
 }
 
@@ -85,6 +90,7 @@ static enum err commit_together(struct list *batch)
     if (!log_failed || st_context.gone)
         return err;
     st_log_give_up();
+    st_user_give_up();
     return commit_once(batch, &log_failed);
 }
 
@@ -154,8 +160,8 @@ static void serve(void)
 {
     /* Before the WAL is moved the log goes into it: the stick is written
      * anyway. */
-    if (!list_empty(&st_context.writes) || st_log_due() ||
-        (st_context.checkpoint_due && st_log_waits()))
+    if (!list_empty(&st_context.writes) || st_log_due() || st_user_due() ||
+        (st_context.checkpoint_due && (st_log_waits() || st_user_waits())))
         run_batch();
     if (!st_context.gone &&
         (st_context.checkpoint_due ||
@@ -166,7 +172,7 @@ static void serve(void)
 static void close_store(void)
 {
     if (store_open_now() && !st_context.gone) {
-        if (st_log_waits())
+        if (st_log_waits() || st_user_waits())
             run_batch();
         if (!st_context.gone)
             checkpoint();

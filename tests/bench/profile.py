@@ -1,11 +1,13 @@
 #!/usr/bin/python3
 """`make bench-profile`: where the AO's instructions go, function by function.
 
-    profile.py [SESSIONS [MESSAGES]]          default: 100 3000
+    profile.py [smtp] [SESSIONS [MESSAGES]]    default: smtp 100 3000
+    profile.py pop3 [CLIENTS]                  default: 20
 
-Delivers messages of 1 KiB as `make bench` does, in a machine whose executed
-instructions are counted (profile_plugin.c, TCG only), takes away what a start
-without a message costs, and prints instructions per message: by room, then by
+smtp delivers messages of 1 KiB, pop3 fetches and deletes maildrops of messages
+of 10 KiB, both as `make bench` does, in a machine whose executed instructions
+are counted (profile_plugin.c, TCG only). What the same machine executes without
+that is taken away; printed are instructions per message: by room, then by
 function.
 """
 import bisect
@@ -15,13 +17,16 @@ import subprocess
 import sys
 import tempfile
 
-import bench
-import load
+import folders
+import maildrops
+import measures
 import namespace
 import qemu
+import servers
 import stick
+from report import table
 
-PLUGIN = os.path.join(bench.ROOT, "build", "bench", "profile_plugin.so")
+PLUGIN = os.path.join(folders.BUILD, "bench", "profile_plugin.so")
 FUNCTIONS_SHOWN = 45
 
 
@@ -39,7 +44,7 @@ def read_symbols():
 
 
 def room_of(source):
-    path = os.path.relpath(source.rpartition(":")[0] or "/", bench.ROOT)
+    path = os.path.relpath(source.rpartition(":")[0] or "/", folders.ROOT)
     if path.startswith(("build", "..")):
         for part in ("sqlite", "musl", "argon2"):
             if part in path:
@@ -50,19 +55,14 @@ def room_of(source):
         else parts[0]
 
 
-def count(folder, machine_bench, sessions, messages):
-    """{(function, room): instructions} of a start and so many messages."""
+def count(folder, barepost, work):
+    """{(function, room): instructions} of a start and that work."""
     path = os.path.join(folder, "blocks")
-    with machine_bench.start(extra=(
-            "-plugin", f"{PLUGIN},out={path}")) as machine:
-        if messages:
-            taken, complaint = load.smtp_source(
-                machine.address(25), sessions, messages,
-                recipient=f"u1@{stick.DOMAIN}")
-            print(f"{messages} messages, {sessions} sessions: "
-                  f"{messages / taken:.0f}/s while counted {complaint}")
-        machine.qmp("quit")
-        machine.process.wait(20)
+    with barepost.start(extra=(
+            "-plugin", f"{PLUGIN},out={path}")) as running:
+        work(running)
+        running.machine.qmp("quit")
+        running.machine.process.wait(20)
     addresses, names = read_symbols()
     sums = {}
     with open(path) as file:
@@ -75,17 +75,35 @@ def count(folder, machine_bench, sessions, messages):
     return sums
 
 
+def smtp(sessions=100, messages=3000):
+    """(messages, what is taken away, what is counted)."""
+    return messages, lambda running: None, \
+        lambda running: running.send(sessions, messages)
+
+
+def pop3(clients=20):
+    users = servers.FETCHERS[:clients]
+
+    def fetch(running, most):
+        running.fill(users)
+        measures.pop3_load(running.address(110), "fetch", most, *users)
+    return len(users) * maildrops.MESSAGES, lambda running: fetch(running, 0), \
+        lambda running: fetch(running, maildrops.MESSAGES)
+
+
 def main():
     tap = namespace.enter(os.path.abspath(__file__))
-    sessions = int(sys.argv[1]) if len(sys.argv) > 1 else 100
-    messages = int(sys.argv[2]) if len(sys.argv) > 2 else 3000
+    arguments = sys.argv[1:]
+    what = {"smtp": smtp, "pop3": pop3}.get(arguments[0] if arguments else "")
+    messages, without, work = (what or smtp)(
+        *map(int, arguments[1:] if what else arguments))
     if qemu.accelerator() != "tcg":
         sys.exit("instructions are counted under TCG only")
     folder = tempfile.mkdtemp(prefix="barepost-profile-")
     try:
-        machine_bench = bench.Bench(folder, tap)
-        start = count(folder, machine_bench, sessions, 0)
-        sums = count(folder, machine_bench, sessions, messages)
+        barepost = servers.Barepost(folder, tap)
+        start = count(folder, barepost, without)
+        sums = count(folder, barepost, work)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     rooms = {}
@@ -93,15 +111,15 @@ def main():
         sums[name] = max(sums[name] - start.get(name, 0), 0) / messages
         rooms[name[1]] = rooms.get(name[1], 0) + sums[name]
     whole = sum(rooms.values())
-    for title, table in (("room", rooms.items()),
-                         ("function", [(f"{function} ({room})", value) for
-                                       (function, room), value
-                                       in sums.items()])):
-        rows = sorted(table, key=lambda row: -row[1])[:FUNCTIONS_SHOWN]
-        bench.table(f"Instructions per message, by {title}: {whole:.0f}",
-                    [title, "instructions", "%"],
-                    [[name, f"{value:.0f}", f"{100 * value / whole:.1f}"]
-                     for name, value in rows if value / whole > 0.002])
+    by_function = {f"{function} ({room})": value
+                   for (function, room), value in sums.items()}
+    for title, parts in (("room", rooms), ("function", by_function)):
+        rows = sorted(parts.items(),
+                      key=lambda row: -row[1])[:FUNCTIONS_SHOWN]
+        table(f"Instructions per message, by {title}: {whole:.0f}",
+              [title, "instructions", "%"],
+              [[name, f"{value:.0f}", f"{100 * value / whole:.1f}"]
+               for name, value in rows if value / whole > 0.002])
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@
  * Built by clang with -fsanitize=fuzzer,address,undefined from this file,
  * tests/unit/fake_machine.c, firmware/net and firmware/core (without the
  * coroutines). */
+#define WIRE_FRAMES 64
 #include "net/udp.h"
 #include "tests/unit/fake_wire.h"
 

@@ -19,9 +19,8 @@
 #define GARBAGE_BYTES   (24u << 20)
 #define HEAP_BYTES      (8u << 20)
 
-/* argon2id of SIM_PASSWORD at the least cost there is: it is not what is under
- * test here. */
-static const char cheap_hash[] =
+/* It is not what is under test here. */
+const char sim_image_hash[] =
     "$argon2id$v=19$m=256,t=1,p=1$MDEyMzQ1Njc4OWFiY2RlZg$"
     "RzbQ8BOKmwB/Rs14QaU0WHFf8kBHxdxnhDtPeb88GYA";
 
@@ -173,7 +172,7 @@ static void add_users(struct store *store)
 
         snprintf(user.name, sizeof(user.name), "user%u", i);
         snprintf(user.full_name, sizeof(user.full_name), "User %u", i);
-        snprintf(user.hash, sizeof(user.hash), "%s", cheap_hash);
+        snprintf(user.hash, sizeof(user.hash), "%s", sim_image_hash);
         must(store_user_add(store, &user), "store_user_add");
     }
 }
@@ -204,6 +203,8 @@ static void make_store(void *context)
          "address");
     must(store_setting_put(store, "gateway", "10.0.0.1"), "gateway");
     add_users(store);
+    if (making->options->fill != NULL)
+        making->options->fill(store);
     must(store_checkpoint(store), "store_checkpoint");
     store_close(store);
     if (making->options->version != NULL) {
@@ -220,10 +221,12 @@ static void make_store(void *context)
 void sim_image_make(struct sim_image *image,
                     const struct sim_image_options *options)
 {
+    uint32_t sectors =
+        options->sectors != 0 ? options->sectors : SIM_IMAGE_SECTORS;
     struct making making;
 
-    image->original = sim_medium_make(SIM_IMAGE_SECTORS);
-    image->medium = sim_medium_make(SIM_IMAGE_SECTORS);
+    image->original = sim_medium_make(sectors);
+    image->medium = sim_medium_make(sectors);
     format(image->original);
     making.medium = image->original;
     making.options = options;
@@ -232,7 +235,7 @@ void sim_image_make(struct sim_image *image,
         exit(2);
     }
     memcpy(image->medium->changed, image->original->changed,
-           SIM_IMAGE_SECTORS * MACHINE_SECTOR_BYTES / 4096);
+           (size_t)sectors * MACHINE_SECTOR_BYTES / 4096);
     sim_image_restore(image);
 }
 
@@ -258,13 +261,18 @@ void sim_image_save(const struct sim_image *image)
 
 /* ---- Check ------------------------------------------------------------- */
 
-static void check_store(void *context)
+struct looking {
+    const struct sim_image *image;
+    void (*look)(struct store *store);
+};
+
+static void open_and_look(void *context)
 {
-    const struct sim_image *image = context;
+    const struct looking *looking = context;
+    const struct sim_image *image = looking->image;
     struct host_media host = {.medium = NULL};
     struct store_place place;
     struct store *store;
-    char finding[512];
 
     host.bytes =
         mmap(NULL, (size_t)image->medium->sectors * MACHINE_SECTOR_BYTES,
@@ -275,15 +283,28 @@ static void check_store(void *context)
     start_host(&host, image->medium->sectors);
     must(store_locate(&host.media, 0, &place), "check: store_locate");
     must(store_open(&place, true, &store), "check: store_open");
+    looking->look(store);
+    store_close(store);
+}
+
+bool sim_image_look(const struct sim_image *image,
+                    void (*look)(struct store *store))
+{
+    struct looking looking = {image, look};
+
+    return sim_child(open_and_look, &looking);
+}
+
+static void check_store(struct store *store)
+{
+    char finding[512];
+
     if (store_check(store, finding, sizeof(finding)) != OK)
         sim_fail("store_check: %s", finding);
-    store_close(store);
     sim_shared->checks++;
 }
 
 bool sim_image_check(const struct sim_image *image)
 {
-    struct sim_image copy = *image;
-
-    return sim_child(check_store, &copy);
+    return sim_image_look(image, check_store);
 }

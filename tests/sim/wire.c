@@ -256,6 +256,11 @@ struct iobuf *machine_nic_receive(void)
     return state.received[state.received_out++ % RECEIVE_QUEUE];
 }
 
+void machine_nic_join(const uint8_t group[6])
+{
+    (void)group;
+}
+
 void machine_nic_info(struct machine_nic_info *info)
 {
     *info = state.info;

@@ -17,8 +17,8 @@ SCREENS = os.path.join(stick.ROOT, "build", "screens")
 
 def pytest_collection_modifyitems(items):
     """The longest first, so that no worker is left with one at the end."""
-    order = ("test_sim", "test_load", "test_mail", "test_peers",
-             "test_clients")
+    order = ("test_sim", "test_load", "test_mail", "test_queue", "test_relay",
+             "test_kill", "test_peers", "test_clients")
 
     def rank(item):
         name = item.module.__name__
@@ -71,6 +71,8 @@ class Booted:
                                     **options)
         self.smtp = self.machine.address(25)
         self.pop3 = self.machine.address(110)
+        if self.machine.network != "user" or 587 in self.machine.ports:
+            self.submission = self.machine.address(587)
 
     def run(self):
         """Chooses Run and waits until the server answers."""
@@ -148,13 +150,3 @@ def servers(net, names):
     started = {"Postfix": peers.postfix(net), "Exim": peers.exim(net),
                "OpenSMTPD": peers.opensmtpd(net)}
     return {name: peer.ready() for name, peer in started.items()}
-
-
-@pytest.fixture(scope="module")
-def ao(net, names, tmp_path_factory):
-    """The AO in it, with users anna and bert."""
-    folder = str(tmp_path_factory.mktemp("ao"))
-    image = stick.make(os.path.join(folder, "stick.img"), *lan.STICK_OPTIONS)
-    server = Booted(folder, image, network=net.tap()).run()
-    yield server
-    server.close()

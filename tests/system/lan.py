@@ -14,6 +14,7 @@ It needs root; possible() says whether it can be had here, why_not() why not.
 import ctypes
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -28,7 +29,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 HOST_SCRIPT = os.path.join(HERE, "lan_host.sh")
 # Addresses of HOST where tests listen by themselves, and one of it where
 # nobody does; at the last one there is no computer at all.
-SCRIPTED = [PREFIX4 + str(number) for number in range(41, 50)]
+SCRIPTED = [PREFIX4 + str(number) for number in range(41, 53)]
 NOBODY_LISTENS, NO_COMPUTER = PREFIX4 + "98", PREFIX4 + "99"
 # The AO's side, for mkusb.
 STICK_OPTIONS = (*namespace.STICK_OPTIONS, "--dns", PREFIX4 + "53")
@@ -139,9 +140,10 @@ class Host:
         self.output = os.path.join(self.folder, "output")
         with open(self.output, "wb") as output:
             self.process = subprocess.Popen(
-                ["unshare", "--net", "--mount", "--uts", "--ipc", "--pid",
-                 "--fork", "--kill-child", "sh", HOST_SCRIPT, self.folder,
-                 name, str(number), tree, command],
+                ["setpriv", "--pdeathsig", "KILL", "unshare", "--net",
+                 "--mount", "--uts", "--ipc", "--pid", "--fork",
+                 "--kill-child", "sh", HOST_SCRIPT, self.folder, name,
+                 str(number), tree, command],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=output)
         self._join(lan, f"port{number}")
 
@@ -156,7 +158,7 @@ class Host:
         self.process.stdin.flush()
         with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children",
                   encoding="ascii") as children:
-            self.init = children.read().split()[0]
+            self.init = int(children.read().split()[0])
 
     def path(self, inside):
         """A path of the host as it is seen from here, while it runs."""
@@ -169,7 +171,7 @@ class Host:
     def run(self, *command):
         """Runs a command on the host; gives what it printed."""
         return subprocess.run(
-            ["nsenter", "--target", self.init, "--all", "--root", "--wd=/",
+            ["nsenter", "--target", str(self.init), "--all", "--root", "--wd=/",
              *command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, timeout=60, check=True).stdout.decode()
 
@@ -185,7 +187,9 @@ class Host:
         raise Hang(f"{self.name} does not serve port {port}: {self.log()}")
 
     def close(self):
-        self.process.kill()
+        """Its first process ends, and all others with it."""
+        if self.process.poll() is None:
+            os.kill(self.init, signal.SIGKILL)
         self.process.wait()
         self.process.stdin.close()
         self.process.stdout.close()

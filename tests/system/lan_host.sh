@@ -34,4 +34,5 @@ ip addr add "10.0.2.$number/24" dev eth0
 ip -6 addr add "fd00:2::$number/64" dev eth0 nodad
 ip link set eth0 up
 ip route add default via 10.0.2.2
+# The shell stays the first process, as root: what ends with it ends surely.
 exec chroot "$root" /bin/sh -c "$command" 1>&2

@@ -34,11 +34,12 @@ def main():
         count = client.stat()[0]
         last = len(client.retrieve(count)) if count else 0
         client.quit()
+        stalled = "no answer in time" in machine.serial.text
         machine.power_cut()
     print(json.dumps({
         "network": "a tap device" if tap else "QEMU's user network",
         "seconds": seconds, "complaint": complaint, "count": count,
-        "last": last,
+        "last": last, "stalled": stalled,
         "each": {key: (after[key] - before[key]) / messages for key in
                  ("flush_operations", "wr_bytes", "wr_operations")}}))
 

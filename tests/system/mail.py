@@ -165,7 +165,7 @@ class Session:
 
 def sessions(capture, port):
     """All TCP connections to the guest's port, in order of their SYN."""
-    found = {}
+    found, newest = [], {}
     for frame in frames(capture):
         if len(frame) < 54 or frame[12:14] != b"\x08\x00" or frame[23] != 6:
             continue
@@ -175,18 +175,19 @@ def sessions(capture, port):
         flags = frame[header + 13]
         if target == port:
             key = frame[26:30], source
-            if flags & 0x12 == 0x02 and (key not in found or
-                                         found[key][-1].finished):
-                found.setdefault(key, []).append(Session())
-            if key in found:
-                found[key][-1].from_client += 1
-        elif source == port and (frame[30:34], target) in found:
-            session = found[frame[30:34], target][-1]
+            if flags & 0x12 == 0x02 and (key not in newest or
+                                         newest[key].finished):
+                newest[key] = Session()
+                found.append(newest[key])
+            if key in newest:
+                newest[key].from_client += 1
+        elif source == port and (frame[30:34], target) in newest:
+            session = newest[frame[30:34], target]
             session.from_server += 1
             session.finished |= bool(flags & 5)
             offset = header + (frame[header + 12] >> 4) * 4
             session.data += frame[offset:14 + total]
-    return [session for group in found.values() for session in group]
+    return found
 
 
 def frames(capture):

@@ -26,7 +26,7 @@ def text(name):
 def unbound(lan):
     """The name server of all of them."""
     host = lan.host(
-        "ns.example", 53, "exec unbound -d -d -c /etc/unbound/unbound.conf",
+        "ns.example", 53, "unbound -d -d -c /etc/unbound/unbound.conf",
         tree=os.path.join(DEPS, "unbound"),
         files={"/etc/unbound/unbound.conf": text("unbound.conf"),
                "/etc/unbound/example.zone": text("example.zone")})
@@ -108,7 +108,7 @@ def exim(lan):
         lan, "exim.example", 32,
         "mkdir -p /mail /var/spool/exim /var/log/exim && chown 5000:5000 /mail"
         " && chown Debian-exim /var/spool/exim /var/log/exim"
-        " && exec exim4 -bdf -q2s",
+        " && exim4 -bdf -q2s",
         tree=os.path.join(DEPS, "exim4-daemon-light"),
         users={"Debian-exim": 5003, **VMAIL},
         files={"/etc/exim4/exim4.conf": text("exim4.conf")})
@@ -121,7 +121,7 @@ def opensmtpd(lan):
         lan, "opensmtpd.example", 33,
         "mkdir -p /var/lib/opensmtpd/empty /var/spool/smtpd /home/paul"
         " && chmod 711 /var/spool/smtpd && chown paul /home/paul"
-        " && exec smtpd -d -v",
+        " && smtpd -d -v",
         tree=os.path.join(DEPS, "opensmtpd"),
         users={"opensmtpd": 5004, "opensmtpq": 5005, "paul": 5006},
         files={"/etc/smtpd.conf": text("smtpd.conf")})

@@ -196,7 +196,7 @@ class Monitor:
         elif "QMP" not in item:
             self.answers.put(item)
 
-    def command(self, name, limit_s=30, **arguments):
+    def command(self, name, /, limit_s=30, **arguments):
         text = {"execute": name}
         if arguments:
             text["arguments"] = {key.replace("_", "-"): value
@@ -357,7 +357,9 @@ class Machine:
     def wait_banner(self, port, limit_s=60):
         """Seconds from switching on to the server's first line on that port,
         and the line. One try after the other, as the first ones are made
-        before anybody can answer; each waits longer than the last one."""
+        before anybody can answer; each waits longer than the last one. Over a
+        tap device it is the guest that accepts: then its line will come, while
+        a connection that is not accepted is tried again soon."""
         deadline = time.monotonic() + limit_s
         patience = 0.15
         while time.monotonic() < deadline:
@@ -372,8 +374,11 @@ class Machine:
 
     def _try_banner(self, port, patience):
         try:
+            tap = self.network != "user"
             with socket.create_connection(self.address(port),
-                                          patience) as client:
+                                          min(patience, 1) if tap
+                                          else patience) as client:
+                client.settimeout(20 if tap else patience)
                 line = client.recv(512)
                 if line:
                     client.sendall(b"QUIT\r\n")

@@ -4,7 +4,9 @@ Every message begins with a field X-Sample that no other one has: what comes
 before it in a delivered message was added on the way.
 """
 import base64
+import email
 import itertools
+import re
 import smtplib
 import time
 
@@ -79,19 +81,65 @@ def send(address, sender, recipients, content, mail_options=(),
         assert refused == {}, refused
 
 
+class Report:
+    """A delivery status notification (RFC 3464): fields of the message, of
+    each recipient, and what is returned."""
+
+    def __init__(self, message):
+        parsed = email.message_from_bytes(message)
+        assert parsed.get_content_type() == "multipart/report", message
+        assert parsed.get_param("report-type") == "delivery-status"
+        assert parsed["From"] and parsed["To"] and parsed["Date"] \
+            and parsed["Message-ID"] and parsed["Subject"]
+        assert parsed["Auto-Submitted"], message
+        text, status, returned = parsed.get_payload()
+        self.text = text.get_payload(decode=True).decode("utf-8")
+        assert status.get_content_type() in (
+            "message/delivery-status", "message/global-delivery-status")
+        self.fields, *self.recipients = self._groups(status)
+        assert self.fields["Reporting-MTA"], message
+        self.returned_type = returned.get_content_type()
+        boundary = b"--" + parsed.get_boundary().encode()
+        last = message.split(boundary)[3]
+        self.returned = re.split(rb"\r?\n\r?\n", last, maxsplit=1)[1]
+
+    @staticmethod
+    def _groups(status):
+        payload = status.get_payload()
+        if isinstance(payload, str):
+            payload = [email.message_from_string(part) for part in
+                       re.split(r"\r?\n\r?\n", payload) if part.strip()]
+        return [part for part in payload if part.keys()]
+
+    def of(self, recipient):
+        """The fields about a recipient."""
+        found = [one for one in self.recipients
+                 if one["Final-Recipient"].partition(";")[2].strip().lower()
+                 == recipient.lower()]
+        assert len(found) == 1, (recipient, self.recipients)
+        return found[0]
+
+
 def is_whole(delivered, sent):
     """Whether a message in a box, with LF line ends, ends with what was sent;
     what was added lies before."""
     return delivered.endswith(sent.replace(b"\r\n", b"\n"))
 
 
-def wait_fetched(server, user, holds, limit_s=60):
-    """The message of a user's Inbox that has these bytes in it, by POP3."""
+def wait_fetched(server, user, *holds, limit_s=60):
+    """The message of a user's Inbox that has all these bytes in it."""
     deadline = time.monotonic() + limit_s
+    seen = 0
     while time.monotonic() < deadline:
-        for message in mail.fetch_all(server.pop3, user, user + "-demo"):
-            if holds in message:
+        client = mail.Pop3(server.pop3, user, user + "-demo")
+        count = client.stat()[0]
+        for number in range(seen, count):
+            message = client.retrieve(number + 1)
+            if all(text in message for text in holds):
+                client.quit()
                 return message
+        client.quit()
+        seen = count
         time.sleep(0.1)
     raise Hang(f"no {holds!r} came to {user}; the screen:\n"
                + server.machine.serial.screen())

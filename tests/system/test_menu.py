@@ -55,6 +55,7 @@ def test_load_stops_in_the_menu(copy_stick, boot, tmp_path):
     machine.send("1")
     machine.expect_screen("serving mail")
     machine.expect_screen(r"Address\s+10\.0\.2\.15")
+    machine.expect_screen(r"Clock\s+20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC")
     assert machine.wait_banner(25)[1].startswith("220 ")
     keep_screen(machine, "running")
 
@@ -73,7 +74,8 @@ def test_every_page_by_serial_keys(copy_stick, boot):
     for key, seen in (("2", r"Gateway"), ("3", r"Mail domains"),
                       ("4", r"anna\s+Anna Example"),
                       ("5", r"Messages stored"), ("6", r"TCB"),
-                      ("7", r"Lines with"), ("t", r"Message or trans")):
+                      ("7", r"Lines with"), ("t", r"Message or trans"),
+                      ("l", r"Slow strangers")):
         machine.send(key)
         machine.expect_screen(seen)
         machine.send("\x1b")
@@ -83,7 +85,7 @@ def test_every_page_by_serial_keys(copy_stick, boot):
 def test_by_the_keyboard(copy_stick, boot):
     """PS/2: arrows, Enter, Esc."""
     machine = loaded(boot, copy_stick)
-    machine.keys("down", "down", "down", "ret")
+    machine.keys("down", "down", "down", "down", "ret")
     machine.expect_screen(r"anna\s+Anna Example")
     machine.keys("esc")
     machine.expect_screen(MENU)
@@ -91,6 +93,28 @@ def test_by_the_keyboard(copy_stick, boot):
     machine.expect_screen("serving mail")
     machine.keys("m")
     machine.expect_screen(r"Mail is being served")
+
+
+def test_by_a_usb_keyboard(copy_stick, boot):
+    """On the controller that the stick hangs on, plugged in while it runs. QEMU
+    gives the keys to it alone as soon as it is configured."""
+    machine = loaded(boot, copy_stick)
+    machine.qmp("device_add", driver="usb-kbd", id="kbd", bus="usb.0")
+    machine.send("\x1b")  # the running screen, with the newest log lines
+    machine.expect_screen("USB keyboard")
+    machine.keys("m")
+    machine.expect_screen(MENU)
+    machine.keys("home", "down", "ret")
+    machine.expect_screen("Gateway")
+    machine.keys("esc")
+    machine.expect_screen(MENU)
+    machine.keys("3")
+    machine.expect_screen("Host name")
+    machine.qmp("device_del", id="kbd")
+    machine.send("\x1b")
+    machine.expect_screen(MENU)
+    machine.send("\x1b")
+    machine.expect_screen("USB keyboard removed")
 
 
 def test_changed_name_survives_a_power_cut(copy_stick, boot):

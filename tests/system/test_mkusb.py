@@ -74,6 +74,7 @@ def ao(tmp_path_factory):
     magic, flags = 0x1BADB002, 0x00010003
     header = struct.pack("<III", magic, flags, -(magic + flags) & 0xFFFFFFFF)
     path.write_bytes(b"\x7fELF" + bytes(60) + header + os.urandom(300000))
+    (path.parent / "BOOTX64.EFI").write_bytes(b"MZ" + os.urandom(200000))
     return path
 
 
@@ -455,12 +456,18 @@ def test_failing_tool(users, ao, tmp_path):
     assert not (tmp_path / "x.img").exists()
 
 
-def test_bad_ao(users, tmp_path):
+def test_bad_ao(users, tmp_path, ao):
     target = tmp_path / "x.img"
     mkusb("--users", users, "--ao", tmp_path / "none", target).refused(
         "none", "--ao")
     mkusb("--users", users, "--ao", users, target).refused("not an AO")
     mkusb("--users", users, "--ao", tmp_path, target).refused("not an AO")
+    alone = tmp_path / "alone"
+    alone.write_bytes(ao.read_bytes())
+    mkusb("--users", users, "--ao", alone, target).refused("BOOTX64.EFI")
+    (tmp_path / "BOOTX64.EFI").write_bytes(b"no application")
+    mkusb("--users", users, "--ao", alone, target).refused(
+        "not a UEFI application")
     assert not target.exists()
 
 
@@ -524,6 +531,9 @@ def test_stick_of_64_mib(master, ao, tmp_path):
 def test_ao_and_text_are_on_it(master, ao, tmp_path):
     tool("mcopy", "-i", f"{master}{PARTITION}", "::/ao/ao", tmp_path / "ao")
     assert digest(tmp_path / "ao") == digest(ao)
+    tool("mcopy", "-i", f"{master}{PARTITION}", "::/EFI/BOOT/BOOTX64.EFI",
+         tmp_path / "efi")
+    assert digest(tmp_path / "efi") == digest(ao.parent / "BOOTX64.EFI")
     text = tool("mtype", "-i", f"{master}{PARTITION}", "::/README.TXT").out
     assert "mail.db" in text and "mkusb --inspect" in text
 
@@ -737,7 +747,9 @@ def test_update_keeps_mail(filled, users, tmp_path):
     offsets = {name: file_offset(filled, name)
                for name in ("mail.db", "mail.db-wal")}
     store_of(filled, tmp_path / "before")
-    new = tmp_path / "new ao"
+    new = tmp_path / "new" / "new ao"
+    new.parent.mkdir()
+    (new.parent / "BOOTX64.EFI").write_bytes(b"MZ" + os.urandom(100000))
     header = struct.pack("<III", 0x1BADB002, 0, -0x1BADB002 & 0xFFFFFFFF)
     new.write_bytes(header + os.urandom(900000))
     tool("mdel", "-i", f"{filled}{PARTITION}", "::/README.TXT")

@@ -1,13 +1,28 @@
-"""Mail to and from Postfix, Exim and OpenSMTPD, by what the DNS says."""
+"""Mail from Postfix, Exim and OpenSMTPD, by what the DNS says."""
 import itertools
+import os
 
 import pytest
 
+import conftest
 import samples
+import stick
+from lan import STICK_OPTIONS
 from stick import DOMAIN
 
+ANNA = f"anna@{DOMAIN}"
 SERVERS = ("Postfix", "Exim", "OpenSMTPD")
 PAIRS = list(itertools.permutations(SERVERS, 2))
+
+
+@pytest.fixture(scope="module")
+def ao(net, names, tmp_path_factory):
+    """The AO in the servers' network, with users anna and bert."""
+    folder = str(tmp_path_factory.mktemp("ao"))
+    image = stick.make(os.path.join(folder, "stick.img"), *STICK_OPTIONS)
+    server = conftest.Booted(folder, image, network=net.tap()).run()
+    yield server
+    server.close()
 
 
 @pytest.mark.parametrize("source,target", PAIRS)
@@ -28,9 +43,27 @@ def test_mail_from_a_peer(servers, ao, source):
     peer = servers[source]
     sent = samples.kinds()
     for _, content in sent.values():
-        samples.send(peer.smtp, peer.user, f"anna@{DOMAIN}", content)
+        samples.send(peer.smtp, peer.user, ANNA, content)
     for kind, (marker, content) in sent.items():
         delivered = samples.wait_fetched(ao, "anna", marker)
         assert delivered.endswith(content), kind
         assert delivered.startswith(
             f"Return-Path: <{peer.user}>\r\n".encode()), kind
+
+
+@pytest.mark.parametrize("source", SERVERS)
+def test_null_sender_from_a_peer(servers, ao, source):
+    marker, content = samples.message(samples.plain_body())
+    samples.send(servers[source].smtp, "", ANNA, content)
+    assert samples.wait_fetched(ao, "anna", marker).startswith(
+        b"Return-Path: <>\r\n")
+
+
+@pytest.mark.parametrize("source", SERVERS)
+def test_unknown_user_here(servers, ao, source):
+    """The peer is told so at once, and tells its own user."""
+    peer = servers[source]
+    marker, content = samples.message(samples.plain_body())
+    samples.send(peer.smtp, peer.user, f"nobody@{DOMAIN}", content)
+    told = peer.wait_mail(marker)
+    assert f"nobody@{DOMAIN}".encode() in told and b"550 5.1.1" in told

@@ -121,6 +121,11 @@ WEAK struct iobuf *machine_nic_receive(void)
     return NULL;
 }
 
+WEAK void machine_nic_join(const uint8_t group[6])
+{
+    (void)group;
+}
+
 WEAK void machine_nic_info(struct machine_nic_info *info)
 {
     memset(info, 0, sizeof(*info));

@@ -10,11 +10,12 @@
 #include "core/log.h"
 #include "core/task.h"
 #include "core/timer.h"
+#include "net/dns.h"
 #include "net/stream.h"
 #include "net/tcp.h"
-#include "store/st.h"
+#include "store/st_peer.h"
+#include "tests/unit/fake_directory.h"
 #include "tests/unit/fake_machine.h"
-#include "userdb/user.h"
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,44 +30,6 @@ static inline uint32_t fake_below(uint32_t limit)
 {
     fake_seed = fake_seed * 6364136223846793005u + 1442695040888963407u;
     return (uint32_t)(fake_seed >> 33) % limit;
-}
-
-/* ---- Addresses ----------------------------------------------------------- */
-
-struct net_address net_address_v4(uint32_t host_order)
-{
-    struct net_address address = {.bytes = {[10] = 0xff, [11] = 0xff}};
-    uint32_t order = htonl(host_order);
-
-    memcpy(address.bytes + 12, &order, 4);
-    return address;
-}
-
-bool net_address_is_v4(const struct net_address *address)
-{
-    static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
-
-    return memcmp(address->bytes, prefix, 12) == 0;
-}
-
-enum err net_address_parse(const char *text, struct net_address *address)
-{
-    struct in_addr v4;
-
-    if (inet_pton(AF_INET, text, &v4) == 1) {
-        *address = net_address_v4(ntohl(v4.s_addr));
-        return OK;
-    }
-    return inet_pton(AF_INET6, text, address->bytes) == 1 ? OK : ERR_INVALID;
-}
-
-char *net_address_format(const struct net_address *address, char *text)
-{
-    if (net_address_is_v4(address))
-        inet_ntop(AF_INET, address->bytes + 12, text, NET_ADDRESS_TEXT);
-    else
-        inet_ntop(AF_INET6, address->bytes, text, NET_ADDRESS_TEXT);
-    return text;
 }
 
 /* ---- Stream -------------------------------------------------------------- */
@@ -155,11 +118,13 @@ static void fake_peer(const struct stream *stream, struct net_endpoint *peer)
     peer->port = 4711;
 }
 
+static uint16_t fake_local_port = 25;
+
 static void fake_local(const struct stream *stream, struct net_endpoint *local)
 {
     (void)stream;
     local->address = net_address_v4(0xc0000201); /* 192.0.2.1 */
-    local->port = 25;
+    local->port = fake_local_port;
 }
 
 static const struct stream_operations fake_operations = {
@@ -295,6 +260,13 @@ struct fake_message {
     char sender[300];
     int64_t users[STORE_RECIPIENTS_MAX];
     unsigned user_count;
+    /* Of each recipient elsewhere "address orcpt notify\n". */
+    char remotes[8192];
+    unsigned remote_count;
+    char envid[128];
+    enum store_return returning;
+    bool smtputf8, eight_bit;
+    int64_t submitter;
 };
 
 struct st_inbound {
@@ -316,7 +288,6 @@ struct fake_commit {
 };
 
 #define FAKE_MESSAGES 64
-#define FAKE_USERS    3
 
 static struct {
     enum st_state state;
@@ -345,8 +316,25 @@ static struct {
     uint32_t removed[FAKE_MESSAGES];
     size_t removed_count;
     const char *hostname;
-    const char *auth_clear; /* the setting; NULL: none */
+    uint64_t quota, used; /* of user 2; 0: none */
+    struct {
+        const char *key, *value;
+    } settings[4];
 } fake_st;
+
+static uint32_t fake_version;
+
+/* fake_set - a setting, until the next reset. */
+static inline void fake_set(const char *key, const char *value)
+{
+    unsigned i = 0;
+
+    while (fake_st.settings[i].key != NULL)
+        i++;
+    fake_st.settings[i].key = key;
+    fake_st.settings[i].value = value;
+    fake_version++;
+}
 
 static inline void fake_store_reset(void)
 {
@@ -358,6 +346,9 @@ static inline void fake_store_reset(void)
     fake_st.state = ST_READY;
     fake_st.delay = 1;
     fake_st.hostname = "mail.example.org";
+    fake_version++;
+    fake_local_port = 25;
+    fake_fill_directory();
     list_init(&fake_st.commits);
     list_init(&fake_st.requests);
 }
@@ -369,9 +360,17 @@ enum st_state st_state(void)
 
 const char *st_setting(const char *key)
 {
-    if (strcmp(key, "auth_clear") == 0)
-        return fake_st.auth_clear != NULL ? fake_st.auth_clear : "";
+    unsigned i;
+
+    for (i = 0; i < 4 && fake_st.settings[i].key != NULL; i++)
+        if (strcmp(key, fake_st.settings[i].key) == 0)
+            return fake_st.settings[i].value;
     return strcmp(key, "hostname") == 0 ? fake_st.hostname : "";
+}
+
+uint32_t st_settings_version(void)
+{
+    return fake_version;
 }
 
 struct st_inbound *st_inbound_begin(uint64_t expected_bytes,
@@ -448,6 +447,28 @@ void st_inbound_discard(struct st_inbound *inbound)
     fake_unlink(inbound);
 }
 
+static void fake_keep_envelope(struct fake_message *message,
+                               const struct st_envelope *envelope)
+{
+    size_t at = 0;
+    unsigned i;
+
+    for (i = 0; i < envelope->remote_count; i++) {
+        const struct store_remote *remote = &envelope->remotes[i];
+
+        if (at < sizeof(message->remotes) - 900)
+            at +=
+                (size_t)sprintf(message->remotes + at, "%s %s %u\n",
+                                remote->address, remote->orcpt, remote->notify);
+    }
+    message->remote_count = envelope->remote_count;
+    snprintf(message->envid, sizeof(message->envid), "%s", envelope->envid);
+    message->returning = envelope->returning;
+    message->smtputf8 = envelope->smtputf8;
+    message->eight_bit = envelope->eight_bit;
+    message->submitter = envelope->submitter;
+}
+
 void st_inbound_commit(struct st_inbound *inbound,
                        const struct st_envelope *envelope,
                        void (*done)(void *context, enum err result,
@@ -463,6 +484,7 @@ void st_inbound_commit(struct st_inbound *inbound,
     memcpy(commit->message.users, envelope->users,
            envelope->user_count * sizeof(*envelope->users));
     commit->message.user_count = envelope->user_count;
+    fake_keep_envelope(&commit->message, envelope);
     commit->done = done;
     commit->context = context;
     commit->delay = fake_st.delay;
@@ -548,6 +570,22 @@ void account_cancel(struct account_login *login)
     if (login->state == 1)
         list_remove(&login->answer.link);
     login->state = 0;
+}
+
+/* Of user 2; all others have no quota. */
+uint64_t account_quota_left(int64_t user_id)
+{
+    if (user_id != 2 || fake_st.quota == 0)
+        return UINT64_MAX;
+    return fake_st.quota > fake_st.used ? fake_st.quota - fake_st.used : 0;
+}
+
+enum err account_quota_room(int64_t user_id, uint64_t bytes)
+{
+    if (user_id == 2 && fake_st.quota != 0 && bytes > fake_st.quota)
+        return ERR_TOO_BIG;
+    return account_quota_left(user_id) >= (bytes > 0 ? bytes : 1) ? OK
+                                                                  : ERR_FULL;
 }
 
 /* ---- Requests -------------------------------------------------------------
@@ -729,62 +767,46 @@ static inline bool fake_store_turn(void)
     return fake_run_requests() || moved;
 }
 
-/* ---- Directory ----------------------------------------------------------- */
+/* ---- Names and peers ------------------------------------------------------
+ */
 
-static const struct user fake_users[FAKE_USERS] = {
-    {.id = 1, .name = "anna", .enabled = true, .admin = true},
-    {.id = 2, .name = "bert", .enabled = true},
-    {.id = 3, .name = "gone", .enabled = false},
-};
+/* What block lists and the table of peers say; who asks is told by the test. */
+static struct {
+    struct dns_lookup *lookup;
+    struct st_peer *peer;
+    char noted[ST_PEER_BYTES];
+} fake_names;
 
-/* Users "u0" to "u199" get ids from 100 on. */
-static struct user fake_numbered;
-
-const char *directory_first_domain(void)
+void dns_lookup(struct dns_lookup *lookup, const char *name, enum dns_type type)
 {
-    return "example.org";
+    lookup->type = type;
+    strcpy(lookup->name, name);
+    fake_names.lookup = lookup;
 }
 
-static bool fake_equal(const char *text, size_t len, const char *word)
+void dns_cancel(struct dns_lookup *lookup)
 {
-    return strlen(word) == len && strncasecmp(text, word, len) == 0;
+    if (fake_names.lookup == lookup)
+        fake_names.lookup = NULL;
 }
 
-const struct user *directory_resolve(const char *local, size_t local_len,
-                                     const char *domain, size_t domain_len,
-                                     enum err *why)
+char *dns_reverse_name(const struct net_address *address, char *text)
 {
-    unsigned i;
-
-    if (domain_len > 0 && !fake_equal(domain, domain_len, "example.org")) {
-        *why = ERR_REFUSED;
-        return NULL;
-    }
-    if (fake_equal(local, local_len, "postmaster") ||
-        fake_equal(local, local_len, "an\"na @"))
-        return &fake_users[0];
-    for (i = 0; i < FAKE_USERS; i++) {
-        if (!fake_equal(local, local_len, fake_users[i].name))
-            continue;
-        *why = ERR_BUSY;
-        return fake_users[i].enabled ? &fake_users[i] : NULL;
-    }
-    for (i = 0; i < 200; i++) {
-        char name[8];
-
-        snprintf(name, sizeof(name), "u%u", i);
-        if (fake_equal(local, local_len, name)) {
-            fake_numbered.id = 100 + i;
-            return &fake_numbered;
-        }
-    }
-    *why = ERR_NOT_FOUND;
-    return NULL;
+    snprintf(text, DNS_NAME_BYTES, "%u.%u.%u.%u.in-addr.arpa",
+             address->bytes[15], address->bytes[14], address->bytes[13],
+             address->bytes[12]);
+    return text;
 }
 
-const struct user *directory_user_by_id(int64_t id)
+void st_peer_find(struct st_peer *peer)
 {
-    return id >= 1 && id <= FAKE_USERS ? &fake_users[id - 1] : NULL;
+    list_init(&peer->request.link);
+    fake_names.peer = peer;
+}
+
+void st_peer_note(const char *peer)
+{
+    strcpy(fake_names.noted, peer);
 }
 
 /* ---- Playing ------------------------------------------------------------- */

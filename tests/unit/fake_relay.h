@@ -146,6 +146,7 @@ static struct list fake_streams;
 static size_t fake_space_max = 65536; /* of a send buffer */
 static size_t fake_piece = SIZE_MAX;  /* bytes that arrive at a time */
 static unsigned fake_open_streams, fake_open_most;
+static bool fake_full; /* no connection is free */
 
 static size_t fake_write(struct stream *stream, const void *data, size_t len)
 {
@@ -225,8 +226,12 @@ static inline struct fake_peer *fake_peer(const char *address)
 struct stream *tcp_connect(const struct net_endpoint *remote,
                            const struct stream_handler *handler, void *context)
 {
-    struct fake_stream *fake = calloc(1, sizeof(*fake));
+    struct fake_stream *fake;
     char text[NET_ADDRESS_TEXT];
+
+    if (fake_full)
+        return NULL;
+    fake = calloc(1, sizeof(*fake));
 
     fake->stream.operations = &fake_operations;
     fake->stream.handler = handler;
@@ -444,7 +449,7 @@ static void fake_work_settle(struct st_request *request, struct store *store)
     if (notice == NULL)
         return;
     fake_notice_count++;
-    fake_notice_user = notice->user;
+    fake_notice_user = notice->user_count ? notice->users[0] : 0;
     snprintf(fake_notice_remote, sizeof(fake_notice_remote), "%s",
              notice->remote);
     snprintf(fake_notices + strlen(fake_notices),

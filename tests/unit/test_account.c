@@ -6,9 +6,10 @@
 #include "core/memory.h"
 #include "core/random.h"
 #include "core/timer.h"
+#include "store/st_user.h"
 #include "tests/unit/check.h"
 #include "tests/unit/fake_machine.h"
-#include "userdb/user.h"
+#include "userdb/directory.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,6 +33,22 @@ void st_defer(struct st_request *request, enum err result)
 {
     request->result = result;
     list_append(&fake.done, &request->link);
+}
+
+static struct st_user known;
+static unsigned logins_noted;
+
+bool st_user(int64_t user_id, struct st_user *user)
+{
+    *user = known;
+    return known.user_id == user_id;
+}
+
+void st_user_login(int64_t user_id, const char *address, const char *service)
+{
+    CHECK(user_id != 0 && strchr(address, '.') != NULL);
+    CHECK(strcmp(service, "test") == 0);
+    logins_noted++;
 }
 
 void st_password_verify(struct st_password *password)
@@ -190,6 +207,35 @@ static enum err log_in(const char *name, const char *password, uint32_t peer,
 
 #define HOME 0xc0000207 /* 192.0.2.7 */
 #define EVIL 0xcb007105 /* 203.0.113.5 */
+
+/* Many sessions of one user at once, as after a power cut: one check for all of
+ * them, none for who waits with another password or from elsewhere. */
+static void test_one_check_for_many(void)
+{
+    static struct attempt attempts[20], wrong, elsewhere, bert;
+    unsigned i;
+
+    reset();
+    for (i = 0; i < 20; i++)
+        begin(&attempts[i], "anna", "right", HOME);
+    begin(&wrong, "anna", "wrong", HOME);
+    begin(&elsewhere, "anna", "right", EVIL);
+    begin(&bert, "bert", "right", HOME);
+    turn();
+    turn();
+    for (i = 0; i < 20; i++) {
+        CHECK(attempts[i].answers == 1);
+        CHECK(attempts[i].login.result == OK);
+        CHECK(attempts[i].login.user_id == 1);
+    }
+    CHECK(wrong.answers == 0 && elsewhere.answers == 0 && bert.answers == 0);
+    finish(&wrong, 60000);
+    finish(&elsewhere, 60000);
+    finish(&bert, 60000);
+    CHECK(wrong.login.result == ERR_REFUSED);
+    CHECK(elsewhere.login.result == OK && bert.login.result == OK);
+    CHECK(fake.verified == 4);
+}
 
 static void test_remembered(void)
 {
@@ -472,6 +518,46 @@ static void test_cancel(void)
     CHECK(first.answers == 0);
 }
 
+static void test_quota(void)
+{
+    struct user user;
+
+    reset();
+    user = *directory_user_by_id(1);
+    CHECK(account_quota_room(1, 1u << 30) == OK);
+    user.quota_bytes = 1000;
+    CHECK(directory_update_user(&user) == OK);
+    /* Not counted yet: only what can never fit is refused. */
+    memset(&known, 0, sizeof(known));
+    CHECK(account_quota_room(1, 1000) == OK);
+    CHECK(account_quota_room(1, 1001) == ERR_TOO_BIG);
+    known.user_id = 1;
+    known.used_bytes = 999;
+    CHECK(account_quota_room(1, 2) == OK);
+    known.counted = true;
+    CHECK(account_quota_room(1, 0) == OK);
+    CHECK(account_quota_room(1, 1) == OK);
+    CHECK(account_quota_room(1, 2) == ERR_FULL);
+    known.used_bytes = 1000;
+    CHECK(account_quota_room(1, 0) == ERR_FULL);
+    known.used_bytes = 5000;
+    CHECK(account_quota_room(1, 0) == ERR_FULL);
+    CHECK(account_quota_room(2, 7) == OK);
+    CHECK(account_quota_room(99, 7) == OK);
+}
+
+static void test_login_noted(void)
+{
+    uint64_t took;
+
+    reset();
+    logins_noted = 0;
+    CHECK(log_in("anna", "right", HOME, &took) == OK);
+    CHECK(log_in("anna", "right", HOME, &took) == OK);
+    CHECK(log_in("anna", "wrong", HOME, &took) == ERR_REFUSED);
+    CHECK(logins_noted == 2);
+}
+
 /* IPv6: the /64 is one network. */
 static void test_ipv6(void)
 {
@@ -497,6 +583,7 @@ int main(void)
     random_module_init();
     reset();
     test_remembered();
+    test_one_check_for_many();
     test_changes();
     test_change_meanwhile();
     test_same_time();
@@ -508,5 +595,7 @@ int main(void)
     test_store_gone();
     test_cancel();
     test_ipv6();
+    test_quota();
+    test_login_noted();
     return check_report();
 }

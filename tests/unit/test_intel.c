@@ -283,6 +283,32 @@ static void test_start(void)
     stop_card();
 }
 
+static unsigned filter_bits(void)
+{
+    unsigned bits = 0;
+
+    for (size_t i = 0; i < INTEL_MTA_COUNT; i++)
+        bits += (unsigned)__builtin_popcount(*reg(INTEL_MTA + 4 * i));
+    return bits;
+}
+
+/* The group is let through, also after a reset; none at first. */
+static void test_group(void)
+{
+    static const uint8_t group[6] = {1, 0, 0x5E, 0, 0, 0xFB};
+
+    start_card();
+    CHECK(filter_bits() == 0);
+    model.operations->join(model.card, group);
+    CHECK(filter_bits() == 1 && *reg(INTEL_MTA + 4 * 0x7D) == 1u << 16);
+    *reg(INTEL_MTA + 4 * 0x7D) = 0;
+    start_reset(card());
+    timer_stop(&card()->timer);
+    end_reset(card());
+    CHECK(filter_bits() == 1 && *reg(INTEL_MTA + 4 * 0x7D) == 1u << 16);
+    stop_card();
+}
+
 static void test_probe_refusals(void)
 {
     start_card();
@@ -533,6 +559,7 @@ int main(void)
     if (iobuf_pool_init(POOL) != OK)
         return 1;
     test_start();
+    test_group();
     test_probe_refusals();
     test_send();
     test_send_ring_full_and_wrap();

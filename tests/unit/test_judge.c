@@ -196,7 +196,7 @@ static void test_lists(void)
         CHECK(world.lookup == NULL);
         pass(1);
         CHECK(answers == 1 && verdict.listed == cases[i].listed);
-        CHECK(!verdict.listed || strcmp(verdict.zone, "two.example") == 0);
+        CHECK(!verdict.listed || strcmp(verdict.name, "two.example") == 0);
         CHECK(verdict.refuse == verdict.listed);
     }
     CHECK(ask("one.example two.example", "mark", "") != NULL);

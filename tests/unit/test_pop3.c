@@ -427,7 +427,7 @@ static void test_auth_cut(void)
 
 static void no_clear(void)
 {
-    fake_st.auth_clear = "no";
+    fake_set("auth_clear", "no");
 }
 
 static void test_auth_not_clear(void)

@@ -2,6 +2,7 @@
  * that do what they should not. */
 #include "check.h"
 #include "fake_relay.h"
+#include "userdb/directory.h"
 
 #define MINUTE 60000u
 #define HOUR   (60u * MINUTE)
@@ -22,20 +23,31 @@ static bool is_own(const struct net_address *address)
     return net_address_equal(address, &own);
 }
 
+static bool network_up = true;
+
+static bool is_up(void)
+{
+    return network_up;
+}
+
+static const struct relay_network network = {.is_up = is_up, .is_own = is_own};
+
 static const struct user anna = {.id = 7, .name = "anna", .enabled = true};
 
-const struct user *directory_resolve(const char *local, size_t local_len,
-                                     const char *domain, size_t domain_len,
-                                     enum err *why)
+enum err directory_expand(const char *local, size_t local_len,
+                          const char *domain, size_t domain_len,
+                          const struct directory_expansion **expansion)
 {
-    *why = ERR_REFUSED;
+    static struct directory_expansion found = {.count = 1};
+
+    *expansion = &found;
     if (domain_len != 0 && strncasecmp(domain, "here.example", domain_len) != 0)
-        return NULL;
-    *why = ERR_NOT_FOUND;
-    if (strncmp(local, "anna", local_len) == 0 ||
-        strncmp(local, "postmaster", local_len) == 0)
-        return &anna;
-    return NULL;
+        return ERR_REFUSED;
+    found.targets[0].user = &anna;
+    return strncmp(local, "anna", local_len) == 0 ||
+                   strncmp(local, "postmaster", local_len) == 0
+               ? OK
+               : ERR_NOT_FOUND;
 }
 
 /* ---- The frame ----------------------------------------------------------- */
@@ -65,7 +77,7 @@ static void reset(void)
     list_init(&fake_streams);
     timer_module_init();
     task_module_init();
-    CHECK(relay_init(4 << 20, is_own) == OK);
+    CHECK(relay_init(4 << 20, &network) == OK);
     fake_name("far.example", DNS_MX, 10, "mx.far.example");
     fake_name("mx.far.example", DNS_A, 0, "192.0.2.9");
     far = fake_peer("192.0.2.9");
@@ -843,6 +855,27 @@ static void test_administrator(void)
     check_rest();
 }
 
+/* Without a network, or a connection that is free, nothing counts as tried. */
+static void test_nothing_free(void)
+{
+    struct store_due *row;
+
+    reset();
+    network_up = false;
+    row = queue(1, "a@far.example");
+    run();
+    fake_sleep(10 * MINUTE);
+    CHECK(row->attempts == 0 && fake_lookups == 0);
+    network_up = true;
+    fake_full = true;
+    fake_sleep(10 * MINUTE);
+    CHECK(row->attempts == 0 && is_queued(row));
+    fake_full = false;
+    fake_sleep(2000);
+    CHECK(!is_queued(row) && far->sink.message_count == 1);
+    check_rest();
+}
+
 static void test_stop(void)
 {
     reset();
@@ -882,6 +915,7 @@ int main(void)
     test_stick_away();
     test_late_reads();
     test_administrator();
+    test_nothing_free();
     test_stop();
     return check_report();
 }

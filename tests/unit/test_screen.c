@@ -6,6 +6,7 @@
 #include "core/random.h"
 #include "core/timer.h"
 #include "menu/screen.h"
+#include "menu/wrap.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -132,6 +133,49 @@ static void test_quiet(void)
     line_speed = SIZE_MAX;
 }
 
+static bool shows(unsigned row, unsigned column, const char *text)
+{
+    for (; *text != '\0'; text++, column++)
+        if (display[row][column].character != (uint8_t)*text)
+            return false;
+    return true;
+}
+
+/* What does not fit is marked; long lines go over several rows, and no
+ * character of them is lost but the spaces where they are broken. */
+static void test_long_lines(void)
+{
+    static const char words[] =
+        "14:03:20 smtp: the first words of a line that is longer than one row "
+        "of the screen, and then-a-word-that-is-far-too-long-to-be-kept-whole-"
+        "in-one-row-of-the-screen-at-all end";
+
+    screen_clear();
+    screen_text(3, 70, SCREEN_NORMAL, "0123456789");
+    screen_text(4, 70, SCREEN_NORMAL, "01234567890");
+    screen_format(5, 0, SCREEN_NORMAL, "%0200d", 1);
+    CHECK(wrap_rows("") == 1 && wrap_rows("short") == 1);
+    CHECK(wrap_rows(words) == 3);
+    wrap_draw(7, SCREEN_NORMAL, words);
+    (void)screen_flush();
+    CHECK(shows(3, 70, "0123456789"));
+    CHECK(shows(4, 70, "0123456..."));
+    CHECK(shows(5, 70, "0000000..."));
+    CHECK(shows(7, 0,
+                "14:03:20 smtp: the first words of a line that is longer "
+                "than one row of the   "));
+    CHECK(shows(8, 0, "         screen, and then-a-word-that-is-far-too-long"));
+    CHECK(shows(9, 0, "         ") && shows(10, 0, "          "));
+    /* Of every length, each row as full as it may be. */
+    for (unsigned len = 1; len < 400; len++) {
+        char text[401];
+
+        memset(text, 'x', len);
+        text[len] = '\0';
+        CHECK(wrap_rows(text) == (len <= 80 ? 1 : 1 + (len - 80 + 70) / 71));
+    }
+}
+
 static int one_key(const char *bytes)
 {
     int key;
@@ -171,5 +215,6 @@ int main(void)
     test_mirror();
     test_quiet();
     test_keys();
+    test_long_lines();
     return check_report();
 }

@@ -68,6 +68,36 @@ static void test_failure(void)
     CHECK(strcmp(seen.text[1], "not stored error=\"no room left\"") == 0);
 }
 
+static void test_refusals(void)
+{
+    char text[200 * 40 + 200] = "HELO c.test\r\nMAIL FROM:<a@b>\r\n";
+
+    fake_store_reset();
+    fake_set("smtp_errors_max", "200");
+    play("HELO c.test\r\nMAIL FROM:<a@b>\r\nRCPT TO:<x@far.example>\r\n"
+         "RCPT TO:<no@example.org>\r\nRCPT TO:<anna@example.org>\r\nDATA\r\n"
+         "a\rb\r\n.\r\nQUIT\r\n");
+    CHECK(seen.count == 3);
+    CHECK(strcmp(seen.text[0], "refused client=192.0.2.7 from=<a@b> "
+                               "to=<x@far.example> "
+                               "reply=\"550 5.7.1 Relaying denied\"") == 0);
+    CHECK(strcmp(seen.text[1], "refused client=192.0.2.7 from=<a@b> "
+                               "to=<no@example.org> "
+                               "reply=\"550 5.1.1 No such user here\"") == 0);
+    CHECK(strcmp(seen.text[2],
+                 "refused client=192.0.2.7 from=<a@b> to=<> "
+                 "reply=\"550 5.6.11 Message has a bare CR or LF\"") == 0);
+    /* Only so many at once, and the next one tells how many were not. */
+    for (unsigned i = 0; i < 150; i++)
+        strcat(text, "RCPT TO:<x@far.example>\r\n");
+    play(text);
+    CHECK(seen.count == 47);
+    fake_machine.now_ns += 2000000000;
+    timer_run();
+    play("HELO c.test\r\nMAIL FROM:<a@b>\r\nRCPT TO:<x@far.example>\r\n");
+    CHECK(seen.count == 1 && strstr(seen.text[0], "denied\" not_told=103"));
+}
+
 /* Names that do not fit are counted, and the line stays whole. */
 static void test_many(void)
 {
@@ -108,6 +138,7 @@ int main(void)
     smtp_server_start();
     test_received();
     test_failure();
+    test_refusals();
     test_many();
     fake_store_reset();
     return check_report();

@@ -18,85 +18,92 @@ static enum err parse(const char *text, struct smtp_path *path)
 #define D64 A60 "aa."
 #define D63 A60 "aaa"
 
+static const struct {
+    const char *text;
+    enum err error;
+    const char *local, *domain;
+} paths[] = {
+    {"<>", OK, "", ""},
+    {"<a@b>", OK, "a", "b"},
+    {"<a.b.c@d.e-f.g1>", OK, "a.b.c", "d.e-f.g1"},
+    {"<!#$%&'*+-/=?^_`{|}~@x>", OK, "!#$%&'*+-/=?^_`{|}~", "x"},
+    {"<\"a b\"@c>", OK, "a b", "c"},
+    {"<\"\"@c>", OK, "", "c"},
+    {"<\"a\\\"\\\\@>\"@c>", OK, "a\"\\@>", "c"},
+    {"<@x:a@b>", OK, "a", "b"},
+    {"<@x.y,@z:a@b>", OK, "a", "b"},
+    {"<a@[1.2.3.4]>", OK, "a", "[1.2.3.4]"},
+    {"<a@[IPv6:::1]>", OK, "a", "[IPv6:::1]"},
+    {"<a@[ipv6:2001:db8::7]>", OK, "a", "[ipv6:2001:db8::7]"},
+    {"<postmaster>", OK, "postmaster", ""},
+    {"<" A60 "aaaa@b>", OK, A60 "aaaa", "b"},
+    {"<" A60 "aaaaa@b>", ERR_TOO_BIG, "", ""},
+    {"<\"" A60 "aaaaa\"@b>", ERR_TOO_BIG, "", ""},
+    {"<a@" D63 ".b>", OK, "a", D63 ".b"},
+    {"<a@" D63 "a.b>", ERR_INVALID, "", ""},
+    {"<aa@" D64 D64 D64 A60 ">", OK, "aa", D64 D64 D64 A60},
+    {"<aaaaa@" D64 D64 D64 A60 "aa>", ERR_TOO_BIG, "", ""},
+    {"<a@" D64 D64 D64 D64 "aa>", ERR_TOO_BIG, "", ""},
+    {"", ERR_INVALID, "", ""},
+    {"<", ERR_INVALID, "", ""},
+    {"a@b", ERR_INVALID, "", ""},
+    {"<a@b", ERR_INVALID, "", ""},
+    {"<a@>", ERR_INVALID, "", ""},
+    {"<@b>", ERR_INVALID, "", ""},
+    {"<@>", ERR_INVALID, "", ""},
+    {"<@x:>", ERR_INVALID, "", ""},
+    {"<@x,:a@b>", ERR_INVALID, "", ""},
+    {"<@x,y:a@b>", ERR_INVALID, "", ""},
+    {"<.a@b>", ERR_INVALID, "", ""},
+    {"<a.@b>", ERR_INVALID, "", ""},
+    {"<a..b@c>", ERR_INVALID, "", ""},
+    {"<a@b.>", ERR_INVALID, "", ""},
+    {"<a@.b>", ERR_INVALID, "", ""},
+    {"<a@b..c>", ERR_INVALID, "", ""},
+    {"<a@-b>", ERR_INVALID, "", ""},
+    {"<a@b->", ERR_INVALID, "", ""},
+    {"<a@b-.c>", ERR_INVALID, "", ""},
+    {"<a@b c>", ERR_INVALID, "", ""},
+    {"<a b@c>", ERR_INVALID, "", ""},
+    {"<a@b@c>", ERR_INVALID, "", ""},
+    {"<a@b>>", ERR_EXISTS, "", ""},
+    {"<\"a@b>", ERR_INVALID, "", ""},
+    {"<\"a\\", ERR_INVALID, "", ""},
+    {"<\"a\"b@c>", ERR_INVALID, "", ""},
+    {"<a\"b\"@c>", ERR_INVALID, "", ""},
+    {"<\303\244@b>", OK, "\303\244", "b"},
+    {"<\"\303\244 \"@b>", OK, "\303\244 ", "b"},
+    {"<a@\303\244.b>", OK, "a", "\303\244.b"},
+    {"<\303@b>", ERR_INVALID, "", ""},
+    {"<\355\240\200@b>", ERR_INVALID, "", ""},
+    {"<\"\300\257\"@b>", ERR_INVALID, "", ""},
+    {"<a@\303\244\377>", ERR_INVALID, "", ""},
+    {"<a@\357\274\241.b>", ERR_INVALID, "", ""},
+    {"<a@b\343\200\202c>", ERR_INVALID, "", ""},
+    {"<a@[]>", ERR_INVALID, "", ""},
+    {"<a@[1.2.3]>", ERR_INVALID, "", ""},
+    {"<a@[1.2.3.4>", ERR_INVALID, "", ""},
+    {"<a@[::1]>", ERR_INVALID, "", ""},
+    {"<a@[IPv6:1.2.3.4]>", ERR_INVALID, "", ""},
+};
+
 static void test_paths(void)
 {
-    static const struct {
-        const char *text;
-        enum err error;
-        const char *local, *domain;
-    } cases[] = {
-        {"<>", OK, "", ""},
-        {"<a@b>", OK, "a", "b"},
-        {"<a.b.c@d.e-f.g1>", OK, "a.b.c", "d.e-f.g1"},
-        {"<!#$%&'*+-/=?^_`{|}~@x>", OK, "!#$%&'*+-/=?^_`{|}~", "x"},
-        {"<\"a b\"@c>", OK, "a b", "c"},
-        {"<\"\"@c>", OK, "", "c"},
-        {"<\"a\\\"\\\\@>\"@c>", OK, "a\"\\@>", "c"},
-        {"<@x:a@b>", OK, "a", "b"},
-        {"<@x.y,@z:a@b>", OK, "a", "b"},
-        {"<a@[1.2.3.4]>", OK, "a", "[1.2.3.4]"},
-        {"<a@[IPv6:::1]>", OK, "a", "[IPv6:::1]"},
-        {"<a@[ipv6:2001:db8::7]>", OK, "a", "[ipv6:2001:db8::7]"},
-        {"<postmaster>", OK, "postmaster", ""},
-        {"<" A60 "aaaa@b>", OK, A60 "aaaa", "b"},
-        {"<" A60 "aaaaa@b>", ERR_TOO_BIG, "", ""},
-        {"<\"" A60 "aaaaa\"@b>", ERR_TOO_BIG, "", ""},
-        {"<a@" D63 ".b>", OK, "a", D63 ".b"},
-        {"<a@" D63 "a.b>", ERR_INVALID, "", ""},
-        {"<aa@" D64 D64 D64 A60 ">", OK, "aa", D64 D64 D64 A60},
-        {"<aaaaa@" D64 D64 D64 A60 "aa>", ERR_TOO_BIG, "", ""},
-        {"<a@" D64 D64 D64 D64 "aa>", ERR_TOO_BIG, "", ""},
-        {"", ERR_INVALID, "", ""},
-        {"<", ERR_INVALID, "", ""},
-        {"a@b", ERR_INVALID, "", ""},
-        {"<a@b", ERR_INVALID, "", ""},
-        {"<a@>", ERR_INVALID, "", ""},
-        {"<@b>", ERR_INVALID, "", ""},
-        {"<@>", ERR_INVALID, "", ""},
-        {"<@x:>", ERR_INVALID, "", ""},
-        {"<@x,:a@b>", ERR_INVALID, "", ""},
-        {"<@x,y:a@b>", ERR_INVALID, "", ""},
-        {"<.a@b>", ERR_INVALID, "", ""},
-        {"<a.@b>", ERR_INVALID, "", ""},
-        {"<a..b@c>", ERR_INVALID, "", ""},
-        {"<a@b.>", ERR_INVALID, "", ""},
-        {"<a@.b>", ERR_INVALID, "", ""},
-        {"<a@b..c>", ERR_INVALID, "", ""},
-        {"<a@-b>", ERR_INVALID, "", ""},
-        {"<a@b->", ERR_INVALID, "", ""},
-        {"<a@b-.c>", ERR_INVALID, "", ""},
-        {"<a@b c>", ERR_INVALID, "", ""},
-        {"<a b@c>", ERR_INVALID, "", ""},
-        {"<a@b@c>", ERR_INVALID, "", ""},
-        {"<a@b>>", ERR_EXISTS, "", ""},
-        {"<\"a@b>", ERR_INVALID, "", ""},
-        {"<\"a\\", ERR_INVALID, "", ""},
-        {"<\"a\"b@c>", ERR_INVALID, "", ""},
-        {"<a\"b\"@c>", ERR_INVALID, "", ""},
-        {"<\303\244@b>", ERR_INVALID, "", ""},
-        {"<\"\303\244\"@b>", ERR_INVALID, "", ""},
-        {"<a@\303\244>", ERR_INVALID, "", ""},
-        {"<a@[]>", ERR_INVALID, "", ""},
-        {"<a@[1.2.3]>", ERR_INVALID, "", ""},
-        {"<a@[1.2.3.4>", ERR_INVALID, "", ""},
-        {"<a@[::1]>", ERR_INVALID, "", ""},
-        {"<a@[IPv6:1.2.3.4]>", ERR_INVALID, "", ""},
-    };
     size_t i;
 
-    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
         struct smtp_path path;
-        enum err error = parse(cases[i].text, &path);
+        enum err error = parse(paths[i].text, &path);
 
-        if (error != cases[i].error)
-            printf("path %s: %s\n", cases[i].text, err_text(error));
-        CHECK(error == cases[i].error);
-        if (error != OK || cases[i].error != OK)
+        if (error != paths[i].error)
+            printf("path %s: %s\n", paths[i].text, err_text(error));
+        CHECK(error == paths[i].error);
+        if (error != OK || paths[i].error != OK)
             continue;
-        CHECK(path.local_len == strlen(cases[i].local) &&
-              memcmp(path.local, cases[i].local, path.local_len) == 0);
-        CHECK(path.domain_len == strlen(cases[i].domain) &&
-              memcmp(path.domain, cases[i].domain, path.domain_len) == 0);
+        CHECK(path.local_len == strlen(paths[i].local) &&
+              memcmp(path.local, paths[i].local, path.local_len) == 0);
+        CHECK(path.domain_len == strlen(paths[i].domain) &&
+              memcmp(path.domain, paths[i].domain, path.domain_len) == 0);
     }
 }
 

@@ -288,7 +288,8 @@ static int64_t deliver_long(size_t bytes)
 static void notify(int64_t id, bool full, int64_t user, size_t original)
 {
     static char head[70000];
-    struct store_notice notice = {.user = user,
+    struct store_notice notice = {.users = {user},
+                                  .user_count = user != 0,
                                   .remote = "far@away.example",
                                   .head = head,
                                   .head_bytes = full ? 65536 : 20,

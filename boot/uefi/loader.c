@@ -1,0 +1,210 @@
+/* EFI/BOOT/BOOTX64.EFI: brings the AO, which this file carries, into memory,
+ * tells it what UEFI knows of the PC, and leaves UEFI behind.
+ *
+ *   firmware -> efi_main -> menu -> image to its place -> ExitBootServices
+ *            -> start64 of boot/entry.asm, with struct handoff
+ *
+ * Position-independent and without relocations: no data holds a pointer. After
+ * ExitBootServices nothing of UEFI is used, its runtime services neither.
+ * Not supported: Secure Boot signing; firmware that keeps the memory of loaded
+ * code from being executed; 5-level page tables. */
+#include "boot/handoff.h"
+#include "boot/uefi/efi.h"
+#include "boot/uefi/menu.h"
+
+#define PAGE          4096u
+#define ADDRESS_MAX   0xffffffffull
+#define MAP_SLACK     16384u /* the map grows while memory is taken for it */
+#define EXIT_ATTEMPTS 8
+
+/* Hidden: reached relative to the code, without a table of addresses. */
+#define HIDDEN __attribute__((visibility("hidden")))
+extern const uint8_t ao_start[] HIDDEN, ao_end[] HIDDEN;
+
+efi_status EFIAPI efi_main(void *image, struct efi_system_table *system);
+
+static uint64_t pages_of(uint64_t bytes)
+{
+    return (bytes + PAGE - 1) / PAGE;
+}
+
+static void copy(void *to, const void *from, uint64_t bytes)
+{
+    __asm__ volatile("rep movsb"
+                     : "+D"(to), "+S"(from), "+c"(bytes)
+                     :
+                     : "memory");
+}
+
+static void zero(void *to, uint64_t bytes)
+{
+    __asm__ volatile("rep stosb" : "+D"(to), "+c"(bytes) : "a"(0) : "memory");
+}
+
+static efi_status fail(struct efi_system_table *system, const char16_t *text,
+                       efi_status status)
+{
+    (void)system->output->output_string(system->output, u"\r\nBarepost: ");
+    (void)system->output->output_string(system->output, text);
+    (void)system->output->output_string(system->output, u"\r\n");
+    return status;
+}
+
+static bool same_guid(const struct efi_guid *a, const struct efi_guid *b)
+{
+    bool same = a->a == b->a && a->b == b->b && a->c == b->c;
+
+    for (unsigned i = 0; i < sizeof(a->d); i++)
+        same = same && a->d[i] == b->d[i];
+    return same;
+}
+
+/* The root pointer of ACPI 2, else of ACPI 1, else 0. */
+static uint64_t find_rsdp(const struct efi_system_table *system)
+{
+    const struct efi_guid second = EFI_GUID_ACPI_2, first = EFI_GUID_ACPI_1;
+    uint64_t old = 0;
+
+    for (uint64_t i = 0; i < system->table_count; i++) {
+        const struct efi_configuration_table *entry = &system->tables[i];
+
+        if (same_guid(&entry->guid, &second))
+            return (uint64_t)(uintptr_t)entry->table;
+        if (same_guid(&entry->guid, &first))
+            old = (uint64_t)(uintptr_t)entry->table;
+    }
+    return old;
+}
+
+/* How far a component's 8 bits lie up in a pixel; 32: they are no 8 bits. */
+static uint8_t shift_of(uint32_t mask)
+{
+    for (unsigned shift = 0; shift <= 24; shift++) {
+        if (mask == 0xffu << shift)
+            return (uint8_t)shift;
+    }
+    return 32;
+}
+
+static void find_display(struct efi_boot_services *services,
+                         struct handoff *handoff)
+{
+    const struct efi_guid guid = EFI_GUID_GRAPHICS;
+    const struct efi_graphics_information *information;
+    struct efi_graphics *graphics = NULL;
+
+    if (services->locate_protocol(&guid, NULL, (void **)&graphics) != 0 ||
+        graphics == NULL || graphics->mode == NULL)
+        return;
+    information = graphics->mode->information;
+    if (information->format >= EFI_PIXEL_BLT_ONLY)
+        return;
+    handoff->framebuffer = graphics->mode->framebuffer;
+    handoff->width = information->width;
+    handoff->height = information->height;
+    handoff->stride = information->stride;
+    handoff->green_shift = 8;
+    handoff->red_shift = information->format == EFI_PIXEL_BGR ? 16 : 0;
+    handoff->blue_shift = information->format == EFI_PIXEL_BGR ? 0 : 16;
+    if (information->format == EFI_PIXEL_MASKS) {
+        handoff->red_shift = shift_of(information->red_mask);
+        handoff->green_shift = shift_of(information->green_mask);
+        handoff->blue_shift = shift_of(information->blue_mask);
+    }
+}
+
+/* Copies the image to where the AO can run; 0 when there is no room. */
+static uint64_t place_image(struct efi_boot_services *services)
+{
+    const struct handoff_header *header =
+        (const void *)(ao_start + HANDOFF_HEADER);
+    const uint64_t file_bytes = (uint64_t)(ao_end - ao_start);
+    uint64_t at = ADDRESS_MAX;
+
+    if (services->allocate_pages(
+            EFI_ALLOCATE_MAX_ADDRESS, EFI_LOADER_CODE,
+            pages_of((uint64_t)header->image_bytes + 2 * HANDOFF_ALIGNMENT),
+            &at) != 0)
+        return 0;
+    at = (at + HANDOFF_ALIGNMENT - 1) & ~(uint64_t)(HANDOFF_ALIGNMENT - 1);
+    at += HANDOFF_OFFSET;
+    copy((void *)(uintptr_t)at, ao_start, file_bytes);
+    zero((void *)(uintptr_t)(at + file_bytes),
+         header->image_bytes - file_bytes);
+    return at;
+}
+
+/* struct handoff with room for the memory map behind it; NULL without memory.
+ */
+static struct handoff *make_handoff(struct efi_boot_services *services,
+                                    uint64_t *map_room)
+{
+    uint64_t bytes = 0, key, row_bytes = 0, at = ADDRESS_MAX;
+    uint32_t version;
+
+    if (services->get_memory_map(&bytes, NULL, &key, &row_bytes, &version) !=
+        EFI_BUFFER_TOO_SMALL)
+        return NULL;
+    *map_room = bytes + MAP_SLACK;
+    if (services->allocate_pages(EFI_ALLOCATE_MAX_ADDRESS, EFI_LOADER_DATA,
+                                 pages_of(PAGE + *map_room), &at) != 0)
+        return NULL;
+    zero((void *)(uintptr_t)at, PAGE);
+    return (void *)(uintptr_t)at;
+}
+
+/* The map must be the newest one: whatever the firmware does on its own between
+ * the two calls makes the second fail, and both are tried again. */
+static efi_status leave_uefi(struct efi_boot_services *services, void *image,
+                             struct handoff *handoff, uint64_t map_room)
+{
+    efi_status status = EFI_BUFFER_TOO_SMALL;
+
+    handoff->map = (uint64_t)(uintptr_t)handoff + PAGE;
+    for (int i = 0; i < EXIT_ATTEMPTS; i++) {
+        uint64_t key;
+        uint32_t version;
+
+        handoff->map_bytes = map_room;
+        status = services->get_memory_map(&handoff->map_bytes,
+                                          (void *)(uintptr_t)handoff->map, &key,
+                                          &handoff->map_row_bytes, &version);
+        if (status != 0)
+            return status;
+        status = services->exit_boot_services(image, key);
+        if (status == 0)
+            break;
+    }
+    return status;
+}
+
+efi_status EFIAPI efi_main(void *image, struct efi_system_table *system)
+{
+    struct efi_boot_services *services = system->boot_services;
+    struct handoff *handoff;
+    uint64_t place, map_room;
+    const char *command_line;
+    efi_status status;
+
+    (void)services->set_watchdog_timer(0, 0, 0, NULL);
+    command_line = menu_choose(system);
+    place = place_image(services);
+    handoff = make_handoff(services, &map_room);
+    if (place == 0 || handoff == NULL)
+        return fail(system, u"there is too little memory below 4 GiB.",
+                    EFI_BUFFER_TOO_SMALL);
+    for (unsigned i = 0; command_line[i] != '\0'; i++)
+        handoff->command_line[i] = command_line[i];
+    handoff->rsdp = find_rsdp(system);
+    find_display(services, handoff);
+    status = leave_uefi(services, image, handoff, map_room);
+    if (status != 0)
+        return fail(system, u"the firmware does not let go of the PC.", status);
+    __asm__ volatile(
+        "cli\n\tjmp *%0" ::"r"(
+            place + ((const struct handoff_header *)(ao_start + HANDOFF_HEADER))
+                        ->entry),
+        "D"(handoff)
+        : "memory");
+    __builtin_unreachable();
+}

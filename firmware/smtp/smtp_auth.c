@@ -1,0 +1,234 @@
+/* AUTH (RFC 4954): the mechanisms PLAIN (RFC 4616) and LOGIN, both with and
+ * without an initial response, over connections on which passwords may go.
+ *
+ *   AUTH -> [334 -> response]... -> account -> 235 or 535
+ *
+ * What the client has sent is wiped where it lay in the session. */
+#include "core/bytes.h"
+#include "core/check.h"
+#include "protocol/base64.h"
+#include "smtp/smtp_session.h"
+#include <string.h>
+
+enum mechanism { MECHANISM_PLAIN, MECHANISM_LOGIN };
+
+/* A wrong password weighs as much as so many other errors. */
+#define WRONG_WEIGHT 5
+/* PLAIN: two names, a password, and what stands between them. */
+#define SECRET_BYTES 900
+
+bool smtp_auth_offered(const struct smtp_session *session)
+{
+    return session->encrypted || smtp_settings()->auth_clear;
+}
+
+void smtp_auth_forget(struct smtp_session *session)
+{
+    if (session->author == NULL)
+        return;
+    if (session->state == SMTP_LOGIN)
+        account_cancel(&session->author->login);
+    smtp_author_give(session->author);
+    session->author = NULL;
+    session->user = 0;
+}
+
+/* The exchange is over without a user. */
+static void give_up(struct smtp_session *session, enum smtp_reply reply)
+{
+    smtp_auth_forget(session);
+    smtp_enter_state(session, SMTP_HELLO);
+    smtp_say(session, reply);
+}
+
+/* prompt: in base64 */
+static void ask(struct smtp_session *session, const char *prompt)
+{
+    char buffer[32];
+    struct text text;
+
+    text_init(&text, buffer, sizeof(buffer));
+    text_string(&text, "334 ");
+    text_string(&text, prompt);
+    text_string(&text, "\r\n");
+    smtp_enter_state(session, SMTP_SECRET);
+    dialogue_write(&session->dialogue, text.bytes, text.len);
+}
+
+static void on_login(struct account_login *login)
+{
+    struct smtp_session *session = login->context;
+    enum err result = login->result;
+    int64_t user = login->user_id;
+
+    ASSERT(session->state == SMTP_LOGIN);
+    smtp_enter_state(session, SMTP_HELLO);
+    if (result == OK) {
+        session->user = user;
+        smtp_say(session, SMTP_AUTH_OK);
+    } else if (result == ERR_REFUSED) {
+        session->errors = (uint8_t)(session->errors + WRONG_WEIGHT - 1);
+        give_up(session, SMTP_AUTH_WRONG);
+    } else {
+        give_up(session, SMTP_AUTH_BUSY);
+    }
+    smtp_resume(session);
+}
+
+static void begin_login(struct smtp_session *session)
+{
+    struct account_login *login = &session->author->login;
+    struct net_endpoint peer;
+
+    stream_peer(session->dialogue.stream, &peer);
+    login->peer = peer.address;
+    login->service = "smtp";
+    login->done = on_login;
+    login->context = session;
+    smtp_enter_state(session, SMTP_LOGIN);
+    account_login(login);
+}
+
+/* Copies a part of the response with its NUL; false: it is empty or too long.
+ */
+static bool take_part(char *to, size_t room, const char *text, size_t len)
+{
+    if (len == 0 || len >= room || memchr(text, '\0', len) != NULL)
+        return false;
+    memcpy(to, text, len);
+    to[len] = '\0';
+    return true;
+}
+
+/* [authorization identity] NUL name NUL password. Nobody acts for another. */
+static bool take_plain(struct account_login *login, const char *text,
+                       size_t len)
+{
+    const char *end = text + len;
+    const char *name = memchr(text, '\0', len);
+    const char *password;
+    size_t identity_len;
+
+    if (name == NULL)
+        return false;
+    identity_len = (size_t)(name - text);
+    name++;
+    password = memchr(name, '\0', (size_t)(end - name));
+    if (password == NULL || !take_part(login->name, sizeof(login->name), name,
+                                       (size_t)(password - name)))
+        return false;
+    password++;
+    return (identity_len == 0 ||
+            (identity_len == strlen(login->name) &&
+             memcmp(text, login->name, identity_len) == 0)) &&
+           take_part(login->password, sizeof(login->password), password,
+                     (size_t)(end - password));
+}
+
+/* One response of the client, decoded. */
+static void take_response(struct smtp_session *session, const char *text,
+                          size_t len)
+{
+    struct smtp_author *author = session->author;
+    struct account_login *login = &author->login;
+    bool good;
+
+    if (author->mechanism == MECHANISM_PLAIN) {
+        good = take_plain(login, text, len);
+    } else if (!author->named) {
+        good = take_part(login->name, sizeof(login->name), text, len);
+        author->named = true;
+        if (good) {
+            ask(session, "UGFzc3dvcmQ6"); /* Password: */
+            return;
+        }
+    } else {
+        good = take_part(login->password, sizeof(login->password), text, len);
+    }
+    if (good) {
+        begin_login(session);
+        return;
+    }
+    session->errors = (uint8_t)(session->errors + WRONG_WEIGHT - 1);
+    give_up(session, SMTP_AUTH_WRONG);
+}
+
+static void take_base64(struct smtp_session *session, const char *text,
+                        size_t len)
+{
+    char secret[SECRET_BYTES];
+    int got;
+
+    /* "=" stands for an initial response of no bytes (RFC 4954 section 4). */
+    if (len == 1 && text[0] == '=')
+        len = 0;
+    if (len > SECRET_BYTES / 3 * 4) {
+        give_up(session, SMTP_AUTH_TOO_LONG);
+        return;
+    }
+    got = base64_decode(text, len, secret, sizeof(secret));
+    if (got < 0)
+        give_up(session, SMTP_BAD_BASE64);
+    else
+        take_response(session, secret, (size_t)got);
+    bytes_wipe(secret, sizeof(secret));
+}
+
+void smtp_run_auth(struct smtp_session *session,
+                   const struct dialogue_line *argument)
+{
+    struct dialogue_line initial;
+    struct dialogue_line word = dialogue_word(argument, &initial);
+    enum mechanism mechanism = MECHANISM_PLAIN;
+
+    if (text_equal(word.text, word.len, "LOGIN"))
+        mechanism = MECHANISM_LOGIN;
+    else if (!text_equal(word.text, word.len, "PLAIN")) {
+        smtp_say(session, SMTP_AUTH_MECHANISM);
+        return;
+    }
+    if (!session->extended || session->user != 0) {
+        smtp_say(session, SMTP_SEQUENCE);
+        return;
+    }
+    if (!smtp_auth_offered(session)) {
+        smtp_say(session, SMTP_AUTH_CLEAR);
+        return;
+    }
+    session->author = smtp_author_take();
+    if (session->author == NULL) {
+        smtp_say(session, SMTP_AUTH_BUSY);
+        return;
+    }
+    session->author->mechanism = (uint8_t)mechanism;
+    if (initial.len > 0)
+        take_base64(session, initial.text, initial.len);
+    else
+        ask(session, mechanism == MECHANISM_PLAIN ? "" : "VXNlcm5hbWU6");
+    if (!dialogue_blocked(&session->dialogue))
+        bytes_wipe(session->line, sizeof(session->line));
+}
+
+size_t smtp_take_secret(struct smtp_session *session, const uint8_t *data,
+                        size_t len)
+{
+    enum dialogue_result result;
+    struct dialogue_line line;
+    size_t taken;
+
+    if (dialogue_blocked(&session->dialogue))
+        return 0;
+    result = dialogue_read(&session->dialogue, data, len, &taken, &line);
+    if (result == DIALOGUE_MORE)
+        return taken;
+    if (result == DIALOGUE_TOO_LONG)
+        give_up(session, SMTP_AUTH_TOO_LONG);
+    else if (line.len == 1 && line.text[0] == '*')
+        give_up(session, SMTP_AUTH_CANCELLED);
+    else
+        take_base64(session, line.text, line.len);
+    if (!dialogue_blocked(&session->dialogue))
+        bytes_wipe(session->line, sizeof(session->line));
+    smtp_check_errors(session);
+    return taken;
+}

@@ -1,0 +1,304 @@
+/* Recipients on their way in: see smtp_envelope.h.
+ *
+ *   few: record record ...     blocks: record record ... -> record ...
+ *
+ * A record is never cut in two; few[] takes no more once there is a block. */
+#include "smtp/smtp_envelope.h"
+#include "core/check.h"
+#include "core/list.h"
+#include "core/memory.h"
+#include <assert.h>
+#include <string.h>
+#include <strings.h>
+
+#define BLOCK_BYTES 1000
+
+struct smtp_block {
+    struct list link; /* of the free ones */
+    struct smtp_block *next;
+    uint16_t used;
+    uint8_t bytes[BLOCK_BYTES];
+};
+
+enum record_kind { RECORD_USER, RECORD_REMOTE, RECORD_ENVID };
+
+/* The fixed part of a record, at any alignment; behind it: the address and
+ * ORCPT, each with its NUL, resp. the envelope's id. */
+struct record {
+    int64_t user;
+    uint16_t bytes; /* of the whole record */
+    uint8_t kind;
+    uint8_t notify;
+} __attribute__((packed));
+
+static_assert(sizeof(struct record) + USER_ADDRESS_BYTES + 501 <= BLOCK_BYTES,
+              "the longest record fits into a block");
+static_assert(8 * sizeof(struct record) <= SMTP_ENVELOPE_FEW,
+              "eight users fit into the envelope itself");
+
+static struct {
+    struct list free;
+    struct smtp_envelope_lists lists;
+} state;
+
+enum err smtp_envelope_module_init(unsigned blocks)
+{
+    struct smtp_block *block =
+        memory_take("SMTPS recipients", blocks * sizeof(*block), 64);
+    unsigned i;
+
+    list_init(&state.free);
+    if (block == NULL)
+        return ERR_MEMORY;
+    for (i = 0; i < blocks; i++) {
+        list_init(&block[i].link);
+        list_append(&state.free, &block[i].link);
+    }
+    return OK;
+}
+
+static void free_blocks(struct smtp_block *block)
+{
+    while (block != NULL) {
+        struct smtp_block *next = block->next;
+
+        list_append(&state.free, &block->link);
+        block = next;
+    }
+}
+
+void smtp_envelope_clear(struct smtp_envelope *envelope)
+{
+    free_blocks(envelope->first);
+    memset(envelope, 0, offsetof(struct smtp_envelope, few));
+}
+
+/* ---- Records ------------------------------------------------------------- */
+
+/* Where a record of so many bytes goes; NULL: nowhere. */
+static uint8_t *take_room(struct smtp_envelope *envelope, size_t bytes)
+{
+    struct smtp_block *block = envelope->last;
+    struct list *node;
+
+    if (block == NULL && bytes <= sizeof(envelope->few) - envelope->used) {
+        envelope->used = (uint16_t)(envelope->used + bytes);
+        return envelope->few + envelope->used - bytes;
+    }
+    if (block == NULL || bytes > (size_t)BLOCK_BYTES - block->used) {
+        node = list_take_first(&state.free);
+        if (node == NULL)
+            return NULL;
+        block = LIST_ELEMENT(node, struct smtp_block, link);
+        block->next = NULL;
+        block->used = 0;
+        if (envelope->last != NULL)
+            envelope->last->next = block;
+        else
+            envelope->first = block;
+        envelope->last = block;
+    }
+    block->used = (uint16_t)(block->used + bytes);
+    return block->bytes + block->used - bytes;
+}
+
+struct cursor {
+    const struct smtp_envelope *envelope;
+    const struct smtp_block *block; /* NULL: in few[] */
+    size_t at;
+};
+
+/* The next record, its fixed part copied out; NULL behind the last. Returns
+ * what lies behind that part. */
+static const char *next_record(struct cursor *cursor, struct record *record)
+{
+    const struct smtp_envelope *envelope = cursor->envelope;
+    const uint8_t *bytes = envelope->few;
+    size_t used = envelope->used;
+
+    if (cursor->block != NULL) {
+        bytes = cursor->block->bytes;
+        used = cursor->block->used;
+    }
+    if (cursor->at == used) {
+        cursor->block =
+            cursor->block == NULL ? envelope->first : cursor->block->next;
+        cursor->at = 0;
+        if (cursor->block == NULL || cursor->block->used == 0)
+            return NULL;
+        bytes = cursor->block->bytes;
+    }
+    bytes += cursor->at;
+    memcpy(record, bytes, sizeof(*record));
+    cursor->at += record->bytes;
+    return (const char *)bytes + sizeof(*record);
+}
+
+static enum err add_record(struct smtp_envelope *envelope,
+                           struct record *record, const char *address,
+                           size_t address_len, const char *rest,
+                           size_t rest_len)
+{
+    size_t bytes = sizeof(*record);
+    uint8_t *to;
+
+    if (record->kind != RECORD_USER)
+        bytes += address_len + 1 + rest_len + 1;
+    if (bytes > BLOCK_BYTES)
+        return ERR_MEMORY;
+    to = take_room(envelope, bytes);
+    if (to == NULL)
+        return ERR_MEMORY;
+    record->bytes = (uint16_t)bytes;
+    memcpy(to, record, sizeof(*record));
+    if (record->kind == RECORD_USER)
+        return OK;
+    to += sizeof(*record);
+    memcpy(to, address, address_len);
+    to[address_len] = '\0';
+    to += address_len + 1;
+    memcpy(to, rest, rest_len);
+    to[rest_len] = '\0';
+    return OK;
+}
+
+enum err smtp_envelope_set_id(struct smtp_envelope *envelope, const char *text,
+                              size_t len)
+{
+    struct record record = {.kind = RECORD_ENVID};
+
+    return add_record(envelope, &record, text, len, "", 0);
+}
+
+/* ---- Recipients ------------------------------------------------------------
+ */
+
+static bool is_full(const struct smtp_envelope *envelope, unsigned limit)
+{
+    return (unsigned)envelope->user_count + envelope->remote_count >= limit ||
+           envelope->user_count + envelope->remote_count >= SMTP_RECIPIENTS_MAX;
+}
+
+enum err smtp_envelope_add_user(struct smtp_envelope *envelope, int64_t user,
+                                unsigned limit)
+{
+    struct cursor cursor = {.envelope = envelope};
+    struct record record;
+    enum err err;
+
+    while (next_record(&cursor, &record) != NULL)
+        if (record.kind == RECORD_USER && record.user == user)
+            return OK;
+    if (is_full(envelope, limit))
+        return ERR_FULL;
+    memset(&record, 0, sizeof(record));
+    record.kind = RECORD_USER;
+    record.user = user;
+    err = add_record(envelope, &record, "", 0, "", 0);
+    if (err == OK)
+        envelope->user_count++;
+    return err;
+}
+
+/* Local parts may differ by case, domains do not. */
+static bool same_address(const char *a, const char *b)
+{
+    const char *at_a = strrchr(a, '@');
+    const char *at_b = strrchr(b, '@');
+
+    if (at_a == NULL || at_b == NULL || at_a - a != at_b - b)
+        return strcmp(a, b) == 0;
+    return memcmp(a, b, (size_t)(at_a - a)) == 0 && strcasecmp(at_a, at_b) == 0;
+}
+
+static bool has_utf8(const char *text)
+{
+    for (; *text != '\0'; text++)
+        if ((*text & 0x80) != 0)
+            return true;
+    return false;
+}
+
+enum err smtp_envelope_add_remote(struct smtp_envelope *envelope,
+                                  const char *address,
+                                  const struct smtp_wish *wish, unsigned limit)
+{
+    struct cursor cursor = {.envelope = envelope};
+    struct record record;
+    const char *other;
+    enum err err;
+
+    while ((other = next_record(&cursor, &record)) != NULL)
+        if (record.kind == RECORD_REMOTE && same_address(other, address))
+            return OK;
+    if (is_full(envelope, limit))
+        return ERR_FULL;
+    memset(&record, 0, sizeof(record));
+    record.kind = RECORD_REMOTE;
+    record.notify = wish->notify;
+    err = add_record(envelope, &record, address, strlen(address), wish->orcpt,
+                     wish->orcpt_len);
+    if (err != OK)
+        return err;
+    envelope->remote_count++;
+    envelope->utf8 |= has_utf8(address);
+    return OK;
+}
+
+/* ---- Marks, lists ----------------------------------------------------------
+ */
+
+void smtp_envelope_mark(const struct smtp_envelope *envelope,
+                        struct smtp_envelope_mark *mark)
+{
+    mark->last = envelope->last;
+    mark->used = envelope->used;
+    mark->block_used = envelope->last != NULL ? envelope->last->used : 0;
+    mark->user_count = envelope->user_count;
+    mark->remote_count = envelope->remote_count;
+    mark->utf8 = envelope->utf8;
+}
+
+void smtp_envelope_back(struct smtp_envelope *envelope,
+                        const struct smtp_envelope_mark *mark)
+{
+    if (mark->last != NULL) {
+        free_blocks(mark->last->next);
+        mark->last->next = NULL;
+        mark->last->used = mark->block_used;
+    } else {
+        free_blocks(envelope->first);
+        envelope->first = NULL;
+    }
+    envelope->last = mark->last;
+    envelope->used = mark->used;
+    envelope->user_count = mark->user_count;
+    envelope->remote_count = mark->remote_count;
+    envelope->utf8 = mark->utf8;
+}
+
+const struct smtp_envelope_lists *
+smtp_envelope_list(const struct smtp_envelope *envelope)
+{
+    struct cursor cursor = {.envelope = envelope};
+    unsigned users = 0, remotes = 0;
+    struct record record;
+    const char *text;
+
+    state.lists.envid = "";
+    while ((text = next_record(&cursor, &record)) != NULL) {
+        if (record.kind == RECORD_ENVID) {
+            state.lists.envid = text;
+        } else if (record.kind == RECORD_USER) {
+            state.lists.users[users++] = record.user;
+        } else {
+            struct store_remote *remote = &state.lists.remotes[remotes++];
+
+            remote->address = text;
+            remote->orcpt = text + strlen(text) + 1;
+            remote->notify = record.notify;
+        }
+    }
+    ASSERT(users == envelope->user_count && remotes == envelope->remote_count);
+    return &state.lists;
+}
