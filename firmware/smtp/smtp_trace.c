@@ -7,22 +7,6 @@
  */
 #include "smtp/smtp_session.h"
 
-text_bytes(text, days + 3 * tm.tm_wday, 3);
-text_string(text, ", ");
-text_decimal(text, (uint64_t)tm.tm_mday);
-text_string(text, " ");
-text_bytes(text, months + 3 * tm.tm_mon, 3);
-text_string(text, " ");
-text_decimal_padded(text, (uint64_t)tm.tm_year + 1900, 4);
-text_string(text, " ");
-text_decimal_padded(text, (uint64_t)tm.tm_hour, 2);
-text_string(text, ":");
-text_decimal_padded(text, (uint64_t)tm.tm_min, 2);
-text_string(text, ":");
-text_decimal_padded(text, (uint64_t)tm.tm_sec, 2);
-text_string(text, " +0000");
-}
-
 static void format_peer(struct text *text, const struct stream *stream)
 {
     char address[NET_ADDRESS_TEXT];
