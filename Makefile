@@ -439,8 +439,9 @@ test: all unit $(TAP) $(if $(SIM_SRC),sim) $(DEPS)/postfix.done \
 		$(PYTEST_OPTIONS) tests/system
 
 BENCH_CLIENTS := $(addprefix $B/bench/,pop3_load pop3_null)
-bench: all $(DEPS)/postfix.done $(BENCH_CLIENTS)
+bench: all $(DEPS)/postfix.done $(BENCH_CLIENTS) $B/sim-fast/big_store
 	@$(PYTHON) tests/bench/bench.py $(BENCH_OPTIONS)
+	@$(if $(BENCH_OPTIONS),,$B/sim-fast/big_store)
 
 bench-peer: all $(DEPS)/postfix.done $(BENCH_CLIENTS) $(PEER_IMAGE)
 	@$(PYTHON) tests/bench/bench.py --peer $(BENCH_OPTIONS)

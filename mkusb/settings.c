@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define DEFAULT_HOSTNAME "barepost"
+#define DOMAIN_PREFIX    "domain:"
 
 /* ---- Syntax of values ------------------------------------------------------
  */
@@ -156,6 +157,63 @@ static enum err check_action(const char *key, const char *value)
     return say_refused("%s \"%s\": refuse or mark", key, value);
 }
 
+static enum err check_yes_no(const char *key, const char *value)
+{
+    if (strcmp(value, "yes") == 0 || strcmp(value, "no") == 0)
+        return OK;
+    return say_refused("%s \"%s\": yes or no", key, value);
+}
+
+/* "20000", "500K", "25M", at most 1 GiB. */
+static bool is_size(const char *value)
+{
+    size_t digits = strspn(value, "0123456789");
+
+    return digits > 0 && digits <= 9 &&
+           (value[digits] == '\0' ||
+            (strchr("KM", value[digits]) != NULL && value[digits + 1] == '\0'));
+}
+
+static enum err check_size(const char *key, const char *value)
+{
+    if (is_size(value))
+        return OK;
+    return say_refused("%s \"%s\": give bytes, like 500K or 25M", key, value);
+}
+
+static enum err check_tags(const char *key, const char *value)
+{
+    if (strcmp(value, "none") == 0 ||
+        (value[0] != '\0' && strlen(value) < 8 &&
+         strspn(value, "!#$%&'*+-/=?^_`{|}~") == strlen(value)))
+        return OK;
+    return say_refused("%s \"%s\": give a character like +, or none", key,
+                       value);
+}
+
+/* "domain:example.org": what holds for a domain. */
+static enum err check_domain(const char *key, const char *value)
+{
+    const char *at = value;
+
+    if (!user_domain_valid(key + strlen(DOMAIN_PREFIX),
+                           strlen(key + strlen(DOMAIN_PREFIX))))
+        return say_refused("\"%s\" is no domain", key);
+    while (*at != '\0') {
+        size_t len = strcspn(at, " ");
+        char word[SETTINGS_VALUE_BYTES];
+
+        memcpy(word, at, len);
+        word[len] = '\0';
+        if (strcmp(word, "closed") != 0 &&
+            (strncmp(word, "size=", 5) != 0 || !is_size(word + 5)))
+            return say_refused("%s \"%s\": closed, or size= and bytes", key,
+                               word);
+        at += len + (at[len] == ' ');
+    }
+    return OK;
+}
+
 /* "192.168.1.9" or "192.168.1.9:1514". */
 static enum err check_syslog(const char *key, const char *value)
 {
@@ -185,13 +243,6 @@ static enum err check_time_servers(const char *key, const char *value)
     return check_words("time server", value, check_name);
 }
 
-static enum err check_switch(const char *key, const char *value)
-{
-    if (strcmp(value, "on") == 0 || strcmp(value, "off") == 0)
-        return OK;
-    return say_refused("%s \"%s\": on or off", key, value);
-}
-
 /* The settings that are a user's to choose. */
 static const struct {
     const char *key;
@@ -204,7 +255,7 @@ static const struct {
     {"gateway", check_plain_address},
     {"dns", check_plain_addresses},
     {"ntp", check_time_servers},
-    {"mdns", check_switch},
+    {"mdns", check_yes_no},
     /* The log. */
     {"syslog", check_syslog},
     {"log_lines", check_number},
@@ -212,7 +263,17 @@ static const struct {
     {"queue_days", check_number},
     {"queue_delay_notice", check_number},
     {"queue_host_sessions", check_number},
-    {"bounce_postmaster", check_switch},
+    {"bounce_postmaster", check_yes_no},
+    /* Mail: firmware/smtp/smtp_settings.h, userdb/directory.h. */
+    {"auth_clear", check_yes_no},
+    {"check_from", check_yes_no},
+    {"message_max", check_size},
+    {"header_max", check_size},
+    {"line_max", check_number},
+    {"recipients_max", check_number},
+    {"smtp_errors_max", check_number},
+    {"smtp_commands_max", check_number},
+    {"tag_separator", check_tags},
     /* Limits: firmware/limits/limits.c. */
     {"limit_sessions", check_number},
     {"limit_sessions_net", check_number},
@@ -238,7 +299,9 @@ static enum err refuse_unknown(const char *key)
         snprintf(names + used, sizeof(names) - used, "%s%s",
                  used > 0 ? ", " : "", known[i].key);
     }
-    return say_refused("there is no setting \"%s\"; there are %s", key, names);
+    return say_refused("there is no setting \"%s\"; there are %s and "
+                       "domain:NAME",
+                       key, names);
 }
 
 static enum err check_value(const char *key, const char *value)
@@ -246,6 +309,8 @@ static enum err check_value(const char *key, const char *value)
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
         if (strcmp(known[i].key, key) == 0)
             return known[i].check(key, value);
+    if (strncmp(key, DOMAIN_PREFIX, strlen(DOMAIN_PREFIX)) == 0)
+        return check_domain(key, value);
     return refuse_unknown(key);
 }
 
@@ -285,6 +350,8 @@ enum err settings_put(struct settings *settings, const char *key,
     struct setting *setting = find(settings, key);
     enum err err;
 
+    if (strlen(key) >= SETTINGS_KEY_BYTES)
+        return say_refused("the setting \"%.80s\" is too long", key);
     if (strlen(value) >= SETTINGS_VALUE_BYTES || !is_printable(value))
         return say_refused("the value of %s is too long or holds control "
                            "characters",

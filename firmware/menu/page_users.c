@@ -172,10 +172,20 @@ static void enter_form(void)
 
 static void draw_form(void)
 {
+    char date[DATE_TEXT_BYTES];
+    struct st_user known;
+
     form_draw();
-    if (!state.is_new)
-        screen_format(PAGE_FIRST_ROW, 3, SCREEN_BRIGHT, "User %s",
-                      state.change.user.name);
+    if (state.is_new)
+        return;
+    (void)st_user(state.change.user.id, &known);
+    screen_format(PAGE_FIRST_ROW, 3, SCREEN_BRIGHT, "%.30s",
+                  state.change.user.name);
+    if (known.login.time_ms != 0)
+        screen_format(PAGE_LAST_ROW - 1, 3, SCREEN_NORMAL,
+                      "Last login %s UTC by %s from %s",
+                      date_format(known.login.time_ms, date),
+                      known.login.service, known.login.address);
 }
 
 static const struct page page_user = {
@@ -195,27 +205,13 @@ static void enter_list(void)
         state.selected = 0;
 }
 
-static void draw_login(unsigned row, uint8_t attribute,
-                       const struct store_login *login)
-{
-    char date[DATE_TEXT_BYTES];
-
-    if (login->time_ms == 0) {
-        screen_text(row, 48, attribute, "never");
-        return;
-    }
-    /* Without the year and the seconds. */
-    screen_format(row, 48, attribute, "%.11s %-4.4s %.15s",
-                  date_format(login->time_ms, date) + 5, login->service,
-                  login->address);
-}
-
 static void draw_user(unsigned row, const struct user *user, bool selected)
 {
     uint8_t attribute = selected        ? SCREEN_SELECTED
                         : user->enabled ? SCREEN_NORMAL
                                         : SCREEN_DIM;
-    char quota[24] = "-", used[24] = "?";
+    char quota[24] = "-", used[24] = "?", login[40] = "never";
+    char date[DATE_TEXT_BYTES];
     struct st_user known;
 
     (void)st_user(user->id, &known);
@@ -226,13 +222,17 @@ static void draw_user(unsigned row, const struct user *user, bool selected)
         (void)snprintf(used, sizeof(used), "%llu.%llu",
                        (unsigned long long)(known.used_bytes / MIB),
                        (unsigned long long)(known.used_bytes % MIB * 10 / MIB));
-    screen_format(row, 1, attribute, " %-19.19s %-8s %8s %6s  %-32s",
-                  user->name,
+    /* Without the year and the seconds. */
+    if (known.login.time_ms != 0)
+        (void)snprintf(login, sizeof(login), "%.11s %s",
+                       date_format(known.login.time_ms, date) + 5,
+                       known.login.service);
+    screen_format(row, 1, attribute, " %-16.16s %-17.17s %-8s %8s %6s  %-17s",
+                  user->name, user->full_name,
                   !user->enabled ? "disabled"
                   : user->admin  ? "admin"
                                  : "",
-                  used, quota, "");
-    draw_login(row, attribute, &known.login);
+                  used, quota, login);
 }
 
 static void draw_list(void)
@@ -241,8 +241,9 @@ static void draw_list(void)
         state.first = state.selected;
     if (state.selected >= state.first + USER_ROWS)
         state.first = state.selected - USER_ROWS + 1;
-    screen_format(PAGE_FIRST_ROW, 2, SCREEN_BRIGHT, "%-19s %-8s %8s %6s  %s",
-                  "User", "", "Used MB", "Quota", "Last login (UTC)");
+    screen_format(PAGE_FIRST_ROW, 2, SCREEN_BRIGHT,
+                  "%-16s %-17s %-8s %8s %6s  %s", "User", "Name", "", "Used MB",
+                  "Quota", "Login (UTC)");
     for (unsigned i = 0; i < USER_ROWS; i++) {
         const struct user *user = directory_user_at(state.first + i);
 

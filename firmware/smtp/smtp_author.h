@@ -14,6 +14,10 @@
 #include <stdint.h>
 
 #define SMTP_FROM_BYTES 998
+/* A header line, or the first part of it, and what may have to go before it. */
+#define SMTP_HEADER_PART_BYTES 1024
+#define SMTP_ADDED_BYTES       512
+#define SMTP_TEXT_BYTES        (SMTP_HEADER_PART_BYTES + 2 + SMTP_ADDED_BYTES)
 
 /* The header of a message, line by line. */
 struct smtp_header {
@@ -41,6 +45,7 @@ struct smtp_author {
         struct account_login login;
         struct smtp_header header;
     };
+    char text[SMTP_TEXT_BYTES]; /* on its way to the store */
 };
 
 /* smtp_author_module_init - makes so many; once. */

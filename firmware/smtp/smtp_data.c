@@ -19,13 +19,7 @@
 static_assert(STORE_MESSAGE_MAX >= SMTP_MESSAGE_BYTES_MAX + SMTP_LINE_BYTES,
               "the store takes what SIZE promises, with its trace lines");
 
-/* A header line, or the first part of it; the rest of the buffer is for what
- * may have to go before it. */
-#define HEADER_PART_BYTES 1024
-#define ADDED_BYTES       512
-
-static_assert(HEADER_PART_BYTES + 2 + ADDED_BYTES <= SMTP_LINE_BYTES,
-              "a line and what goes before it");
+static_assert(SMTP_LINE_BYTES >= SMTP_TEXT_BYTES, "text_of() is long enough");
 
 static void end_of_message(struct smtp_session *session);
 static void end_of_chunk(struct smtp_session *session);
@@ -46,8 +40,8 @@ static void refuse(struct smtp_session *session, enum smtp_reply reply)
     if (session->inbound != NULL)
         st_inbound_discard(session->inbound);
     session->inbound = NULL;
-    session->line_ready = false;
-    session->line_bytes = 0;
+    session->text_ready = false;
+    session->text_bytes = 0;
 }
 
 /* ---- Beginning -------------------------------------------------------------
@@ -68,9 +62,9 @@ static void start_message(struct smtp_session *session)
 {
     smtp_text_init(&session->text, session->chunked);
     session->traced = false;
-    session->line_ready = false;
-    session->line_bytes = 0;
-    session->line_sent = 0;
+    session->text_ready = false;
+    session->text_bytes = 0;
+    session->text_sent = 0;
     session->received_ms = machine_wall_clock_ms();
     session->serial = smtp_next_serial();
     if (session->author != NULL)
@@ -217,7 +211,15 @@ static void end_of_chunk(struct smtp_session *session)
 /* ---- Text of our own -------------------------------------------------------
  */
 
-/* What lies ready in the line buffer goes to the store; before all else, the
+/* Where it lies: the line buffer is for others while commands are read, as they
+ * are between the chunks of a header. Without a header to look at nothing is
+ * kept so long. */
+static char *text_of(struct smtp_session *session)
+{
+    return session->author != NULL ? session->author->text : session->line;
+}
+
+/* What lies ready goes to the store; before all else, the
  * trace lines. Returns false while the store has not taken it all. */
 static bool write_out(struct smtp_session *session)
 {
@@ -226,26 +228,27 @@ static bool write_out(struct smtp_session *session)
     if (!session->traced) {
         struct text text;
 
-        text_init(&text, session->line, sizeof(session->line));
+        text_init(&text, text_of(session), SMTP_TEXT_BYTES);
         smtp_trace_format(&text, session, smtp_host());
         ASSERT(!text.cut);
-        session->line_bytes = (uint16_t)text.len;
-        session->line_sent = 0;
-        session->line_ready = true;
+        session->text_bytes = (uint16_t)text.len;
+        session->text_sent = 0;
+        session->text_ready = true;
         session->traced = true;
     }
-    if (!session->line_ready)
+    if (!session->text_ready)
         return true;
-    rest = (size_t)session->line_bytes - session->line_sent;
-    session->line_sent =
-        (uint16_t)(session->line_sent +
+    rest = (size_t)session->text_bytes - session->text_sent;
+    session->text_sent =
+        (uint16_t)(session->text_sent +
                    st_inbound_write(session->inbound,
-                                    session->line + session->line_sent, rest));
-    if (session->line_sent < session->line_bytes)
+                                    text_of(session) + session->text_sent,
+                                    rest));
+    if (session->text_sent < session->text_bytes)
         return false;
-    session->line_ready = false;
-    session->line_bytes = 0;
-    session->line_sent = 0;
+    session->text_ready = false;
+    session->text_bytes = 0;
+    session->text_sent = 0;
     return true;
 }
 
@@ -271,7 +274,7 @@ static void add_fields(struct smtp_session *session, struct text *text)
 /* Puts the missing fields before the line in the buffer. */
 static void end_header(struct smtp_session *session, bool with_empty_line)
 {
-    char buffer[ADDED_BYTES];
+    char buffer[SMTP_ADDED_BYTES];
     struct text text;
 
     if (smtp_settings()->check_from &&
@@ -285,18 +288,19 @@ static void end_header(struct smtp_session *session, bool with_empty_line)
     if (with_empty_line)
         text_string(&text, "\r\n");
     ASSERT(!text.cut);
-    memmove(session->line + text.len, session->line, session->line_bytes);
-    memcpy(session->line, buffer, text.len);
-    session->line_bytes = (uint16_t)(session->line_bytes + text.len);
-    session->line_ready = true;
+    memmove(text_of(session) + text.len, text_of(session), session->text_bytes);
+    memcpy(text_of(session), buffer, text.len);
+    session->text_bytes = (uint16_t)(session->text_bytes + text.len);
+    session->text_ready = true;
 }
 
 static void end_header_line(struct smtp_session *session, bool complete)
 {
-    enum smtp_header_line kind = smtp_header_look(
-        &session->author->header, session->line, session->line_bytes, complete);
+    enum smtp_header_line kind =
+        smtp_header_look(&session->author->header, text_of(session),
+                         session->text_bytes, complete);
 
-    session->line_ready = true;
+    session->text_ready = true;
     if (kind != SMTP_HEADER_FIELD)
         end_header(session, kind == SMTP_HEADER_BODY);
 }
@@ -325,7 +329,7 @@ static void check_limits(struct smtp_session *session)
         refuse(session, SMTP_TOO_BIG);
     else if (text->bytes > session->quota_max && is_alone(session))
         refuse(session, SMTP_QUOTA_SMALL);
-    else if (!text->body && text->bytes > settings->header_max)
+    else if (text->header > settings->header_max)
         refuse(session, SMTP_HEADER_TOO_BIG);
     else if (settings->line_max > 0 && text->longest > settings->line_max)
         refuse(session, SMTP_TEXT_LINE_TOO_LONG);
@@ -383,7 +387,7 @@ static size_t take_header(struct smtp_session *session, const uint8_t *data,
                           size_t len)
 {
     const uint8_t *newline = memchr(data, '\n', len);
-    size_t room = HEADER_PART_BYTES - (size_t)session->line_bytes;
+    size_t room = SMTP_HEADER_PART_BYTES - (size_t)session->text_bytes;
     size_t used, from, to;
 
     if (newline != NULL)
@@ -395,11 +399,11 @@ static size_t take_header(struct smtp_session *session, const uint8_t *data,
     if (session->inbound == NULL)
         return used;
     look_for_eight_bit(session, data + from, to - from);
-    memcpy(session->line + session->line_bytes, data + from, to - from);
-    session->line_bytes = (uint16_t)(session->line_bytes + (to - from));
+    memcpy(text_of(session) + session->text_bytes, data + from, to - from);
+    session->text_bytes = (uint16_t)(session->text_bytes + (to - from));
     if (to > from && session->text.state == SMTP_TEXT_START)
         end_header_line(session, true);
-    else if (session->line_bytes == HEADER_PART_BYTES)
+    else if (session->text_bytes == SMTP_HEADER_PART_BYTES)
         end_header_line(session, false);
     return used;
 }
@@ -482,6 +486,8 @@ static void on_committed(void *context, enum err result, int64_t message_id)
         log_mail(message_id, "smtp", "not stored error=\"%s\"",
                  err_text(result));
     }
+    if (result == OK && session->envelope.success_count > 0)
+        smtp_notice_delivered(session);
     conclude(session, result, message_id, reply_of_error(result));
     smtp_resume(session);
 }
@@ -523,9 +529,9 @@ static bool end_last_line(struct smtp_session *session)
         refuse(session, SMTP_BARE);
         return false;
     }
-    memcpy(session->line + session->line_bytes, "\r\n", 2);
-    session->line_bytes = (uint16_t)(session->line_bytes + 2);
-    session->line_ready = true;
+    memcpy(text_of(session) + session->text_bytes, "\r\n", 2);
+    session->text_bytes = (uint16_t)(session->text_bytes + 2);
+    session->text_ready = true;
     text->state = SMTP_TEXT_START;
     return true;
 }
@@ -538,7 +544,7 @@ static bool add_end(struct smtp_session *session)
 
     if (session->refusal != SMTP_OK || (!ended && !in_header(session)))
         return false;
-    if (in_header(session) && session->line_bytes > 0)
+    if (in_header(session) && session->text_bytes > 0)
         end_header_line(session, true);
     else if (in_header(session))
         end_header(session, false);

@@ -20,7 +20,13 @@ struct smtp_block {
     uint8_t bytes[BLOCK_BYTES];
 };
 
-enum record_kind { RECORD_USER, RECORD_REMOTE, RECORD_ENVID };
+enum record_kind {
+    RECORD_USER,
+    RECORD_REMOTE,
+    RECORD_SUCCESS,
+    RECORD_EXPANDED,
+    RECORD_ENVID
+};
 
 /* The fixed part of a record, at any alignment; behind it: the address and
  * ORCPT, each with its NUL, resp. the envelope's id. */
@@ -245,6 +251,43 @@ enum err smtp_envelope_add_remote(struct smtp_envelope *envelope,
     return OK;
 }
 
+enum err smtp_envelope_add_success(struct smtp_envelope *envelope,
+                                   const struct smtp_wish *wish, bool expanded)
+{
+    struct record record;
+    enum err err;
+
+    if (envelope->success_count == SMTP_RECIPIENTS_MAX)
+        return ERR_FULL;
+    memset(&record, 0, sizeof(record));
+    record.kind = expanded ? RECORD_EXPANDED : RECORD_SUCCESS;
+    err = add_record(envelope, &record, wish->address, wish->address_len,
+                     wish->orcpt, wish->orcpt_len);
+    if (err == OK)
+        envelope->success_count++;
+    return err;
+}
+
+bool smtp_envelope_next_success(const struct smtp_envelope *envelope,
+                                struct smtp_envelope_success *success)
+{
+    struct cursor cursor = {envelope, success->block, success->at};
+    struct record record;
+    const char *text;
+
+    while ((text = next_record(&cursor, &record)) != NULL) {
+        if (record.kind != RECORD_SUCCESS && record.kind != RECORD_EXPANDED)
+            continue;
+        success->address = text;
+        success->orcpt = text + strlen(text) + 1;
+        success->expanded = record.kind == RECORD_EXPANDED;
+        success->block = cursor.block;
+        success->at = cursor.at;
+        return true;
+    }
+    return false;
+}
+
 /* ---- Marks, lists ----------------------------------------------------------
  */
 
@@ -256,6 +299,7 @@ void smtp_envelope_mark(const struct smtp_envelope *envelope,
     mark->block_used = envelope->last != NULL ? envelope->last->used : 0;
     mark->user_count = envelope->user_count;
     mark->remote_count = envelope->remote_count;
+    mark->success_count = envelope->success_count;
     mark->utf8 = envelope->utf8;
 }
 
@@ -274,6 +318,7 @@ void smtp_envelope_back(struct smtp_envelope *envelope,
     envelope->used = mark->used;
     envelope->user_count = mark->user_count;
     envelope->remote_count = mark->remote_count;
+    envelope->success_count = mark->success_count;
     envelope->utf8 = mark->utf8;
 }
 
@@ -291,7 +336,7 @@ smtp_envelope_list(const struct smtp_envelope *envelope)
             state.lists.envid = text;
         } else if (record.kind == RECORD_USER) {
             state.lists.users[users++] = record.user;
-        } else {
+        } else if (record.kind == RECORD_REMOTE) {
             struct store_remote *remote = &state.lists.remotes[remotes++];
 
             remote->address = text;

@@ -23,7 +23,8 @@ struct smtp_envelope {
     uint16_t used; /* of few[] */
     uint8_t user_count;
     uint8_t remote_count;
-    bool utf8; /* one of the addresses elsewhere is (RFC 6531) */
+    uint8_t success_count; /* of smtp_envelope_add_success() */
+    bool utf8;             /* one of the addresses elsewhere is (RFC 6531) */
     uint8_t few[SMTP_ENVELOPE_FEW];
 };
 
@@ -56,11 +57,30 @@ enum err smtp_envelope_add_remote(struct smtp_envelope *envelope,
                                   const struct smtp_wish *wish,
                                   unsigned limit) MUST_CHECK;
 
+/* smtp_envelope_add_success - the sender is to be told that this recipient was
+ * delivered to here; expanded: and to addresses elsewhere, by an alias.
+ * Returns OK, ERR_MEMORY or ERR_FULL. */
+enum err smtp_envelope_add_success(struct smtp_envelope *envelope,
+                                   const struct smtp_wish *wish,
+                                   bool expanded) MUST_CHECK;
+
+/* One of those; also the way through them, beginning with all zeros. */
+struct smtp_envelope_success {
+    const char *address, *orcpt;
+    bool expanded;
+    const struct smtp_block *block;
+    size_t at;
+};
+
+/* smtp_envelope_next_success - the next one; false behind the last. */
+bool smtp_envelope_next_success(const struct smtp_envelope *envelope,
+                                struct smtp_envelope_success *success);
+
 /* A place to go back to: what was added since is taken out again. */
 struct smtp_envelope_mark {
     struct smtp_block *last;
     uint16_t used, block_used;
-    uint8_t user_count, remote_count;
+    uint8_t user_count, remote_count, success_count;
     bool utf8;
 };
 void smtp_envelope_mark(const struct smtp_envelope *envelope,

@@ -40,7 +40,7 @@
 #define BLOCKS_MIN    16
 #define BLOCKS_SHARE  4
 #define AUTHORS_MIN   8
-#define AUTHORS_SHARE 2
+#define AUTHORS_SHARE 4
 
 static struct {
     struct task_pool pool;

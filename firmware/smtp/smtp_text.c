@@ -115,7 +115,11 @@ size_t smtp_text_scan(struct smtp_text *text, const uint8_t *data, size_t len,
         if (text->state == SMTP_TEXT_START && data[i] == '.' && !text->chunked)
             break;
         if (text->state == SMTP_TEXT_CR) {
+            bool header = !text->body;
+
             i += scan_after_cr(text, data[i]);
+            if (header && text->body)
+                text->header = text->bytes + i - *from;
         } else {
             text->state = SMTP_TEXT_LINE;
             i += scan_line(text, data + i, len - i);
@@ -123,5 +127,7 @@ size_t smtp_text_scan(struct smtp_text *text, const uint8_t *data, size_t len,
     }
     *to = i;
     text->bytes += *to - *from;
+    if (!text->body)
+        text->header = text->bytes;
     return i;
 }

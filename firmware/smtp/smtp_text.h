@@ -27,6 +27,7 @@ enum smtp_text_state {
 
 struct smtp_text {
     uint64_t bytes;   /* of the message so far, dots taken out */
+    uint64_t header;  /* of them, up to the empty line and with it */
     uint32_t line;    /* bytes of the present line */
     uint32_t longest; /* of the lines so far, this one too, without CRLF */
     uint8_t state;

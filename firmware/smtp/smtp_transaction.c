@@ -198,6 +198,26 @@ static enum smtp_reply add_forward(struct smtp_session *session,
     return add_remote(session, address, &wish);
 }
 
+/* That the message is in the mailboxes is told from here; where there is no
+ * mailbox but one address elsewhere, by the server there. */
+static enum smtp_reply note_success(struct smtp_session *session,
+                                    const struct directory_expansion *expansion,
+                                    const struct smtp_wish *wish)
+{
+    bool elsewhere = false;
+    unsigned i;
+
+    if ((wish->notify & STORE_NOTIFY_SUCCESS) == 0 ||
+        session->sender_bytes == 0)
+        return SMTP_RECIPIENT_OK;
+    for (i = 0; i < expansion->count; i++)
+        elsewhere |= expansion->targets[i].user == NULL;
+    if (elsewhere && expansion->count == 1)
+        return SMTP_RECIPIENT_OK;
+    return reply_of_add(
+        smtp_envelope_add_success(&session->envelope, wish, elsewhere));
+}
+
 /* Whether a user's mailbox has room. Not asked for the members of an alias: one
  * whose mailbox is full must not keep mail from the others. */
 static enum smtp_reply check_quota(struct smtp_session *session, int64_t user)
@@ -236,6 +256,8 @@ static enum smtp_reply add_targets(struct smtp_session *session,
             reply = add_forward(session, target->address, wish,
                                 expansion->count > 1);
     }
+    if (reply == SMTP_RECIPIENT_OK)
+        reply = note_success(session, expansion, wish);
     if (reply != SMTP_RECIPIENT_OK)
         smtp_envelope_back(&session->envelope, &mark);
     return reply;

@@ -1,4 +1,5 @@
-/* libFuzzer: any bytes as an SMTP client's side of a connection.
+/* libFuzzer: any bytes as an SMTP client's side of a connection; the first one
+ * says to which port, whether a user has logged in before, and what is set.
  *
  * Each input is played whole and cut into spans with little room for answers:
  * both must give the same answers and store the same messages, and leave
@@ -17,6 +18,8 @@ struct outcome {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+#define LOG_IN "EHLO c.test\r\nAUTH PLAIN AGFubmEAc2UgY3JldA==\r\n"
+
 static void play(const uint8_t *data, size_t size, const struct fake_play *way,
                  size_t budget, struct outcome *outcome)
 {
@@ -26,15 +29,26 @@ static void play(const uint8_t *data, size_t size, const struct fake_play *way,
 
     fake_store_reset();
     fake_st.budget = budget;
+    if ((data[0] & 1) != 0)
+        fake_local_port = 587;
+    if ((data[0] & 4) != 0)
+        fake_set("check_from", "yes");
     fake_connect(&fake, way);
-    fake_send(&fake, way, data, size);
+    if ((data[0] & 2) != 0)
+        fake_send(&fake, way, LOG_IN, strlen(LOG_IN));
+    fake_send(&fake, way, data + 1, size - 1);
     fake_lose(&fake, ERR_RESET);
     outcome->out = fake.out;
     outcome->out_len = fake.out_len;
-    outcome->stored = fake_st.stored_count;
+    outcome->stored = 0;
     outcome->stored_bytes = 0;
-    for (i = 0; i < fake_st.stored_count; i++)
+    for (i = 0; i < fake_st.stored_count; i++) {
+        /* Notices of delivery are left out when the store is slow. */
+        if (strstr(fake_st.stored[i].bytes, "Auto-Submitted") != NULL)
+            continue;
+        outcome->stored++;
         outcome->stored_bytes += fake_st.stored[i].len;
+    }
     smtp_figures(&figures);
     if (figures.sessions != 0 || fake_st.inbound_count != 0)
         abort();
@@ -57,6 +71,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct fake_play cut = {0, true, 64, 11, false};
     struct outcome whole, parts;
 
+    if (size == 0)
+        return 0;
     if (!made) {
         task_module_init();
         timer_module_init();

@@ -29,6 +29,7 @@ struct figures {
     double smtp_seconds, smtp_processor; /* for SENDERS * EACH messages */
     double login_ms[READERS], login_processor_ms[READERS];
     unsigned count[READERS];
+    double all_ms[3], all_processor_ms[3]; /* LIST, UIDL, DELE and QUIT */
     double ready_seconds;
     double reads, writes, kib_written, flushes; /* a message */
 };
@@ -37,13 +38,15 @@ struct client {
     struct sim_tcp *tcp;
     struct sim_lines lines;
     unsigned number, step, left;
-    unsigned pass; /* of a reader: logs in twice */
+    unsigned listing; /* of a reader: what it does with all messages */
+    unsigned pass;    /* of a reader: logs in twice */
 };
 
 static struct {
     struct sim_image images[2];
     struct figures *figures; /* of both, shared */
     bool full;
+    bool warm; /* the senders have been at work once */
     struct sim_world *world;
     struct client senders[SENDERS];
     struct client reader;
@@ -171,6 +174,45 @@ static void on_end(struct sim_tcp *tcp)
 
 static void next_reader(void);
 
+/* What the last reader does with all of its messages, one after the other. */
+enum listing { LIST_NONE, LIST_SIZES, LIST_UIDS, LIST_DELETE };
+
+static void start_listing(struct client *client, enum listing listing)
+{
+    char text[32];
+
+    client->listing = listing;
+    begin_measuring();
+    if (listing != LIST_DELETE) {
+        say(client, listing == LIST_SIZES ? "LIST\r\n" : "UIDL\r\n");
+        return;
+    }
+    client->left = now_measured()->count[client->number] + 1;
+    for (unsigned i = 1; i < client->left; i++) {
+        snprintf(text, sizeof(text), "DELE %u\r\n", i);
+        say(client, text);
+    }
+    say(client, "QUIT\r\n");
+}
+
+static void on_listing_line(struct client *client, const char *line)
+{
+    struct figures *figures = now_measured();
+    unsigned at = client->listing - LIST_SIZES;
+
+    if (line[0] == '-')
+        sim_fail("pop3: %s", line);
+    if (client->listing == LIST_DELETE ? --client->left > 0
+                                       : strcmp(line, ".") != 0)
+        return;
+    figures->all_ms[at] = (double)(sim_now() - state.begun_ns) / 1e6;
+    figures->all_processor_ms[at] = (processor() - state.begun_processor) * 1e3;
+    if (client->listing == LIST_DELETE)
+        next_reader();
+    else
+        start_listing(client, client->listing + 1);
+}
+
 static void on_reader_line(void *context, const char *line, size_t len)
 {
     static const unsigned users[READERS] = {7, BIG_USER, BIG_USER};
@@ -179,6 +221,10 @@ static void on_reader_line(void *context, const char *line, size_t len)
     char text[64];
 
     (void)len;
+    if (client->listing != LIST_NONE) {
+        on_listing_line(client, line);
+        return;
+    }
     if (line[0] != '+')
         sim_fail("pop3: %s", line);
     switch (client->step++) {
@@ -199,7 +245,10 @@ static void on_reader_line(void *context, const char *line, size_t len)
         figures->login_processor_ms[client->number] =
             (processor() - state.begun_processor) * 1e3;
         figures->count[client->number] = (unsigned)atoi(line + 4);
-        say(client, "QUIT\r\n");
+        if (client->number == READERS - 1)
+            start_listing(client, LIST_SIZES);
+        else
+            say(client, "QUIT\r\n");
         break;
     default:
         next_reader();
@@ -263,6 +312,8 @@ static void send_body(struct client *client)
     say(client, text);
 }
 
+static void start_senders(void);
+
 static void sender_is_done(void)
 {
     const struct machine_disk_info *then = &state.begun_stick, now = stick();
@@ -271,6 +322,12 @@ static void sender_is_done(void)
 
     if (--state.running > 0)
         return;
+    sim_shared->accepted += SENDERS * EACH;
+    if (!state.warm) {
+        state.warm = true;
+        start_senders();
+        return;
+    }
     figures->smtp_seconds = (double)(sim_now() - state.begun_ns) / 1e9;
     figures->smtp_processor = processor() - state.begun_processor;
     figures->reads = (double)(now.reads - then->reads) / sent;
@@ -278,7 +335,6 @@ static void sender_is_done(void)
     figures->flushes = (double)(now.flushes - then->flushes) / sent;
     figures->kib_written =
         (double)(now.bytes_written - then->bytes_written) / 1024 / sent;
-    sim_shared->accepted += SENDERS * EACH;
     next_reader();
 }
 
@@ -328,6 +384,22 @@ static const struct sim_tcp_handler sender_handler = {
     .closed = on_closed,
 };
 
+/* Twice; the first time what is touched for the first time is. */
+static void start_senders(void)
+{
+    state.running = SENDERS;
+    begin_measuring();
+    for (unsigned i = 0; i < SENDERS; i++) {
+        struct client *client = &state.senders[i];
+
+        memset(client, 0, sizeof(*client));
+        client->number = i;
+        client->left = EACH;
+        client->tcp = sim_tcp_open(&state.world->peers[i % SIM_PEERS], 25,
+                                   &sender_handler, client);
+    }
+}
+
 static void on_start(struct sim_event *event)
 {
     if (!sim_serial_has("serving")) {
@@ -341,15 +413,7 @@ static void on_start(struct sim_event *event)
         sim_event_start(event, 5 * SIM_SECOND);
         return;
     }
-    begin_measuring();
-    for (unsigned i = 0; i < SENDERS; i++) {
-        struct client *client = &state.senders[i];
-
-        client->number = i;
-        client->left = EACH;
-        client->tcp = sim_tcp_open(&state.world->peers[i % SIM_PEERS], 25,
-                                   &sender_handler, client);
-    }
+    start_senders();
 }
 
 /* ---- Runs -------------------------------------------------------------------
@@ -373,7 +437,6 @@ static void prepare(void *context)
     (void)context;
     sim_random_init(&state.random, sim_options.seed, "big store", 0);
     state.world = sim_world_start(&options);
-    state.running = SENDERS;
     sim_event_init(&state.start, on_start);
     sim_event_start(&state.start, 10 * SIM_MS);
 }
@@ -403,6 +466,9 @@ static bool run(void)
     }
     return true;
 }
+
+static const char *const listings[] = {"LIST of all of them", "UIDL",
+                                       "DELE of all and QUIT"};
 
 static void print_row(const char *what, double empty, double full,
                       const char *unit)
@@ -436,6 +502,12 @@ static void report(void)
                   full->login_ms[i], "ms");
         print_row("  of this processor", empty->login_processor_ms[i],
                   full->login_processor_ms[i], "ms");
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        print_row(listings[i], empty->all_ms[i], full->all_ms[i],
+                  "ms on the simulated PC");
+        print_row("  of this processor", empty->all_processor_ms[i],
+                  full->all_processor_ms[i], "ms");
     }
 }
 

@@ -204,6 +204,7 @@ def test_gateway_outside_network(users, tmp_path, ao):
 # ---- users.csv ----------------------------------------------------------------
 
 HEADER = b"username,password,name,quota_mb,admin,aliases\n"
+FORWARD = b"username,password,forward\n"
 
 
 @pytest.mark.parametrize("content, line, part", [
@@ -226,8 +227,12 @@ HEADER = b"username,password,name,quota_mb,admin,aliases\n"
     (HEADER + b"al ice,a,,,,\n", 2, "al ice"),
     (HEADER + b"a" * 65 + b",a,,,,\n", 2, "username"),
     (HEADER + b"alice,a,,,,\n\nAlice,b,,,,\n", 4, "Alice"),
-    (HEADER + b"alice,a,,,,info\nbob,b,,,,INFO\n", 3, "INFO"),
-    (HEADER + b"alice,a,,,,bob\nbob,b,,,,\n", 3, "bob"),
+    (HEADER + b"alice,a,,,,info INFO\n", 2, "INFO"),
+    (HEADER + b"alice,a,,,,bob\nbob,b,,,,\n", 2, "bob"),
+    (HEADER + b"bob,b,,,,\n\nalice,a,,,,Bob\n", 4, "Bob"),
+    (FORWARD + b"alice,a,far\n", 2, "far"),
+    (FORWARD + b"alice,a,only\n", 2, "only"),
+    (FORWARD + b"alice,a,x@far.example X@far.example\n", 2, "twice"),
     (HEADER + b"alice,a,,,,in..fo\n", 2, "in..fo"),
     (HEADER + b"alice,a,,,,a@b@c\n", 2, "a@b@c"),
     (HEADER + b"alice,a,\xff\xfe,,,\n", 2, "UTF-8"),
@@ -242,6 +247,25 @@ def test_bad_users(tmp_path, ao, content, line, part):
     mkusb("--users", users, "--ao", ao, target).refused(
         f"users.csv: line {line}: ", part)
     assert not target.exists()
+
+
+def test_aliases_of_several_and_forwards(tmp_path, ao):
+    users, target = tmp_path / "users.csv", tmp_path / "x.img"
+    users.write_bytes(
+        b"username,password,aliases,forward\n"
+        b"alice,a,all @example.org,alice@phone.example\n"
+        b"bob,b,all bob@second.example,only b@far.example b@near.example\n")
+    mkusb("--users", users, "--ao", ao, "--size", "64M", "--set",
+          "domain:example.org=size=10M closed", target).ok()
+    database = store_of(target, tmp_path / "store")
+    assert query(database, "SELECT Alias,Name,Address FROM alias LEFT JOIN"
+                           " user USING(UserID) ORDER BY AliasID") == [
+        "all|alice|", "@example.org|alice|",
+        "alice||alice@phone.example", "alice|alice|", "all|bob|",
+        "bob@second.example|bob|", "bob||b@far.example",
+        "bob||b@near.example"]
+    assert query(database, "SELECT Value FROM setting WHERE Key="
+                           "'domain:example.org'") == ["size=10M closed"]
 
 
 def test_no_users(tmp_path, ao):

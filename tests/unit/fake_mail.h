@@ -477,7 +477,9 @@ void st_inbound_commit(struct st_inbound *inbound,
 {
     struct fake_commit *commit = calloc(1, sizeof(*commit));
 
-    commit->message.bytes = inbound->bytes;
+    /* With a NUL behind it, which does not count. */
+    commit->message.bytes = realloc(inbound->bytes, inbound->len + 1);
+    commit->message.bytes[inbound->len] = '\0';
     commit->message.len = inbound->len;
     snprintf(commit->message.sender, sizeof(commit->message.sender), "%s",
              envelope->sender);

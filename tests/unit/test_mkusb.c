@@ -125,6 +125,45 @@ static void test_setting_syntax(void)
     CHECK(put("hostnam", "a") == ERR_REFUSED);
 }
 
+static void test_mail_settings(void)
+{
+    static const struct {
+        const char *key, *value;
+        bool good;
+    } cases[] = {
+        {"auth_clear", "no", true},
+        {"auth_clear", "maybe", false},
+        {"check_from", "yes", true},
+        {"message_max", "25M", true},
+        {"message_max", "500K", true},
+        {"message_max", "1000", true},
+        {"message_max", "M", false},
+        {"message_max", "25MB", false},
+        {"message_max", "-1", false},
+        {"message_max", "1234567890", false},
+        {"recipients_max", "50", true},
+        {"tag_separator", "+", true},
+        {"tag_separator", "-+", true},
+        {"tag_separator", "none", true},
+        {"tag_separator", "", false},
+        {"tag_separator", "@", false},
+        {"tag_separator", "++++++++", false},
+        {"domain:example.org", "closed", true},
+        {"domain:example.org", "size=10M closed", true},
+        {"domain:example.org", "", true},
+        {"domain:example.org", "size=", false},
+        {"domain:example.org", "open", false},
+        {"domain:-x", "closed", false},
+        {"domain:", "closed", false},
+        {"domain:a234567890.b234567890.c234567890.d234567890.e234567890.org",
+         "closed", false},
+    };
+
+    memset(&settings, 0, sizeof(settings));
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        CHECK((put(cases[i].key, cases[i].value) == OK) == cases[i].good);
+}
+
 static void test_setting_defaults(void)
 {
     memset(&settings, 0, sizeof(settings));
@@ -219,6 +258,7 @@ int main(void)
     test_layout();
     test_mbr();
     test_setting_syntax();
+    test_mail_settings();
     test_setting_defaults();
     test_overlay();
     test_sizes();

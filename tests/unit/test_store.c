@@ -4,6 +4,7 @@
 #include "core/random.h"
 #include "mailstore/store.h"
 #include "ram_medium.h"
+#include "mailstore/store_internal.h"
 #include "userdb/directory.h"
 #include <stdlib.h>
 #include <string.h>
@@ -331,6 +332,68 @@ static void test_upgrade(void)
 /* ---- Full, large, deleted ------------------------------------------------ */
 
 /* Fills the store to the last page that a delivery may take, and empties it. */
+/* How many get mail for an address; -1: nobody. */
+static int targets_of(const char *local, const char *domain)
+{
+    const struct directory_expansion *expansion;
+
+    if (directory_expand(local, strlen(local), domain, strlen(domain),
+                         &expansion) != OK)
+        return -1;
+    return (int)expansion->count;
+}
+
+/* Aliases, domains and tags of the store are those of the directory; rows that
+ * nobody understands do no harm. */
+static void test_directory(void)
+{
+    static uint8_t directory_memory[65536];
+    const struct directory_expansion *expansion;
+    struct store *store;
+
+    make_place(8 << 20, 4 << 20);
+    CHECK(store_create(&place) == OK);
+    store = open_writer();
+    add_users(store, 2);
+    CHECK(store_alias_add(store, "both", users[0]) == OK);
+    CHECK(store_alias_add(store, "BOTH", users[0]) == ERR_EXISTS);
+    CHECK(store_alias_add(store, "both", users[1]) == OK);
+    CHECK(store_alias_add(store, "both", 4711) == ERR_NOT_FOUND);
+    CHECK(store_alias_add(store, "b@@oth", users[1]) == ERR_INVALID);
+    CHECK(store_forward_add(store, "both", "x@far.test") == OK);
+    CHECK(store_forward_add(store, "both", "x@far.test") == ERR_EXISTS);
+    /* Found to be the same by the directory only. */
+    CHECK(store_forward_add(store, "both", "x@FAR.test") == OK);
+    CHECK(store_forward_add(store, "both", "@far.test") == ERR_INVALID);
+    CHECK(store_forward_add(store, "@a.example", "user1") == OK);
+    CHECK(store_setting_put(store, "domains", "a.example b.example") == OK);
+    CHECK(store_setting_put(store, "domain:b.example", "size=3K  closed x") ==
+          OK);
+    CHECK(store_setting_put(store, "domain:a.example", "size=x") == OK);
+    CHECK(store_setting_put(store, "domain:none.example", "closed") == OK);
+    CHECK(store_setting_put(store, "tag_separator", "-") == OK);
+    CHECK(store_exec(store, "INSERT INTO alias(Alias,Address) VALUES"
+                            "('a b','x@y'),('x','y@'),('x',x'00')") == OK);
+    directory_init(directory_memory, sizeof directory_memory);
+    CHECK(store_load_directory(store) == OK);
+    CHECK(targets_of("both", "a.example") == 3);
+    CHECK(targets_of("both-tag", "b.example") == 3);
+    CHECK(targets_of("both+tag", "b.example") == -1);
+    CHECK(targets_of("whatever", "a.example") == 1);
+    CHECK(targets_of("whatever", "b.example") == -1);
+    CHECK(targets_of("x", "b.example") == -1);
+    CHECK(directory_expand("both", 4, "b.example", 9, &expansion) == OK);
+    CHECK(expansion->max_bytes == 3072 && expansion->closed);
+    CHECK(directory_expand("both", 4, "a.example", 9, &expansion) == OK);
+    CHECK(expansion->max_bytes == 0 && !expansion->closed);
+    CHECK(store_setting_put(store, "tag_separator", "none") == OK);
+    directory_init(directory_memory, sizeof directory_memory);
+    CHECK(store_load_directory(store) == OK);
+    CHECK(targets_of("both-tag", "b.example") == -1);
+    store_close(store);
+    ram_medium_free(&medium);
+}
+
 static void test_full(void)
 {
     static char text[50000];
@@ -626,6 +689,7 @@ int main(void)
     test_workstation();
     test_versions();
     test_upgrade();
+    test_directory();
     test_full();
     test_wal_full();
     test_chunks();

@@ -193,6 +193,25 @@ static void test_csv_good(void)
     CHECK(parse("username,password\n", &seen) == OK && seen.count == 0);
 }
 
+static void test_csv_forward(void)
+{
+    struct seen seen;
+
+    CHECK(parse("username,password,forward,aliases\n"
+                "a,b, x@far.test  y@b\303\274.test ,@a.test f\303\274r\n",
+                &seen) == OK);
+    CHECK(strcmp(seen.last.forward, "x@far.test y@b\303\274.test") == 0);
+    CHECK(strcmp(seen.last.aliases, "@a.test f\303\274r") == 0);
+    CHECK(!seen.last.forward_only && seen.last.line == 2);
+    CHECK(parse("forward,username,password\n\nonly x@far.test,a,b\n", &seen) ==
+          OK);
+    CHECK(strcmp(seen.last.forward, "x@far.test") == 0);
+    CHECK(seen.last.forward_only && seen.last.line == 3);
+    CHECK(parse("forward,username,password\nonlyx@far.test,a,b\n", &seen) ==
+          OK);
+    CHECK(!seen.last.forward_only);
+}
+
 static void expect(const char *text, const char *wanted)
 {
     struct seen seen;
@@ -228,6 +247,10 @@ static void test_csv_bad(void)
     expect(HEAD "a b,b,,,,\n", "line 2: \"a b\" cannot be a username");
     expect(HEAD "a,b,\xff,,,\n", "line 2: the name is not plain UTF-8 text");
     expect(HEAD "a,b,,,,x@@y\n", "line 2: \"x@@y\" cannot be an alias");
+    expect("username,password,forward\na,b,far\n",
+           "line 2: \"far\" cannot be an address");
+    expect("username,password,forward\na,b,only\n",
+           "line 2: forward is \"only\" without an address behind it");
     expect(HEAD "a,\"b,,,,\n", "line 2: a quoted field is not closed");
     expect(HEAD "a,\"b\"c,,,,\n", "line 2: text behind a closing quote");
     expect(HEAD "a,b\"c,,,,\n",
@@ -348,6 +371,7 @@ int main(void)
     test_directory();
     test_directory_full();
     test_csv_good();
+    test_csv_forward();
     test_csv_bad();
     test_vector();
     test_password();
