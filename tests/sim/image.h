@@ -14,7 +14,6 @@ struct sim_image_options {
     bool dhcp; /* else SIM_AO_IP, static */
     bool no_store;
     uint64_t database_bytes;
-    void (*fill)(struct store *store); /* puts more into it; NULL: nothing */
     const char *version; /* written over the store's own; NULL: left */
     uint32_t sectors;    /* 0: SIM_IMAGE_SECTORS */
     void (*fill)(struct store *store); /* puts in what else there shall be */
