@@ -164,9 +164,10 @@ static enum dns_reading read_question(struct reader *r,
     if (!(r->flags & FLAG_RESPONSE) || r->flags & FLAG_OPCODE)
         return DNS_READ_STRANGE;
     *at = DNS_HEADER_BYTES;
-    /* Who cannot read a question may send none back. */
-    if (get_be16(r->bytes + 4) == 0 &&
-        (r->code == CODE_FORMAT || r->code == CODE_NOT_IMPLEMENTED))
+    /* Who does not read a question, or does not want to, may send none back
+     * with the code that says so. */
+    if (get_be16(r->bytes + 4) == 0 && r->code != CODE_OK &&
+        r->code != CODE_NO_NAME)
         return DNS_READ_ANSWER;
     if (get_be16(r->bytes + 4) != 1 ||
         !dns_name_read(r->bytes, r->len, at, &r->name) || r->len - *at < 4 ||

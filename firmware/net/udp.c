@@ -10,8 +10,8 @@
 
 #define UDP_HEADER     8
 #define UDP_BYTES_MAX  1472
-#define UDP_FIRST_PORT 49152
-#define UDP_PORTS      16384
+#define UDP_FIRST_PORT 32768 /* RFC 6056: as many as can be */
+#define UDP_PORTS      32768
 #define UDP_PORT_TRIES 64
 
 static struct {

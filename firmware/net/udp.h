@@ -16,7 +16,7 @@ struct udp_socket {
 };
 
 /* udp_open - starts receiving on socket->port; with port 0 a random free port
- * above 49151 is chosen and stored. Returns OK or ERR_EXISTS. */
+ * above 32767 is chosen and stored. Returns OK or ERR_EXISTS. */
 enum err udp_open(struct udp_socket *socket) MUST_CHECK;
 void udp_close(struct udp_socket *socket);
 

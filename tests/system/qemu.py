@@ -413,9 +413,11 @@ class Machine:
         while "device" not in self.monitor.event("DEVICE_DELETED")["data"]:
             pass
 
-    def plug_stick(self):
+    def plug_stick(self, port=None):
+        """Into that port of the controller, or into any."""
+        where = {"port": str(port)} if port else {}
         self.qmp("device_add", driver="usb-storage", id="stk", drive="stick",
-                 bus="usb.0")
+                 bus="usb.0", **where)
 
     def wait_end(self, limit_s=30):
         """Waits until the machine is off by its own doing; gives the reason

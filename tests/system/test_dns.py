@@ -1,5 +1,6 @@
 """The resolver against a real name server: unbound with a zone of its own."""
 import os
+import time
 
 import pytest
 
@@ -7,8 +8,6 @@ import peers
 from lan import NO_COMPUTER
 from netpc import NetPc
 
-ADDRESS = "10.0.2.61"
-REFUSES = "10.0.2.62"
 BIG = 40  # strings of 200 bytes: 8 KB
 ZONE = """$ORIGIN example.
 $TTL 300
@@ -39,6 +38,13 @@ _dmarc      TXT "v=DMARC1; p=none"
 """
 
 
+# A zone of the server that refuses everybody: SERVFAIL.
+BROKEN = """stub-zone:
+    name: "broken.example."
+    stub-addr: 10.0.2.62
+"""
+
+
 def zone():
     return ZONE.format(
         big=" ".join('"%s"' % (chr(97 + i % 26) * 200) for i in range(BIG)),
@@ -47,7 +53,7 @@ def zone():
 
 def unbound(net, number, access):
     configuration = peers.text("unbound.conf").replace("/0 allow",
-                                                       "/0 " + access)
+                                                       "/0 " + access) + BROKEN
     return net.host(
         f"ns{number}", number, "exec unbound -d -d -c /etc/unbound/unbound.conf",
         tree=os.path.join(peers.DEPS, "unbound"),
@@ -58,6 +64,11 @@ def unbound(net, number, access):
 @pytest.fixture(scope="module")
 def server(net):
     return unbound(net, 61, "allow")
+
+
+@pytest.fixture(scope="module")
+def refusing(net):
+    return unbound(net, 62, "refuse")
 
 
 @pytest.fixture
@@ -106,9 +117,11 @@ def test_long_answers(pc):
                                                  ["begin" + "x" * 250])
 
 
-def test_failing_zones(pc):
-    """Its server is not there, or knows nothing of it."""
-    assert pc.look_up("A", "x.servfail.example")[0] == "failed"
+def test_failing_zones(pc, refusing):
+    """The server says so, or says nothing for too long."""
+    began = time.monotonic()
+    assert pc.look_up("A", "x.broken.example")[0] == "failed"
+    assert time.monotonic() - began < 5
     assert pc.look_up("MX", "lame.example")[0] == "failed"
     assert pc.look_up("A", "one.example")[0] == "ok"
 
@@ -120,16 +133,17 @@ def test_many_at_once(pc):
         assert pc.expect("n").split()[2] == "noname"
 
 
-def test_other_servers(net, server, figure):
+def test_other_servers(net, server, refusing):
     """One that is not there, one that refuses, and one that knows."""
-    unbound(net, 62, "refuse")
-    machine = NetPc(net, 22, dns=[NO_COMPUTER, REFUSES, server.address])
+    machine = NetPc(net, 22, dns=[NO_COMPUTER, refusing.address, server.address])
     machine.expect("address")
     assert machine.look_up("MX", "mail.example")[0] == "ok"
     assert machine.look_up("TXT", "big.example")[0] == "ok"
     assert machine.close() == 0
-    alone = NetPc(net, 23, dns=[REFUSES])
+    began = time.monotonic()
+    alone = NetPc(net, 23, dns=[refusing.address])
     assert alone.look_up("MX", "mail.example")[0] == "failed"
+    assert time.monotonic() - began < 10
     assert alone.close() == 0
 
 

@@ -4,6 +4,7 @@ multicast for "<hostname>.local"."""
 import os
 import re
 import socket
+import sqlite3
 import struct
 import time
 
@@ -107,6 +108,33 @@ def test_time_refused(net):
     machine.send(f"ntp {closed.address} {open_one.address}")
     assert clock(machine)[1] == open_one.address
     assert machine.close() == 0
+
+
+def test_empty_battery(net, tmp_path):
+    """A PC whose clock says 2001: set by two servers that agree; without them
+    it knows at its next start what time it is not before."""
+    hosts = [chrony(net, number) for number in (77, 78)]
+    image = stick.make(
+        str(tmp_path / "stick.img"), *namespace.STICK_OPTIONS, "--set",
+        "ntp=" + " ".join(host.address for host in hosts))
+    options = {"network": net.tap(), "extra": ["-rtc", "base=2001-02-03"]}
+    ao = Booted(str(tmp_path), image, **options).run()
+    year = time.strftime("%Y-%m-", time.gmtime())
+    ao.machine.expect_screen(rf"Clock\s+{year}.* by 10\.0\.2\.7[78]")
+    deadline = time.monotonic() + 30
+    floor = ()
+    while not floor and time.monotonic() < deadline:
+        with sqlite3.connect(ao.store()) as store:
+            floor = store.execute(
+                "SELECT Value FROM setting WHERE Key='time_floor'").fetchone()
+    assert abs(int(floor[0]) - time.time()) < 120
+    ao.close()
+    for host in hosts:
+        host.close()
+    ao = Booted(str(tmp_path), image, **options).run()
+    ao.machine.expect_screen(rf"Clock\s+{year}.* by this PC alone")
+    ao.machine.expect_screen("set to the last known time")
+    ao.close()
 
 
 # ---- DHCP -----------------------------------------------------------------------

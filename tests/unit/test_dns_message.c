@@ -435,7 +435,11 @@ static void test_codes(void)
     asked.edns = true;
     build_begin(&b, asked.id, 1);
     CHECK(reading() == DNS_READ_NO_EDNS);
-    build_begin(&b, asked.id, 2);
+    build_begin(&b, asked.id, 5); /* refused, as unbound does it */
+    CHECK(reading() == DNS_READ_FAILED);
+    build_begin(&b, asked.id, 3);
+    CHECK(reading() == DNS_READ_STRANGE);
+    build_begin(&b, asked.id, 0);
     CHECK(reading() == DNS_READ_STRANGE);
     /* BADVERS stands in EDNS's record; two of those are one too many. */
     answer(0);

@@ -1,0 +1,42 @@
+"""One stick, many PCs: each row boots it, sends a mail and fetches it. The
+cards have a test of their own (test_cards.py)."""
+import os
+
+import pytest
+
+import mail
+from conftest import Booted, copy_image
+from stick import DOMAIN, HOSTNAME
+
+UEFI = ("-bios", "/usr/share/ovmf/OVMF.fd")
+LIMIT_S = 120
+
+# firmware, type of machine, memory, controller of the stick
+ROWS = [
+    ("bios", "pc", "64M", "qemu-xhci"),
+    ("bios", "q35", "512M", "qemu-xhci"),
+    ("bios", "q35", "6G", "nec-usb-xhci"),
+    ("uefi", "q35", "6G", "nec-usb-xhci"),
+    ("uefi", "pc", "512M", "qemu-xhci"),
+]
+
+
+@pytest.mark.parametrize("row", ROWS, ids="-".join)
+def test_boots_and_serves(row, fresh_stick, tmp_path, figure):
+    firmware, machine, memory, controller = row
+    image = copy_image(fresh_stick, str(tmp_path / "stick.img"))
+    extra = ("-machine", machine) + (UEFI if firmware == "uefi" else ())
+    server = Booted(str(tmp_path), image, memory=memory, extra=extra,
+                    controller=controller)
+    try:
+        server.machine.expect_screen(r"Load\b", LIMIT_S)
+        server.machine.send("\r")
+        _, banner = server.machine.wait_banner(25, LIMIT_S)
+        assert banner.startswith(f"220 {HOSTNAME}")
+        body = b"Subject: row\r\n\r\n" + os.urandom(900).hex().encode() + b"\r\n"
+        assert mail.send_one(server.smtp, f"anna@{DOMAIN}", body)[0] == 250
+        (got,) = mail.fetch_all(server.pop3, "anna", "anna-demo")
+        assert got.endswith(body)
+    finally:
+        server.close()
+    figure("boots, takes and gives mail: " + ", ".join(row))
