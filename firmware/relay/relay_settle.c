@@ -110,9 +110,13 @@ static void log_outcome(const struct relay_job *job,
         [RELAY_DEFERRED] = "deferred",   [RELAY_FAILED] = "failed",
     };
 
-    log_info("relay", "%s id=%lld to=<%s> reply=\"%s\"",
+    char reply[STORE_REPLY_BYTES + 2];
+
+    log_mail(job->message_id, "relay", "%s to=<%s> attempts=%u reply=%s",
              recipient->expired ? "expired" : names[recipient->outcome],
-             (long long)job->message_id, recipient->address, recipient->reply);
+             recipient->address, (unsigned)recipient->attempts + 1,
+             log_value(reply, sizeof(reply), recipient->reply,
+                       strlen(recipient->reply)));
 }
 
 /* Takes as many recipients of the job as go into one settlement. */
@@ -243,8 +247,12 @@ static void finish(struct settlement *settlement)
         relay_queue_free_recipient(settlement->recipients[i]);
     }
     job->count -= settlement->count;
-    if (settlement->request.settlement.notice != NULL)
+    if (settlement->request.settlement.notice != NULL) {
         relay_context.figures.notices++;
+        log_mail(settlement->request.settlement.notice_id, "relay",
+                 "notice about=%lld to=<%s>", (long long)job->message_id,
+                 job->sender);
+    }
     give_back(settlement);
     list_append(&state.free, &settlement->link);
     state.busy--;
@@ -266,11 +274,11 @@ static void settled(struct st_request *request)
     }
     if ((result == ERR_NOT_FOUND || result == ERR_INVALID) &&
         settlement->request.settlement.notice != NULL) {
-        log_warn("relay", "id=%lld sender not told: %s",
+        log_warn("relay", "sender not told mail=%lld error=\"%s\"",
                  (long long)settlement->job->message_id, err_text(result));
         settlement->request.settlement.notice = NULL;
     } else if (result != ERR_GONE) {
-        log_warn("relay", "id=%lld outcome not stored, tried again: %s",
+        log_warn("relay", "outcome not stored mail=%lld error=\"%s\"",
                  (long long)settlement->job->message_id, err_text(result));
     }
     timer_start(&settlement->retry, settlement->wait_ms);
