@@ -25,8 +25,12 @@ struct end {
     uint64_t offset;
 };
 
+/* In starts[], for a slot that holds nothing: behind every file's end. */
+#define NOWHERE ((uint64_t)1 << 62)
+
 static struct {
     struct slot slots[SLOTS_MAX];
+    uint64_t starts[SLOTS_MAX]; /* of them, for a quick look */
     unsigned slot_count;
     unsigned full; /* slots that hold or will hold something */
     struct end ends[ENDS];
@@ -41,6 +45,7 @@ size_t ahead_module_init(void *memory, size_t bytes)
            (state.slot_count + 1) * (size_t)AHEAD_BYTES <= bytes) {
         state.slots[state.slot_count].buffer =
             (uint8_t *)memory + state.slot_count * (size_t)AHEAD_BYTES;
+        state.starts[state.slot_count] = NOWHERE;
         state.slot_count++;
     }
     return state.slot_count * (size_t)AHEAD_BYTES;
@@ -53,13 +58,20 @@ static bool covers(const struct slot *slot, const struct window *window,
            offset + bytes <= slot->start + slot->len;
 }
 
+/* Every page of a message is looked for here. */
 static struct slot *find(const struct window *window, uint64_t offset,
                          size_t bytes)
 {
-    for (unsigned i = 0; i < state.slot_count; i++) {
-        struct slot *slot = &state.slots[i];
+    const uint64_t *start = state.starts;
+    const uint64_t *end = start + state.slot_count;
 
-        if (!slot->filling && covers(slot, window, offset, bytes))
+    for (; start < end; start++) {
+        struct slot *slot;
+
+        if (offset - *start >= AHEAD_BYTES)
+            continue;
+        slot = &state.slots[start - state.starts];
+        if (covers(slot, window, offset, bytes))
             return slot;
     }
     return NULL;
@@ -70,6 +82,7 @@ static void drop(struct slot *slot)
     if (slot->window)
         state.full--;
     slot->window = NULL;
+    state.starts[slot - state.slots] = NOWHERE;
 }
 
 void ahead_forget(const struct window *window, uint64_t offset, size_t bytes)
@@ -159,6 +172,8 @@ static bool fetch(struct window *window, uint64_t offset, uint8_t *buffer,
         drop(slot);
         return false;
     }
+    if (slot->window)
+        state.starts[slot - state.slots] = offset;
     memcpy(buffer, slot->buffer, bytes);
     remember_end(window, offset + len);
     return true;

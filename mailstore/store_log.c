@@ -73,7 +73,7 @@ enum err store_log_prune(struct store *store, int64_t keep, int64_t most)
     return err;
 }
 
-/* ---- Reading ------------------------------------------------------------ */
+/* ---- Reading ------------------------------------------------------------- */
 
 static void copy_column(sqlite3_stmt *statement, int column, char *to,
                         size_t bytes)
@@ -153,6 +153,22 @@ static bool holds(const char *text, const char *part)
 bool store_log_contains(const struct store_log_line *line, const char *text)
 {
     return holds(line->text, text) || holds(line->module, text);
+}
+
+bool store_log_has_id(const struct store_log_line *line, const char *id)
+{
+    const char *at = line->text;
+    size_t len = strlen(id);
+
+    while ((at = strstr(at, "id=")) != NULL) {
+        bool begins = at == line->text || at[-1] == ' ';
+
+        at += 3;
+        if (begins && strncasecmp(at, id, len) == 0 &&
+            (at[len] == ' ' || at[len] == '\0'))
+            return true;
+    }
+    return false;
 }
 
 /* Whether a user stands in a value's list; the value ends at a space. */

@@ -52,6 +52,9 @@ enum err store_log_list(struct store *store,
  * case of ASCII letters does not matter. "" is in every line. */
 bool store_log_contains(const struct store_log_line *line, const char *text);
 
+/* store_log_has_id - whether a line's id= is this one, as a whole. */
+bool store_log_has_id(const struct store_log_line *line, const char *id);
+
 /* store_log_names_user - whether a line is about this local user: a value of
  * user=, or one of those of local=. */
 bool store_log_names_user(const struct store_log_line *line, const char *user);

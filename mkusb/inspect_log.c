@@ -35,7 +35,7 @@ static bool is_wanted(const struct log_inspection *inspection,
                       const struct store_log_line *line)
 {
     if (inspection->message != NULL)
-        return store_log_contains(line, inspection->message);
+        return store_log_has_id(line, inspection->message);
     return inspection->user == NULL ||
            store_log_names_user(line, inspection->user);
 }

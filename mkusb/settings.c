@@ -16,8 +16,7 @@
 #define DEFAULT_HOSTNAME "barepost"
 #define DOMAIN_PREFIX    "domain:"
 
-/* ---- Syntax of values ------------------------------------------------------
- */
+/* ---- Syntax of values ---------------------------------------------------- */
 
 static bool parse_address(const char *text, size_t len, uint32_t *address)
 {
@@ -314,8 +313,7 @@ static enum err check_value(const char *key, const char *value)
     return refuse_unknown(key);
 }
 
-/* ---- The list
- * ---------------------------------------------------------------- */
+/* ---- The list ------------------------------------------------------------ */
 
 static struct setting *find(const struct settings *settings, const char *key)
 {
@@ -385,8 +383,7 @@ enum err settings_append(struct settings *settings, const char *key,
     return settings_put(settings, key, value);
 }
 
-/* ---- What was not given
- * ------------------------------------------------------- */
+/* ---- What was not given -------------------------------------------------- */
 
 /* "mail.example.org" serves example.org; "example.org" itself; a bare name its
  * .local domain (RFC 6762). */

@@ -41,8 +41,7 @@ static struct {
     unsigned places; /* 0: nobody has called limits_judge_init() */
 } state;
 
-/* ---- Peers ------------------------------------------------------------------
- */
+/* ---- Peers --------------------------------------------------------------- */
 
 /* "192.0.2.0/24 example.org": the network, and the sender's domain in lower
  * case. Senders without domain are told apart by their network alone. */
@@ -74,8 +73,7 @@ void limits_friend(const struct limits_session *session, const char *sender)
     st_peer_note(peer);
 }
 
-/* ---- Block lists
- * ------------------------------------------------------------- */
+/* ---- Block lists --------------------------------------------------------- */
 
 /* "4.3.2.1." of "4.3.2.1.in-addr.arpa", and likewise for IPv6 (RFC 5782 2.1 and
  * 2.4), in front of the zone. */
@@ -168,8 +166,7 @@ static void list_answered(struct dns_lookup *lookup)
     }
 }
 
-/* ---- The course of a judgement
- * ------------------------------------------------ */
+/* ---- The course of a judgement ------------------------------------------- */
 
 static void peer_found(struct st_request *request)
 {

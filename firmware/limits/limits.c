@@ -68,8 +68,7 @@ static struct {
     struct limits_figures figures;
 } state;
 
-/* ---- Settings -------------------------------------------------------------
- */
+/* ---- Settings ------------------------------------------------------------ */
 
 int64_t limits_setting(enum limit limit)
 {
@@ -116,8 +115,7 @@ bool limits_private(const struct net_address *address)
     return false;
 }
 
-/* ---- The table -------------------------------------------------------------
- */
+/* ---- The table ----------------------------------------------------------- */
 
 static bool replaceable(const struct entry *entry, const struct entry *than)
 {
@@ -184,11 +182,12 @@ static bool take_one(struct allowance *allowance, int64_t most,
 {
     uint64_t now = timer_now_ms();
     uint64_t all = (uint64_t)most * 1000;
-    uint64_t back = now - allowance->at_ms >= period_ms
-                        ? all
-                        : all * (now - allowance->at_ms) / period_ms;
+    uint64_t passed = now - allowance->at_ms;
+    uint64_t back = passed < period_ms ? all * passed / period_ms : all;
 
-    allowance->at_ms = now;
+    /* Only the time that has given something back is used up. */
+    allowance->at_ms =
+        passed < period_ms ? allowance->at_ms + back * period_ms / all : now;
     allowance->used -= back < allowance->used ? back : allowance->used;
     if (allowance->used + 1000 > all)
         return false;
@@ -196,8 +195,7 @@ static bool take_one(struct allowance *allowance, int64_t most,
     return true;
 }
 
-/* ---- Sessions ---------------------------------------------------------------
- */
+/* ---- Sessions ------------------------------------------------------------ */
 
 bool limits_applies(const struct limits_session *session)
 {
@@ -316,8 +314,7 @@ enum err limits_invalid_recipient(struct limits_session *session,
     return OK;
 }
 
-/* ---- Users
- * ------------------------------------------------------------------- */
+/* ---- Users --------------------------------------------------------------- */
 
 static enum err user_takes(int64_t user_id,
                            const struct limits_session *session,

@@ -71,8 +71,7 @@ bool limits_applies(const struct limits_session *session);
 enum err limits_invalid_recipient(struct limits_session *session,
                                   uint32_t *delay_ms) MUST_CHECK;
 
-/* ---- Users who send -------------------------------------------------------
- */
+/* ---- Users who send ------------------------------------------------------ */
 
 /* limits_user_may - whether a user may send one more message, resp. name one
  * more recipient, now; counts it if so. Returns OK or ERR_BUSY: later. */

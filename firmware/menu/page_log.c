@@ -63,8 +63,7 @@ static void ask(enum purpose purpose, int64_t from, bool backward,
     st_log_read(&state.read);
 }
 
-/* ---- Drawing ---------------------------------------------------------------
- */
+/* ---- Drawing ------------------------------------------------------------- */
 
 static const char *line_text(const struct store_log_line *line,
                              char text[SHOWN_BYTES])
@@ -159,8 +158,7 @@ static void draw_trace(void)
     draw_forward();
 }
 
-/* ---- Answers ---------------------------------------------------------------
- */
+/* ---- Answers ------------------------------------------------------------- */
 
 static void show_from(int64_t from)
 {
@@ -170,14 +168,16 @@ static void show_from(int64_t from)
 static void show_life(int64_t mail_id)
 {
     state.read.mail_id = mail_id;
+    state.read.by_id = false;
     state.read.find[0] = '\0';
     ask(SHOW_LIFE, 0, false, LINES_MAX);
 }
 
-/* A transaction that has no message: the lines that hold its id. */
+/* None of that id: the lines that hold what was typed. */
 static void show_found(void)
 {
     state.read.mail_id = 0;
+    state.read.by_id = false;
     ask(SHOW_LIFE, 0, false, LINES_MAX);
 }
 
@@ -210,14 +210,14 @@ static void answered(struct st_request *request)
     }
 }
 
-/* ---- Keys ------------------------------------------------------------------
- */
+/* ---- Keys ---------------------------------------------------------------- */
 
 static void begin_search(void)
 {
     state.typing = false;
     state.count = 0;
     state.read.mail_id = 0;
+    state.read.by_id = false;
     (void)snprintf(state.read.find, sizeof(state.read.find), "%s", state.find);
 }
 
@@ -305,12 +305,14 @@ static void identify(void)
     size_t digits = strspn(state.find, "0123456789");
 
     begin_search();
-    if (state.find[0] == '\0')
+    if (state.find[0] == '\0') {
         state.typing = true;
-    else if (state.find[digits] == '\0')
+    } else if (state.find[digits] == '\0') {
         show_life(strtoll(state.find, NULL, 10));
-    else
+    } else {
+        state.read.by_id = true;
         ask(IDENTIFY, 0, true, 1);
+    }
 }
 
 static void scroll_trace(int key)

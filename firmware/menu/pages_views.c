@@ -3,10 +3,12 @@
 #include "core/machine.h"
 #include "core/memory.h"
 #include "core/task.h"
+#include "limits/limits.h"
 #include "menu/page.h"
 #include "menu/screen.h"
+#include "net/syslog.h"
 #include "net/tcp.h"
-#include "store/st.h"
+#include "store/st_log.h"
 #include <stddef.h>
 
 #define MIB (1024 * 1024)
@@ -38,10 +40,32 @@ static unsigned draw_disk(unsigned row, unsigned disk)
     return row + 4;
 }
 
+static void draw_log_figures(unsigned row)
+{
+    const struct limits_figures *limits = limits_figures();
+    struct syslog_figures syslog;
+    struct st_log_figures log;
+
+    st_log_figures(&log);
+    syslog_figures(&syslog);
+    screen_format(row, 2, SCREEN_NORMAL,
+                  "Log              %llu lines, %llu lost; by syslog %llu, "
+                  "%llu lost",
+                  (unsigned long long)log.written, (unsigned long long)log.lost,
+                  (unsigned long long)syslog.sent,
+                  (unsigned long long)syslog.lost);
+    screen_format(row + 1, 2, SCREEN_NORMAL,
+                  "Limits           %llu turned away, %llu replies kept back, "
+                  "%llu listed",
+                  (unsigned long long)limits->turned_away,
+                  (unsigned long long)(limits->tarpitted + limits->strangers),
+                  (unsigned long long)limits->listed);
+}
+
 static void draw_store(void)
 {
     struct st_figures figures;
-    unsigned row = PAGE_FIRST_ROW + 8;
+    unsigned row = PAGE_FIRST_ROW + 9;
 
     st_figures(&figures);
     screen_text(PAGE_FIRST_ROW, 2,
@@ -64,6 +88,7 @@ static void draw_store(void)
                   "Waiting now      %llu requests, %zu of %zu buffers free",
                   (unsigned long long)figures.queued, figures.buffers_free,
                   figures.buffers);
+    draw_log_figures(PAGE_FIRST_ROW + 6);
     for (unsigned disk = 0; disk < MACHINE_DISKS; disk++)
         row = draw_disk(row, disk);
 }

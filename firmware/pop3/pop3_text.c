@@ -1,5 +1,6 @@
 /* The text of a message on its way out: see pop3_text.h. */
 #include "pop3/pop3_text.h"
+#include "core/bytes.h"
 #include <string.h>
 
 void pop3_text_init(struct pop3_text *text, uint64_t lines)
@@ -52,20 +53,37 @@ static bool line_starts(const struct pop3_text *text, const uint8_t *data,
            (at >= 2 ? data[at - 2] == '\r' : text->carriage_return);
 }
 
+/* Index of the first dot from `at` on, len when there is none. Four words at a
+ * time: all that is sent passes through here. */
+static size_t find_dot(const uint8_t *data, size_t at, size_t len)
+{
+    const uint64_t ones = 0x0101010101010101, dots = ones * '.';
+
+    for (; len - at >= 4 * sizeof(uint64_t); at += 4 * sizeof(uint64_t)) {
+        uint64_t found = 0;
+        unsigned i;
+
+        for (i = 0; i < 4; i++) {
+            uint64_t word = get_le64(data + at + i * sizeof(word)) ^ dots;
+
+            found |= (word - ones) & ~word;
+        }
+        if ((found & ones << 7) != 0)
+            break;
+    }
+    while (at < len && data[at] != '.')
+        at++;
+    return at;
+}
+
 /* Of a whole message only lines that begin with a dot matter. */
 static size_t scan_whole(struct pop3_text *text, const uint8_t *data,
                          size_t len)
 {
-    const uint8_t *dot = data;
-    size_t end = len;
+    size_t end = find_dot(data, 0, len);
 
-    while ((dot = memchr(dot, '.', (size_t)(data + len - dot))) != NULL) {
-        if (dot > data && line_starts(text, data, (size_t)(dot - data))) {
-            end = (size_t)(dot - data);
-            break;
-        }
-        dot++;
-    }
+    while (end < len && (end == 0 || !line_starts(text, data, end)))
+        end = find_dot(data, end + 1, len);
     if (end > 0) {
         text->line_start = line_starts(text, data, end);
         text->carriage_return = data[end - 1] == '\r';

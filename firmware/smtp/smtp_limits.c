@@ -15,8 +15,7 @@ bool smtp_limits_apply(struct smtp_session *session)
     return limits_applies(&session->limits);
 }
 
-/* ---- Replies that are kept back --------------------------------------------
- */
+/* ---- Replies that are kept back ------------------------------------------ */
 
 /* In SMTP_HELD: the timer or the judgement will go on. */
 static void hold(struct smtp_session *session, enum smtp_reply reply)
@@ -45,8 +44,7 @@ void smtp_limits_release(struct smtp_session *session)
     smtp_resume(session);
 }
 
-/* ---- Recipients ------------------------------------------------------------
- */
+/* ---- Recipients ---------------------------------------------------------- */
 
 /* This recipient goes, and so will those that follow. */
 static void refuse_listed(struct smtp_session *session, const char *zone)
@@ -114,8 +112,7 @@ void smtp_limits_say_rcpt(struct smtp_session *session, enum smtp_reply reply,
         smtp_say(session, reply);
 }
 
-/* ---- Beginning and end -----------------------------------------------------
- */
+/* ---- Beginning and end --------------------------------------------------- */
 
 bool smtp_limits_greet_later(struct smtp_session *session)
 {

@@ -108,8 +108,7 @@ void smtp_log_received(const struct smtp_session *session, int64_t mail_id,
              remotes.text.len ? " remote=" : "", (int)remotes.text.len, remote);
 }
 
-/* ---- Refusals --------------------------------------------------------------
- */
+/* ---- Refusals ------------------------------------------------------------ */
 
 static bool may_tell(void)
 {

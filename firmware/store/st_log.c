@@ -56,8 +56,7 @@ static void waited_long(struct timer *timer)
 
 static struct log_sink sink = {.take = take};
 
-/* ---- Into the store: the writer --------------------------------------------
- */
+/* ---- Into the store: the writer ------------------------------------------ */
 
 bool st_log_waits(void)
 {
@@ -163,8 +162,7 @@ void st_log_give_up(void)
     wait_again(ST_LOG_WAIT_MS);
 }
 
-/* ---- Looking ----------------------------------------------------------------
- */
+/* ---- Looking ------------------------------------------------------------- */
 
 struct scan {
     struct st_log_read *read;
@@ -177,7 +175,8 @@ static enum err look_at(void *context, const struct store_log_line *line)
     struct st_log_read *read = scan->read;
 
     scan->last = line->log_id;
-    if (store_log_contains(line, read->find))
+    if (read->by_id ? store_log_has_id(line, read->find)
+                    : store_log_contains(line, read->find))
         read->lines[read->count++] = *line;
     return read->count == read->room ? ERR_FULL : OK;
 }

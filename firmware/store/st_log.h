@@ -21,8 +21,9 @@ struct st_log_read {
     struct st_request request;
     /* In. Zeros: the oldest lines of all. */
     int64_t from; /* id to begin at, included; 0: at the end that comes first */
-    bool backward;                /* towards older lines */
-    int64_t mail_id;              /* lines of one message only; 0: all */
+    bool backward;   /* towards older lines */
+    int64_t mail_id; /* lines of one message only; 0: all */
+    bool by_id;      /* find is the whole of an id=, not any part of a line */
     char find[ST_LOG_FIND_BYTES]; /* lines with this text only; "": all */
     struct store_log_line *lines; /* room for `room` lines */
     unsigned room;

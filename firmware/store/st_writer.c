@@ -138,7 +138,9 @@ static void run_batch(void)
         if (err)
             log_warn("st", "users not read again: %s", err_text(err));
     }
-    timer_start(&st_context.idle_timer, IDLE_MS);
+    /* A log that cannot be written now does not try again each time. */
+    if (count > 0 || !err)
+        timer_start(&st_context.idle_timer, IDLE_MS);
 }
 
 static void checkpoint(void)

@@ -28,6 +28,7 @@ from report import table
 
 PLUGIN = os.path.join(folders.BUILD, "bench", "profile_plugin.so")
 FUNCTIONS_SHOWN = 45
+ROOMS = ("boot", "drivers", "firmware", "mailstore", "userdb")
 
 
 def read_symbols():
@@ -44,15 +45,19 @@ def read_symbols():
 
 
 def room_of(source):
-    path = os.path.relpath(source.rpartition(":")[0] or "/", folders.ROOT)
-    if path.startswith(("build", "..")):
-        for part in ("sqlite", "musl", "argon2"):
-            if part in path:
-                return part
-        return "libraries"
-    parts = path.split("/")
-    return "/".join(parts[:2]) if parts[0] == "firmware" and len(parts) > 2 \
-        else parts[0]
+    """By the folders of the path only: with a compiler's cache it may begin
+    where another copy of this tree lies."""
+    parts = source.rpartition(":")[0].split("/")
+    if "build" in parts:
+        for library in ("sqlite", "musl", "argon2"):
+            if library in source:
+                return library
+    for at, part in enumerate(parts):
+        if part == "firmware" and at + 2 < len(parts):
+            return f"firmware/{parts[at + 1]}"
+        if part in ROOMS:
+            return part
+    return "libraries"
 
 
 def count(folder, barepost, work):

@@ -1,7 +1,8 @@
 /* libFuzzer: any bytes as a POP3 client's side of a connection, and as the
  * message that it finds.
  *
- * The input is a message, a NUL, and what the client sends behind its login.
+ * The input is a message, a NUL, and what the client sends: behind a login, or,
+ * where it begins with "AUTH", at once.
  * Played whole and cut into spans with little room for answers, it must give
  * the same answers, remove the same messages and leave nothing behind. */
 #include "tests/unit/fake_mail.h"
@@ -59,7 +60,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const uint8_t *end = size > 0 ? memchr(data, '\0', size) : NULL;
     size_t body = end != NULL ? (size_t)(end - data) : size;
     size_t rest = end != NULL ? size - body - 1 : 0;
-    size_t len = sizeof(login) - 1 + rest;
+    bool at_once = rest >= 4 && memcmp(end + 1, "AUTH", 4) == 0;
+    size_t before = at_once ? 0 : sizeof(login) - 1;
+    size_t len = before + rest;
     struct outcome whole, parts;
     char *text;
 
@@ -74,9 +77,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         made = true;
     }
     text = malloc(len);
-    memcpy(text, login, sizeof(login) - 1);
+    memcpy(text, login, before);
     if (rest > 0)
-        memcpy(text + sizeof(login) - 1, end + 1, rest);
+        memcpy(text + before, end + 1, rest);
     play(data, body, text, len, &fake_play_plain, 0, &whole);
     play(data, body, text, len, &cut, 7, &parts);
     if (whole.removed != parts.removed || whole.out_len != parts.out_len ||

@@ -130,9 +130,7 @@ def alpine(account, recipient, subject, text):
         screen.type("\x18")  # ^X
         screen.expect(r"(?i)send message.*\?")
         screen.type("y")
-        screen.expect(r"doesn't exist. +Create\?")  # of sent mail
-        screen.type("y")
-        screen.expect(r"(?i)password")
+        screen.expect("ENTER PASSWORD")
         screen.type(account.password + "\r")
         screen.expect(r"(?i)message sent|sent and")
         screen.type("q")
@@ -263,6 +261,8 @@ def s_nail_pop3(account):
 
 
 def alpine_settings(account):
+    os.makedirs(os.path.join(account.home, "mail"), exist_ok=True)
+    account.file("mail/sent-mail")  # else it asks whether to make it
     return account.file("pinerc", f"""
 personal-name=Tester
 user-domain={DOMAIN}
@@ -281,7 +281,7 @@ def alpine_pop3(account, subject):
     with Screen(account, "alpine", "-p", alpine_settings(account), "-i", "-f",
                 f"{{{account.pop3_url}/pop3/user={account.user}/notls}}INBOX") \
             as screen:
-        screen.expect(r"(?i)password")
+        screen.expect("ENTER PASSWORD")
         screen.type(account.password + "\r")
         screen.expect(re.escape(subject))
         seen = screen.terminal.text()

@@ -29,7 +29,8 @@ def unbound(lan):
         "ns.example", 53, "unbound -d -d -c /etc/unbound/unbound.conf",
         tree=os.path.join(DEPS, "unbound"),
         files={"/etc/unbound/unbound.conf": text("unbound.conf"),
-               "/etc/unbound/example.zone": text("example.zone")})
+               **{f"/etc/unbound/{zone}": text(zone)
+                  for zone in ("root.zone", "example.zone")}})
     return host.wait_port(53)
 
 

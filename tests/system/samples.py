@@ -5,6 +5,7 @@ before it in a delivered message was added on the way.
 """
 import base64
 import email
+import email.policy
 import itertools
 import re
 import smtplib
@@ -96,20 +97,14 @@ class Report:
         self.text = text.get_payload(decode=True).decode("utf-8")
         assert status.get_content_type() in (
             "message/delivery-status", "message/global-delivery-status")
-        self.fields, *self.recipients = self._groups(status)
-        assert self.fields["Reporting-MTA"], message
         self.returned_type = returned.get_content_type()
-        boundary = b"--" + parsed.get_boundary().encode()
-        last = message.split(boundary)[3]
-        self.returned = re.split(rb"\r?\n\r?\n", last, maxsplit=1)[1]
-
-    @staticmethod
-    def _groups(status):
-        payload = status.get_payload()
-        if isinstance(payload, str):
-            payload = [email.message_from_string(part) for part in
-                       re.split(r"\r?\n\r?\n", payload) if part.strip()]
-        return [part for part in payload if part.keys()]
+        parts = message.split(b"--" + parsed.get_boundary().encode())
+        _, self.fields, *self.recipients = (
+            email.message_from_string(group, policy=email.policy.SMTPUTF8)
+            for group in re.split(r"(?:\r?\n){2,}",
+                                  parts[2].decode("utf-8").strip()))
+        assert self.fields["Reporting-MTA"], message
+        self.returned = parts[3]
 
     def of(self, recipient):
         """The fields about a recipient."""

@@ -2,6 +2,7 @@
 where it can, and fetches by POP3."""
 import os
 import poplib
+import smtplib
 
 import pytest
 
@@ -117,3 +118,51 @@ def test_poplib(server):
     again.pass_("poplib-demo")
     assert [line.split()[1] for line in again.uidl()[1]] == uids[:1]
     again.quit()
+
+
+TEXT = "first line\n.dot\n..two\n\nlast line\n"
+
+
+@pytest.mark.parametrize("client", clients.SENDERS, ids=name_of)
+def test_sent_with_a_password(server, account, client):
+    subject = f"sent by {name_of(client)}"
+    client(account("anna"), f"bert@{DOMAIN}", subject, TEXT)
+    got = samples.wait_fetched(server, "bert", subject.encode())
+    assert got.startswith(f"Return-Path: <anna@{DOMAIN}>\r\n".encode())
+    assert b"with ESMTPA" in got
+    header, _, body = unix(got).partition(b"\n\n")
+    assert TEXT.encode() in body
+    for field in (b"From: ", b"Date: ", b"Message-ID: "):
+        assert len([line for line in header.split(b"\n")
+                    if line.lower().startswith(field.lower())]) == 1, header
+
+
+@pytest.mark.parametrize("method", ("PLAIN", "LOGIN"))
+@pytest.mark.parametrize("at_once", (True, False))
+def test_smtplib(server, method, at_once):
+    """Both methods, with an initial response and without one."""
+    marker, content = samples.message(samples.plain_body())
+    with smtplib.SMTP(*server.submission, timeout=60) as client:
+        client.ehlo()
+        assert set(client.esmtp_features["auth"].split()) \
+            >= {"PLAIN", "LOGIN"}
+        client.user, client.password = "anna", "anna-demo"
+        code, _ = client.auth(
+            method, getattr(client, "auth_" + method.lower()),
+            initial_response_ok=at_once)
+        assert code == 235
+        client.sendmail(f"anna@{DOMAIN}", [f"bert@{DOMAIN}"], content)
+    assert samples.wait_fetched(server, "bert", marker).endswith(content)
+
+
+def test_smtplib_is_turned_away(server):
+    with smtplib.SMTP(*server.submission, timeout=60) as client:
+        with pytest.raises(smtplib.SMTPAuthenticationError) as refusal:
+            client.login("anna", "wrong")
+        assert refusal.value.smtp_code == 535
+        with pytest.raises(smtplib.SMTPSenderRefused):
+            client.sendmail(f"anna@{DOMAIN}", [f"bert@{DOMAIN}"], "\r\n")
+    with smtplib.SMTP(*server.submission, timeout=60) as client:
+        client.login("anna", "anna-demo")
+        with pytest.raises(smtplib.SMTPException):
+            client.sendmail(f"bert@{DOMAIN}", [f"anna@{DOMAIN}"], "\r\n")

@@ -12,6 +12,7 @@ from stick import DOMAIN
 
 ANNA = f"anna@{DOMAIN}"
 SERVERS = ("Postfix", "Exim", "OpenSMTPD")
+UTF8_SERVERS = ("Postfix", "Exim")
 PAIRS = list(itertools.permutations(SERVERS, 2))
 
 
@@ -64,6 +65,19 @@ def test_unknown_user_here(servers, ao, source):
     """The peer is told so at once, and tells its own user."""
     peer = servers[source]
     marker, content = samples.message(samples.plain_body())
-    samples.send(peer.smtp, peer.user, f"nobody@{DOMAIN}", content)
+    samples.send(peer.smtp, peer.user, f"nemo@{DOMAIN}", content)
     told = peer.wait_mail(marker)
-    assert f"nobody@{DOMAIN}".encode() in told and b"550 5.1.1" in told
+    assert f"nemo@{DOMAIN}".encode() in told and b"550 5.1.1" in told
+
+
+@pytest.mark.parametrize("source", UTF8_SERVERS)
+def test_utf8_address_from_a_peer(servers, ao, source):
+    peer = servers[source]
+    sender = "päul@" + peer.domain
+    marker, content = samples.message("Grüße\r\n".encode(),
+                                      "Subject: Grüße\r\n".encode(),
+                                      sender=sender)
+    samples.send(peer.smtp, sender, ANNA, content, mail_options=["SMTPUTF8"])
+    delivered = samples.wait_fetched(ao, "anna", marker)
+    assert delivered.endswith(content)
+    assert delivered.startswith(f"Return-Path: <{sender}>\r\n".encode())

@@ -22,7 +22,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* ---- Chance that is the same in each run -------------------------------- */
+/* ---- Chance that is the same in each run --------------------------------- */
 
 static uint64_t fake_seed = 1;
 
@@ -590,8 +590,7 @@ enum err account_quota_room(int64_t user_id, uint64_t bytes)
                                                                   : ERR_FULL;
 }
 
-/* ---- Requests -------------------------------------------------------------
- */
+/* ---- Requests ------------------------------------------------------------ */
 
 static void fake_tag_open(struct st_request *request, struct store *store)
 {
@@ -769,8 +768,7 @@ static inline bool fake_store_turn(void)
     return fake_run_requests() || moved;
 }
 
-/* ---- Names and peers ------------------------------------------------------
- */
+/* ---- Names and peers ----------------------------------------------------- */
 
 /* What block lists and the table of peers say; who asks is told by the test. */
 static struct {

@@ -10,8 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- The world -------------------------------------------------------------
- */
+/* ---- The world ----------------------------------------------------------- */
 
 static struct {
     const char *dnsbl, *action, *slow;
@@ -107,8 +106,7 @@ static void pass(unsigned ms)
     }
 }
 
-/* ---- The asker --------------------------------------------------------------
- */
+/* ---- The asker ----------------------------------------------------------- */
 
 static struct limits_verdict verdict;
 static unsigned answers;

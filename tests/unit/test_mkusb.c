@@ -125,6 +125,36 @@ static void test_setting_syntax(void)
     CHECK(put("hostnam", "a") == ERR_REFUSED);
 }
 
+static void test_further_settings(void)
+{
+    static const struct {
+        const char *key, *value;
+        enum err result;
+    } cases[] = {
+        {"syslog", "192.168.1.9", OK},
+        {"syslog", "192.168.1.9:1514", OK},
+        {"syslog", "192.168.1.9:0", ERR_REFUSED},
+        {"syslog", "192.168.1.9:65536", ERR_REFUSED},
+        {"syslog", "192.168.1.9:", ERR_REFUSED},
+        {"syslog", "192.168.1.9:5x", ERR_REFUSED},
+        {"syslog", "log.example.org", ERR_REFUSED},
+        {"log_lines", "0", OK},
+        {"log_lines", "50000", OK},
+        {"log_lines", "", ERR_REFUSED},
+        {"log_lines", "-1", ERR_REFUSED},
+        {"log_lines", "many", ERR_REFUSED},
+        {"limit_sessions", "100", OK},
+        {"limit_user_recipients", "1e3", ERR_REFUSED},
+        {"dnsbl", "zen.example.org bl.example", OK},
+        {"dnsbl", "zen,example", ERR_REFUSED},
+        {"dnsbl_action", "mark", OK},
+        {"dnsbl_action", "delete", ERR_REFUSED},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        CHECK(put(cases[i].key, cases[i].value) == cases[i].result);
+}
+
 static void test_mail_settings(void)
 {
     static const struct {
@@ -258,6 +288,7 @@ int main(void)
     test_layout();
     test_mbr();
     test_setting_syntax();
+    test_further_settings();
     test_mail_settings();
     test_setting_defaults();
     test_overlay();

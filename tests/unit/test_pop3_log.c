@@ -1,8 +1,10 @@
 /* What the POP3 server tells the log: the first messages of a session one by
- * one, and what it did in all; nothing when it only looked. */
+ * one, and what it did in all; nothing when it only looked. And its share of
+ * the limits. */
 #include "tests/unit/check.h"
 #include "tests/unit/fake_mail.h"
 #include "pop3/pop3_session.h"
+#include "core/random.h"
 
 static struct {
     unsigned messages, sessions;
@@ -86,6 +88,28 @@ static void test_many(void)
     CHECK(strstr(seen.session, "retrieved=30 deleted=0") != NULL);
 }
 
+/* Sessions of one address are limited as those of SMTP are. */
+static void test_crowd(void)
+{
+    struct fake_stream first, second;
+
+    fill(1);
+    fake_set("limit_sessions", "1");
+    fake_connect(&first, &fake_play_plain);
+    fake_connect(&second, &fake_play_plain);
+    CHECK(strncmp(first.out, "+OK", 3) == 0);
+    CHECK(strcmp(second.out, "-ERR [SYS/TEMP] too many connections from your "
+                             "address\r\n") == 0);
+    CHECK(second.end == FAKE_CLOSED);
+    fake_free(&second);
+    fake_lose(&first, ERR_RESET);
+    fake_free(&first);
+    fake_connect(&first, &fake_play_plain);
+    CHECK(strncmp(first.out, "+OK", 3) == 0);
+    fake_lose(&first, ERR_RESET);
+    fake_free(&first);
+}
+
 int main(void)
 {
     static struct log_sink sink = {.take = take};
@@ -99,6 +123,9 @@ int main(void)
     pop3_server_start();
     test_lines();
     test_many();
+    random_module_init();
+    CHECK(limits_init(64) == OK);
+    test_crowd();
     fake_store_reset();
     return check_report();
 }

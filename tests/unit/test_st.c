@@ -19,7 +19,7 @@ static enum err check_password(const char *text, const char *password)
 
 #include "tests/unit/st_remotes.h"
 
-/* ---- Tests -------------------------------------------------------------- */
+/* ---- Tests --------------------------------------------------------------- */
 
 static void test_search(void)
 {
@@ -465,8 +465,7 @@ static void test_full(void)
     CHECK(UNTIL(sent.answered) && sent.result == OK && stored_right(&sent));
 }
 
-/* ---- The log --------------------------------------------------------------
- */
+/* ---- The log ------------------------------------------------------------- */
 
 static struct store_log_line log_lines[64];
 

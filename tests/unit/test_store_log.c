@@ -133,6 +133,8 @@ static void test_words(void)
     CHECK(store_log_contains(&line, "smt"));
     CHECK(store_log_contains(&line, ""));
     CHECK(!store_log_contains(&line, "id=12-4"));
+    CHECK(store_log_has_id(&line, "12-3") && !store_log_has_id(&line, "12-"));
+    CHECK(!store_log_has_id(&line, "12") && !store_log_has_id(&line, "2-3"));
     CHECK(store_log_names_user(&line, "anna"));
     CHECK(store_log_names_user(&line, "bert"));
     CHECK(store_log_names_user(&line, "carl"));
