@@ -53,7 +53,8 @@ static struct {
     struct account_login *checking; /* NULL: it was cancelled */
     int64_t user_id;                /* of the one being checked, 0: nobody */
     struct net_address peer;
-    uint64_t prefix_key, user_key, address_key;
+    uint64_t origin_key, user_key, address_key;
+    bool known;
     struct account_figures figures;
 } state;
 
@@ -143,7 +144,7 @@ static void accept_waiting(const struct user *user)
 static void accept(const struct user *user)
 {
     struct account_login *login = state.checking;
-    struct recall_tag home = recall_home(user->id, state.prefix_key);
+    struct recall_tag home = recall_home(user->id, brake_network(&state.peer));
     struct recall_tag pair =
         recall_pair(user, state.work.password, &state.peer);
 
@@ -163,12 +164,12 @@ static void refuse(void)
     struct account_login *login = state.checking;
     char peer[NET_ADDRESS_TEXT];
 
-    brake_raise(BRAKE_NETWORK, state.prefix_key);
-    brake_raise(BRAKE_ACCOUNT, state.user_key);
+    brake_raise(state.known ? BRAKE_HOST : BRAKE_NETWORK, state.origin_key);
+    brake_raise(state.known ? BRAKE_HOME : BRAKE_ACCOUNT, state.user_key);
     log_info("account", "login refused user=%s client=%s score=%u",
              user != NULL ? user->name : "-",
              net_address_format(&state.peer, peer),
-             brake_score(BRAKE_NETWORK, state.prefix_key));
+             brake_score(BRAKE_NETWORK, state.origin_key));
     if (login == NULL)
         return;
     bytes_wipe(login->password, sizeof(login->password));
@@ -221,7 +222,8 @@ static void check(struct account_login *login)
     state.busy = true;
     state.user_id = user != NULL ? user->id : 0;
     state.peer = login->peer;
-    state.prefix_key = login->prefix_key;
+    state.origin_key = login->origin_key;
+    state.known = login->known;
     state.user_key = login->user_key;
     state.address_key = login->address_key;
     memset(work, 0, sizeof(*work));
@@ -234,12 +236,18 @@ static void check(struct account_login *login)
 
 /* ---- Who is next --------------------------------------------------------- */
 
+static unsigned origin_score(const struct account_login *login)
+{
+    return brake_score(login->known ? BRAKE_HOST : BRAKE_NETWORK,
+                       login->origin_key);
+}
+
 static uint64_t ready_at(const struct account_login *login)
 {
-    uint64_t network = brake_until(login->prefix_key);
-    uint64_t account = login->known ? 0 : brake_until(login->user_key);
+    uint64_t origin = brake_until(login->origin_key);
+    uint64_t account = brake_until(login->user_key);
 
-    return network > account ? network : account;
+    return origin > account ? origin : account;
 }
 
 /* NULL: none may begin yet; *wait_ms: how long not. */
@@ -262,7 +270,7 @@ static struct account_login *choose(uint64_t *wait_ms)
                 *wait_ms = at - now;
             continue;
         }
-        score = brake_score(BRAKE_NETWORK, login->prefix_key);
+        score = origin_score(login);
         if (best == NULL || score < best_score) {
             best = login;
             best_score = score;
@@ -294,14 +302,14 @@ static void on_wake(struct timer *timer)
 
 /* ---- Waiting ------------------------------------------------------------- */
 
-static unsigned waiting_from(uint64_t prefix_key)
+static unsigned waiting_from(uint64_t origin_key)
 {
     unsigned count = 0;
     struct list *node;
 
     for (node = state.waiting.next; node != &state.waiting; node = node->next)
-        count += LIST_ELEMENT(node, struct account_login, link)->prefix_key ==
-                 prefix_key;
+        count += LIST_ELEMENT(node, struct account_login, link)->origin_key ==
+                 origin_key;
     return count;
 }
 
@@ -315,7 +323,7 @@ static bool make_room(unsigned score)
     for (node = state.waiting.next; node != &state.waiting; node = node->next) {
         struct account_login *login =
             LIST_ELEMENT(node, struct account_login, link);
-        unsigned its = brake_score(BRAKE_NETWORK, login->prefix_key);
+        unsigned its = origin_score(login);
 
         if (its > score) {
             worst = login;
@@ -331,10 +339,10 @@ static bool make_room(unsigned score)
 
 static bool may_wait(const struct account_login *login)
 {
-    unsigned score = brake_score(BRAKE_NETWORK, login->prefix_key);
+    unsigned score = origin_score(login);
 
     if (score >= SUSPECT_SCORE &&
-        waiting_from(login->prefix_key) >= WAITING_SUSPECT)
+        waiting_from(login->origin_key) >= WAITING_SUSPECT)
         return false;
     return state.figures.waiting < WAITING_MAX || make_room(score);
 }
@@ -351,6 +359,22 @@ static bool recognise(struct account_login *login, const struct user *user)
     return false;
 }
 
+static void find_brakes(struct account_login *login, const struct user *user)
+{
+    const char *name = user != NULL ? user->name : login->name;
+    uint64_t network = brake_network(&login->peer);
+
+    login->known = false;
+    if (user != NULL) {
+        struct recall_tag home = recall_home(user->id, network);
+
+        login->known = recall_has(&home);
+    }
+    login->origin_key = login->known ? brake_host(&login->peer) : network;
+    login->user_key = login->known ? brake_home(user->id, network)
+                                   : brake_name(name, strlen(name));
+}
+
 void account_login(struct account_login *login)
 {
     size_t len = strnlen(login->name, sizeof(login->name) - 1);
@@ -362,7 +386,6 @@ void account_login(struct account_login *login)
     list_init(&login->link);
     list_init(&login->answer.link);
     timer_init(&login->timer, on_timer);
-    login->prefix_key = brake_network(&login->peer);
     login->address_key = brake_address(&login->peer);
     if (st_state() != ST_READY) {
         answer(login, ERR_GONE);
@@ -374,13 +397,7 @@ void account_login(struct account_login *login)
         answer(login, OK);
         return;
     }
-    if (user != NULL) {
-        struct recall_tag home = recall_home(user->id, login->prefix_key);
-
-        login->known = recall_has(&home);
-    }
-    login->user_key = brake_name(user != NULL ? user->name : login->name,
-                                 user != NULL ? strlen(user->name) : len);
+    find_brakes(login, user);
     if (!may_wait(login)) {
         answer(login, ERR_BUSY);
         return;

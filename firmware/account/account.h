@@ -44,7 +44,7 @@ struct account_login {
     struct st_request answer;
     struct list link; /* of those that wait */
     struct timer timer;
-    uint64_t prefix_key, user_key, address_key;
+    uint64_t origin_key, user_key, address_key; /* see account_brake.h */
     bool known; /* the user has logged in from this network before */
     uint8_t state;
 };

@@ -23,6 +23,8 @@ static const struct {
 } kinds[BRAKE_KINDS] = {
     [BRAKE_NETWORK] = {3, 500, 30000, 120000},
     [BRAKE_ACCOUNT] = {10, 250, 5000, 60000},
+    [BRAKE_HOST] = {3, 500, 30000, 120000},
+    [BRAKE_HOME] = {50, 250, 5000, 20000},
     [BRAKE_ADDRESS] = {30, 0, 0, 20000},
 };
 
@@ -64,6 +66,18 @@ uint64_t brake_network(const struct net_address *address)
     bool v4 = net_address_is_v4(address);
 
     return make_key(BRAKE_NETWORK, address->bytes, v4 ? 15 : 8);
+}
+
+uint64_t brake_host(const struct net_address *address)
+{
+    return make_key(BRAKE_HOST, address->bytes, sizeof(address->bytes));
+}
+
+uint64_t brake_home(int64_t user_id, uint64_t network_key)
+{
+    uint64_t text[2] = {(uint64_t)user_id, network_key};
+
+    return make_key(BRAKE_HOME, text, sizeof(text));
 }
 
 uint64_t brake_address(const struct net_address *address)

@@ -8,8 +8,14 @@
  *   network   from the 4th on   0.5 s, doubled up to 30 s
  *   account   from the 11th on  0.25 s, doubled up to 5 s
  *
- * The account's brake does not hold for a network from which its owner has
- * logged in before, so that strangers cannot lock him out; and a pair of name
+ * For a network from which the account's owner has logged in before, his home,
+ * neither holds, so that nobody can lock him out, be it a stranger or another
+ * computer next to his own. In their places there are
+ *
+ *   host      from the 4th on   0.5 s, doubled up to 30 s
+ *   home      from the 51st on  0.25 s, doubled up to 5 s: the account there
+ *
+ * And a pair of name
  * and password that is remembered for an address needs no attempt at all, while
  * that address has no more than ADDRESS_FREE wrong ones on its score: who
  * shares it with a guesser is slowed down like him, and not refused either.
@@ -24,15 +30,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum brake_kind { BRAKE_NETWORK, BRAKE_ACCOUNT, BRAKE_ADDRESS, BRAKE_KINDS };
+enum brake_kind {
+    BRAKE_NETWORK,
+    BRAKE_ACCOUNT,
+    BRAKE_HOST,
+    BRAKE_HOME,
+    BRAKE_ADDRESS,
+    BRAKE_KINDS
+};
 
 enum err brake_module_init(void) MUST_CHECK;
 
-/* brake_network - the key of the network an address is in. brake_name - the
- * key of an account by its name, caseless. */
+/* The keys. brake_name: of an account by its name, caseless. brake_home: of a
+ * user in a network. */
 uint64_t brake_network(const struct net_address *address);
-uint64_t brake_address(const struct net_address *address);
 uint64_t brake_name(const char *name, size_t len);
+uint64_t brake_host(const struct net_address *address);
+uint64_t brake_home(int64_t user_id, uint64_t network_key);
+uint64_t brake_address(const struct net_address *address);
 
 /* brake_score - wrong attempts on record now. */
 unsigned brake_score(enum brake_kind kind, uint64_t key);

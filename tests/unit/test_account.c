@@ -388,6 +388,37 @@ static void test_hanging_up(void)
     CHECK(log_in("anna", "right", HOME, &took) == OK && took == 0);
 }
 
+/* Another computer in the owner's network guesses his password: it is slowed
+ * down, and his own new one next to it gets in. */
+static void test_next_to_the_owner(void)
+{
+    static struct attempt attempts[60];
+    struct attempt fresh;
+    unsigned i, busy = 0;
+    uint64_t took;
+
+    reset();
+    CHECK(log_in("anna", "right", HOME, &took) == OK);
+    for (i = 0; i < 8; i++)
+        CHECK(log_in("anna", "guess", HOME + 9, &took) == ERR_REFUSED);
+    CHECK(took > 3500);
+    for (i = 0; i < 60; i++)
+        begin(&attempts[i], "anna", "guess", HOME + 9);
+    begin(&fresh, "anna", "right", HOME + 10);
+    finish(&fresh, 5000);
+    CHECK(fresh.answers == 1 && fresh.login.result == OK);
+    pass_ms(120000);
+    for (i = 0; i < 60; i++)
+        busy += attempts[i].login.result == ERR_BUSY;
+    CHECK(busy >= 50);
+    /* With an address for each guess the account brakes, but not for long. */
+    for (i = 0; i < 150; i++)
+        CHECK(log_in("anna", "guess", HOME + 20 + i, &took) == ERR_REFUSED);
+    CHECK(took > 3000 && took < 7000);
+    CHECK(log_in("anna", "right", HOME + 12, &took) == OK && took < 7000);
+    CHECK(log_in("anna", "right", HOME, &took) == OK && took == 0);
+}
+
 /* Many networks against one account: strangers wait, who is known does not. */
 static void test_account_brake(void)
 {
@@ -590,6 +621,7 @@ int main(void)
     test_network_brake();
     test_hanging_up();
     test_account_brake();
+    test_next_to_the_owner();
     test_flood();
     test_suspect();
     test_store_gone();
