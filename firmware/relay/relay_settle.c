@@ -109,14 +109,25 @@ static void log_outcome(const struct relay_job *job,
         [RELAY_DELIVERED] = "delivered", [RELAY_RELAYED] = "delivered",
         [RELAY_DEFERRED] = "deferred",   [RELAY_FAILED] = "failed",
     };
+    static char address[USER_ADDRESS_BYTES + 8], reply[STORE_REPLY_BYTES + 8];
 
-    char reply[STORE_REPLY_BYTES + 2];
-
-    log_mail(job->message_id, "relay", "%s to=<%s> attempts=%u reply=%s",
+    log_mail(job->message_id, "relay", "%s to=<%s> host=%s attempt=%u reply=%s",
              recipient->expired ? "expired" : names[recipient->outcome],
-             recipient->address, (unsigned)recipient->attempts + 1,
+             log_value(address, sizeof(address), recipient->address,
+                       strlen(recipient->address)),
+             job->host != NULL ? job->host->name : "-",
+             (unsigned)recipient->attempts + 1,
              log_value(reply, sizeof(reply), recipient->reply,
                        strlen(recipient->reply)));
+}
+
+/* Both messages know of each other. */
+static void log_notice(const struct relay_job *job, int64_t notice_id)
+{
+    log_mail(job->message_id, "relay", "sender told notice=#%lld",
+             (long long)notice_id);
+    log_mail(notice_id, "relay", "notice about=#%lld to=<%s>",
+             (long long)job->message_id, job->sender);
 }
 
 /* Takes as many recipients of the job as go into one settlement. */
@@ -249,9 +260,7 @@ static void finish(struct settlement *settlement)
     job->count -= settlement->count;
     if (settlement->request.settlement.notice != NULL) {
         relay_context.figures.notices++;
-        log_mail(settlement->request.settlement.notice_id, "relay",
-                 "notice about=%lld to=<%s>", (long long)job->message_id,
-                 job->sender);
+        log_notice(job, settlement->request.settlement.notice_id);
     }
     give_back(settlement);
     list_append(&state.free, &settlement->link);
@@ -274,11 +283,11 @@ static void settled(struct st_request *request)
     }
     if ((result == ERR_NOT_FOUND || result == ERR_INVALID) &&
         settlement->request.settlement.notice != NULL) {
-        log_warn("relay", "sender not told mail=%lld error=\"%s\"",
+        log_warn("relay", "id=%lld sender not told: %s",
                  (long long)settlement->job->message_id, err_text(result));
         settlement->request.settlement.notice = NULL;
     } else if (result != ERR_GONE) {
-        log_warn("relay", "outcome not stored mail=%lld error=\"%s\"",
+        log_warn("relay", "id=%lld outcome not stored, tried again: %s",
                  (long long)settlement->job->message_id, err_text(result));
     }
     timer_start(&settlement->retry, settlement->wait_ms);
