@@ -16,6 +16,7 @@
 #include "net/syslog.h"
 #include "net/tcp.h"
 #include "pop3/pop3_server.h"
+#include "relay/relay.h"
 #include "smtp/smtp_server.h"
 #include "store/st.h"
 #include <stdio.h>
@@ -25,6 +26,10 @@
 /* How long the store may take to close before the PC goes off without it: the
  * promise does not depend on an orderly end. */
 #define CLOSE_MS 5000
+/* How long before that servers have for their answers to what was sent. */
+#define LAST_WORDS_MS 2000
+/* Of the memory, for the relay. */
+#define RELAY_SHARE 32
 /* A connection with its session and its share of buffers, roughly. */
 #define BYTES_PER_CONNECTION ((size_t)32 * 1024)
 #define CONNECTIONS_MIN      256u
@@ -37,14 +42,27 @@ static struct {
     bool running;
     bool configured; /* the network has the store's settings */
     enum service_end ending;
+    bool closing; /* the store is told to */
     bool keeping_floor;
     struct st_setting floor; /* being written */
     struct timer deadline;
 } state;
 
+static void close_store(void)
+{
+    state.closing = true;
+    (void)net_flush();
+    st_close();
+    timer_start(&state.deadline, CLOSE_MS);
+}
+
 static void finish(struct timer *timer)
 {
     (void)timer;
+    if (!state.closing) {
+        close_store();
+        return;
+    }
     if (state.ending == END_POWER_OFF)
         machine_power_off();
     machine_restart();
@@ -57,6 +75,32 @@ static void devices_start(void)
     (void)machine_poll();
     (void)timer_run();
 }
+
+/* Mail for such an address would come back to this server. */
+static bool is_own_address(const struct net_address *address)
+{
+    struct net_status status;
+    unsigned first;
+
+    net_status(&status);
+    if (net_address_equal(address, &status.address))
+        return true;
+    first = net_address_is_v4(address) ? net_address_to_v4(address) >> 24 : 1;
+    return first == 0 || first == 127;
+}
+
+static bool is_network_up(void)
+{
+    struct net_status status;
+
+    net_status(&status);
+    return status.state == NET_UP;
+}
+
+static const struct relay_network relay_network = {
+    .is_up = is_network_up,
+    .is_own = is_own_address,
+};
 
 enum err service_init(void)
 {
@@ -88,6 +132,8 @@ enum err service_init(void)
         err = smtp_server_init((unsigned)connections * 3 / 4);
     if (err == OK)
         err = pop3_server_init((unsigned)connections / 4);
+    if (err == OK)
+        err = relay_init(memory / RELAY_SHARE, &relay_network);
     devices_start();
     if (err == OK)
         err = st_module_init(memory / 10);
@@ -148,11 +194,10 @@ static void end(enum service_end how)
     if (state.running) {
         smtp_server_stop();
         pop3_server_stop();
+        relay_stop();
     }
     mdns_stop();
-    (void)net_flush();
-    st_close();
-    timer_start(&state.deadline, CLOSE_MS);
+    timer_start(&state.deadline, LAST_WORDS_MS);
 }
 
 void service_restart(void)
@@ -168,6 +213,8 @@ void service_power_off(void)
 void service_run(void)
 {
     if (state.ending != END_NONE) {
+        if (!state.closing && (!state.running || relay_idle()))
+            close_store();
         if (st_state() != ST_READY && st_state() != ST_OPENING)
             finish(&state.deadline);
         return;
@@ -180,6 +227,7 @@ void service_run(void)
         state.running = true;
         smtp_server_start();
         pop3_server_start();
+        relay_start();
         log_info("service", "serving smtp=25 submission=587 pop3=110");
     }
 }

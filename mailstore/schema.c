@@ -12,7 +12,8 @@
  *   elsewhere that it has not reached yet. With neither it does not exist.
  * - outgoing holds what its queue rows have in common: one row for each message
  *   that has any. queue.NextMs is when it is tried next (Unix time); State 0
- *   waits, 1 is held by the administrator. ExpiresMs ends the trying.
+ *   waits, 1 is held by the administrator, 2 is given up by him and goes back
+ *   to its sender. ExpiresMs ends the trying.
  * - alias: Alias is a local part, a whole address, or "@domain" for whatever
  *   else comes to a domain. Each row gives it one target: a user, or an
  *   Address anywhere.

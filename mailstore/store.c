@@ -73,6 +73,40 @@ static const char *const texts[STATEMENTS] = {
     [SQL_OUTGOING_PUT] = "INSERT INTO outgoing VALUES(?1,?2,?3,?4,?5,?6,?7)",
     [SQL_QUEUE_PUT] = "INSERT INTO queue(MailID,Recipient,ORcpt,Notify,NextMs)"
                       " VALUES(?1,?2,?3,?4,?5)",
+    [SQL_QUEUE_DUE] = "SELECT QueueID FROM queue WHERE State=?1 AND NextMs<=?2"
+                      " ORDER BY NextMs",
+    [SQL_QUEUE_MAIL] = "SELECT MailID FROM queue WHERE QueueID=?1",
+    [SQL_QUEUE_ROWS] =
+        "SELECT QueueID,queue.MailID,Recipient,ORcpt,Notify,State,Attempts,"
+        "NextMs,Delayed,Reply,Submitter,EnvID,Ret,SMTPUTF8,EightBit,ExpiresMs,"
+        "Sender,ReceivedMs,Bytes FROM queue JOIN outgoing USING(MailID)"
+        " JOIN message USING(MailID) WHERE queue.MailID=?1"
+        " AND State IN(0,2) AND NextMs<=?2 ORDER BY QueueID",
+    [SQL_QUEUE_MEND] = "UPDATE queue SET NextMs=?1 WHERE State=0 AND NextMs>?2",
+    [SQL_QUEUE_NEXT] = "SELECT min(NextMs) FROM queue WHERE State=0"
+                       " AND NextMs>?1",
+    [SQL_QUEUE_DROP] = "DELETE FROM queue WHERE QueueID=?1",
+    /* What the administrator has given up meanwhile stays due. */
+    [SQL_QUEUE_DEFER] =
+        "UPDATE queue SET Attempts=Attempts+1,Delayed=?3,Reply=?4,"
+        "NextMs=CASE State WHEN 2 THEN NextMs ELSE ?2 END WHERE QueueID=?1",
+    [SQL_QUEUE_STATE] = "UPDATE queue SET State=?2,"
+                        "NextMs=CASE ?3 WHEN 1 THEN 0 ELSE NextMs END"
+                        " WHERE QueueID=?1",
+    [SQL_QUEUE_LIST] =
+        "SELECT QueueID,queue.MailID,State,Attempts,NextMs,Recipient,Reply,"
+        "ExpiresMs,Sender,ReceivedMs,Bytes FROM queue JOIN outgoing"
+        " USING(MailID) JOIN message USING(MailID) ORDER BY QueueID"
+        " LIMIT -1 OFFSET ?1",
+    [SQL_OUTGOING_DROP] = "DELETE FROM outgoing WHERE MailID=?1 AND NOT EXISTS"
+                          "(SELECT 1 FROM queue WHERE queue.MailID=?1)",
+    [SQL_ROUTE_FIND] = "SELECT Host,Port,Login,Password FROM route"
+                       " WHERE Domain IN(?1,'') ORDER BY length(Domain) DESC"
+                       " LIMIT 1",
+    [SQL_ROUTE_PUT] = "INSERT OR REPLACE INTO route VALUES(?1,?2,?3,?4,?5)",
+    [SQL_ROUTE_DROP] = "DELETE FROM route WHERE Domain=?1",
+    [SQL_ROUTE_LIST] = "SELECT Host,Port,Login,Password,Domain FROM route"
+                       " ORDER BY Domain",
     [SQL_USAGE] = "SELECT CAST(total(Bytes) AS INTEGER) FROM entry WHERE"
                   " MailboxID IN (SELECT MailboxID FROM mailbox WHERE"
                   " UserID=?1)",
@@ -217,6 +251,23 @@ enum err store_number(struct store *store, const char *sql, int64_t *number)
     }
     sqlite3_finalize(statement);
     return OK;
+}
+
+enum err store_number_of(struct store *store, enum statement which,
+                         int64_t parameter, int64_t *number)
+{
+    sqlite3_stmt *statement = store_statement(store, which);
+    int code;
+
+    *number = 0;
+    if (!statement)
+        return store_error(store, sqlite3_errcode(store->db));
+    sqlite3_bind_int64(statement, 1, parameter);
+    code = sqlite3_step(statement);
+    if (code == SQLITE_ROW)
+        *number = sqlite3_column_int64(statement, 0);
+    sqlite3_reset(statement);
+    return store_error(store, code);
 }
 
 /* ---- Transactions ------------------------------------------------------- */

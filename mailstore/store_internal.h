@@ -42,6 +42,20 @@ enum statement {
     SQL_MESSAGE_DROP,
     SQL_OUTGOING_PUT,
     SQL_QUEUE_PUT,
+    SQL_QUEUE_DUE,
+    SQL_QUEUE_MAIL,
+    SQL_QUEUE_ROWS,
+    SQL_QUEUE_MEND,
+    SQL_QUEUE_NEXT,
+    SQL_QUEUE_DROP,
+    SQL_QUEUE_DEFER,
+    SQL_QUEUE_STATE,
+    SQL_QUEUE_LIST,
+    SQL_OUTGOING_DROP,
+    SQL_ROUTE_FIND,
+    SQL_ROUTE_PUT,
+    SQL_ROUTE_DROP,
+    SQL_ROUTE_LIST,
     SQL_USAGE,
     SQL_LOGIN_PUT,
     SQL_MAILBOX_USER,
@@ -99,6 +113,11 @@ enum err store_run(struct store *store, sqlite3_stmt *statement) MUST_CHECK;
 enum err store_number(struct store *store, const char *sql,
                       int64_t *number) MUST_CHECK;
 
+/* store_number_of - the same of a prepared statement with one parameter; 0 when
+ * it has no row. */
+enum err store_number_of(struct store *store, enum statement which,
+                         int64_t parameter, int64_t *number) MUST_CHECK;
+
 /* store_exec - SQL without result. */
 enum err store_exec(struct store *store, const char *sql) MUST_CHECK;
 
@@ -111,6 +130,12 @@ enum err store_atomically(struct store *store,
 /* store_release_message - removes a message that is in no mailbox and not in
  * the queue any more, with its body. */
 enum err store_release_message(struct store *store, int64_t id) MUST_CHECK;
+
+struct store_notice;
+/* store_put_notice - a notice as a new message, within a transaction. */
+enum err store_put_notice(struct store *store,
+                          const struct store_notice *notice, int64_t now_ms,
+                          int64_t *message_id) MUST_CHECK;
 
 /* store_usage_change - tells that a user takes up so many bytes more.
  * store_usage_end - the transaction is over. */

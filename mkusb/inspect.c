@@ -1,6 +1,7 @@
 /* mkusb --inspect: mailboxes and messages as lines on stdout. What a sender
  * chose (addresses, subjects) is shown without its control characters, so that
  * a mail cannot drive the terminal. */
+#include "mailstore/store_queue.h"
 #include "mailstore/store_usage.h"
 #include "mkusb/read_stick.h"
 #include "mkusb/say.h"
@@ -95,6 +96,30 @@ static enum err print_message(void *context,
     return OK;
 }
 
+/* Who elsewhere still has to get something. */
+static enum err print_waiting(void *context,
+                              const struct store_queue_info *info)
+{
+    static const char *const states[] = {"waits", "held", "given up"};
+    struct inspection *inspection = context;
+
+    if (inspection->lines++ == 0)
+        printf("\n%-8s %12s  %-8s %5s  %-20s  %s\n", "QUEUE", "MESSAGE",
+               "STATE", "TRIED", "NEXT (UTC)", "SENDER  RECIPIENT  REPLY");
+    printf("%-8" PRId64 " %12" PRId64 "  %-8s %5" PRIu32 "  ", info->queue_id,
+           info->message_id, info->state < 3 ? states[info->state] : "?",
+           info->attempts);
+    print_date(info->next_ms ? info->next_ms : info->received_ms);
+    fputs("  <", stdout);
+    inspect_print_plain(info->sender);
+    fputs(">  <", stdout);
+    inspect_print_plain(info->recipient);
+    fputs(">  ", stdout);
+    inspect_print_plain(info->reply);
+    putchar('\n');
+    return OK;
+}
+
 static void print_head(struct store *store)
 {
     static const char *const key[] = {"hostname", "domains", "address",
@@ -126,6 +151,9 @@ static enum err print_store(struct store *store, struct inspection *inspection)
     if (err == OK && inspection->user != NULL && inspection->lines == 0)
         return say_refused("there is no user \"%s\" in this store",
                            inspection->user);
+    inspection->lines = 0;
+    if (err == OK && inspection->user == NULL)
+        err = store_list_queue(store, 0, print_waiting, inspection);
     inspection->lines = 0;
     if (err == OK)
         err = store_list_logins(store, print_login, inspection);

@@ -128,6 +128,19 @@ static enum err put_settings(struct store *store,
     return OK;
 }
 
+static enum err put_routes(struct store *store, const struct options *options)
+{
+    for (unsigned i = 0; i < options->route_count; i++) {
+        const struct option_route *each = &options->routes[i];
+        enum err err = store_route_put(store, each->domain, &each->route);
+
+        if (err != OK)
+            return say_refused("the route of %s cannot be stored: %s",
+                               each->domain, err_text(err));
+    }
+    return OK;
+}
+
 static enum err fill_store(const struct making *making,
                            const struct store_place *place)
 {
@@ -137,6 +150,8 @@ static enum err fill_store(const struct making *making,
     if (err != OK)
         return say_refused("the new store cannot be opened: %s", err_text(err));
     err = put_settings(store, &making->options->settings);
+    if (err == OK)
+        err = put_routes(store, making->options);
     if (err == OK)
         err = users_store(store, &making->users);
     if (err == OK && store_checkpoint(store) != OK)

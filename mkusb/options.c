@@ -15,6 +15,7 @@ enum {
     OPTION_GATEWAY,
     OPTION_DNS,
     OPTION_SET,
+    OPTION_ROUTE,
     OPTION_LIST,
     OPTION_INSPECT,
     OPTION_USER,
@@ -40,6 +41,7 @@ static const struct option table[] = {
     {"gateway", required_argument, NULL, OPTION_GATEWAY},
     {"dns", required_argument, NULL, OPTION_DNS},
     {"set", required_argument, NULL, OPTION_SET},
+    {"route", required_argument, NULL, OPTION_ROUTE},
     {"list", no_argument, NULL, OPTION_LIST},
     {"inspect", no_argument, NULL, OPTION_INSPECT},
     {"user", required_argument, NULL, OPTION_USER},
@@ -111,6 +113,16 @@ static const char help[] =
     "                     and closed: for users who are logged in);\n"
     "                     a wrong KEY tells them all\n"
     "  --fixed            take a USB disk too, not only removable sticks\n"
+    "  --route D=HOST[:PORT][,LOGIN,PASSWORD]\n"
+    "                     mail for @D goes to this server instead of D's own;\n"
+    "                     * for all domains; more than one is allowed.\n"
+    "                     Settings for mail to others: queue_days (how long "
+    "it\n"
+    "                     is tried; 5), queue_delay_notice (hours until the\n"
+    "                     sender is told of a delay, 0: never; 4),\n"
+    "                     queue_host_sessions (at most to one server; 20),\n"
+    "                     bounce_postmaster (yes: notices that cannot be\n"
+    "                     delivered go to the postmaster)\n"
     "\n"
     "Reading a stick (nothing on it is ever changed):\n"
     "  --user U           this user only; shows the messages\n"
@@ -191,6 +203,22 @@ static enum err parse_set(struct options *options, const char *text)
     return settings_put(&options->settings, key, equals + 1);
 }
 
+static enum err parse_route(struct options *options, const char *text)
+{
+    struct option_route *route = &options->routes[options->route_count];
+
+    if (options->route_count == OPTIONS_ROUTES)
+        return say_refused("more than %d routes", OPTIONS_ROUTES);
+    if (store_route_parse(text, route->domain, sizeof(route->domain),
+                          &route->route) != OK)
+        return say_refused("--route \"%s\": give "
+                           "DOMAIN=HOST[:PORT][,LOGIN,PASSWORD]; * for all "
+                           "domains",
+                           text);
+    options->route_count++;
+    return OK;
+}
+
 static enum err parse_format(struct options *options, const char *text)
 {
     options->maildir = strcmp(text, "maildir") == 0;
@@ -267,6 +295,8 @@ static enum err take_option(struct options *options, int option)
         return settings_append(&options->settings, "dns", optarg);
     case OPTION_SET:
         return parse_set(options, optarg);
+    case OPTION_ROUTE:
+        return parse_route(options, optarg);
     default:
         return take_flag(options, option);
     }
@@ -280,9 +310,10 @@ static enum err check_combination(const struct options *options, int targets)
 
     if (options->mode == MODE_NONE)
         return usage("nothing to do: --users FILE TARGET makes a stick", "");
-    if (!create && (options->size_bytes != 0 || options->settings.count != 0))
+    if (!create && (options->size_bytes != 0 || options->settings.count != 0 ||
+                    options->route_count != 0))
         return usage("--size, --hostname, --domain, --address, --gateway, "
-                     "--dns and --set belong to --users",
+                     "--dns, --set and --route belong to --users",
                      "");
     if (!inspect &&
         (options->user != NULL || options->export_folder != NULL ||

@@ -3,6 +3,7 @@
 #define MKUSB_OPTIONS_H
 
 #include "core/err.h"
+#include "mailstore/store_queue.h"
 #include "mkusb/settings.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,6 +19,14 @@ enum mode {
     MODE_VERSION,
 };
 
+#define OPTIONS_ROUTES 32
+
+/* --route: the server that takes mail for a domain. */
+struct option_route {
+    char domain[USER_DOMAIN_BYTES]; /* "": all */
+    struct store_route route;
+};
+
 struct options {
     enum mode mode;
     const char *target;
@@ -31,6 +40,8 @@ struct options {
     bool yes, fixed;
     uint64_t size_bytes; /* 0: not given */
     struct settings settings;
+    struct option_route routes[OPTIONS_ROUTES];
+    unsigned route_count;
 };
 
 /* options_parse - OK; ERR_INVALID for what is no command line of mkusb (exit

@@ -242,13 +242,6 @@ static enum err check_time_servers(const char *key, const char *value)
     return check_words("time server", value, check_name);
 }
 
-static enum err check_switch(const char *key, const char *value)
-{
-    if (strcmp(value, "on") == 0 || strcmp(value, "off") == 0)
-        return OK;
-    return say_refused("%s \"%s\": on or off", key, value);
-}
-
 /* The settings that are a user's to choose. */
 static const struct {
     const char *key;
@@ -261,10 +254,15 @@ static const struct {
     {"gateway", check_plain_address},
     {"dns", check_plain_addresses},
     {"ntp", check_time_servers},
-    {"mdns", check_switch},
+    {"mdns", check_yes_no},
     /* The log. */
     {"syslog", check_syslog},
     {"log_lines", check_number},
+    /* The relay. */
+    {"queue_days", check_number},
+    {"queue_delay_notice", check_number},
+    {"queue_host_sessions", check_number},
+    {"bounce_postmaster", check_yes_no},
     /* Mail: firmware/smtp/smtp_settings.h, userdb/directory.h. */
     {"auth_clear", check_yes_no},
     {"check_from", check_yes_no},

@@ -42,7 +42,8 @@ enum err directory_add_domain(const char *domain) MUST_CHECK;
 bool directory_is_local_domain(const char *domain, size_t len);
 
 /* directory_limit_domain - max_bytes: of one message to it, 0: no limit of its
- * own; closed: it takes mail from users who are logged in, from nobody else.
+ * own; closed: it takes mail from users who are logged in, and from others only
+ * for postmaster and abuse.
  * Returns OK or ERR_NOT_FOUND. */
 enum err directory_limit_domain(const char *domain, uint64_t max_bytes,
                                 bool closed) MUST_CHECK;

@@ -199,6 +199,9 @@ enum err directory_expand(const char *local, size_t local_len,
     err = expand(&address, 0);
     if (err == ERR_REFUSED || err == ERR_TOO_BIG)
         return err;
+    /* Whom everybody may complain to. */
+    if (is_role(local, local_len))
+        state.expansion.closed = false;
     if (state.expansion.count == 0 && is_role(local, local_len)) {
         reader = postmaster();
         err = reader ? add_user(reader) : ERR_NOT_FOUND;

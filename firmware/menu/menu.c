@@ -106,6 +106,9 @@ static const struct {
     {'6', "Tasks and memory", &page_tasks, NULL, false},
     {'7', "Log", &page_log, NULL, false},
     {'t', "Trace: the life of one message", &page_trace, NULL, false},
+    {'r', "Relay: servers that take mail for other domains", &page_routes, NULL,
+     false},
+    {'q', "Queue: mail that waits for other servers", &page_queue, NULL, false},
     {'8', "Restart the PC", NULL, restart, true},
     {'9', "Power off", NULL, power_off, true},
 };

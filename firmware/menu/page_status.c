@@ -14,6 +14,7 @@
 #include "net/sntp.h"
 #include "net/tcp.h"
 #include "pop3/pop3_server.h"
+#include "relay/relay.h"
 #include "smtp/smtp_server.h"
 #include "smtp/smtp_settings.h"
 #include "store/st.h"
@@ -24,7 +25,7 @@
 #define ROW_CARD  PAGE_FIRST_ROW
 #define ROW_STORE (PAGE_FIRST_ROW + 2)
 #define ROW_TABLE (PAGE_FIRST_ROW + 5)
-#define ROW_LOG   (PAGE_FIRST_ROW + 11)
+#define ROW_LOG   (PAGE_FIRST_ROW + 12)
 
 static void draw_card(unsigned row)
 {
@@ -132,9 +133,11 @@ static void draw_table(unsigned row)
 {
     struct smtp_figures smtp;
     struct pop3_figures pop3;
+    struct relay_figures relay;
     struct tcp_figures tcp;
     struct st_figures st;
 
+    relay_figures(&relay);
     smtp_figures(&smtp);
     pop3_figures(&pop3);
     tcp_figures(&tcp);
@@ -145,15 +148,18 @@ static void draw_table(unsigned row)
                  smtp.capacity, smtp.connections, smtp.turned_away);
     draw_service(row + 2, "POP3S", pop3.sessions, pop3.sessions_peak,
                  pop3.capacity, pop3.connections, pop3.turned_away);
-    draw_service(row + 3, "TCB", tcp.connections, tcp.connections_peak,
+    draw_service(row + 3, "SMTPC", relay.sessions, relay.sessions_peak,
+                 relay.capacity, relay.connections, relay.failed);
+    draw_service(row + 4, "TCB", tcp.connections, tcp.connections_peak,
                  tcp.capacity, tcp.accepted + tcp.opened, tcp.refused);
-    screen_format(row + 4, 2, SCREEN_BRIGHT,
-                  "Messages  in %llu (%llu KB)   out %llu (%llu KB)   "
-                  "durable %llu in %llu flushes",
+    screen_format(row + 5, 2, SCREEN_BRIGHT,
+                  "Messages  in %llu (%llu KB)  fetched %llu (%llu KB)  "
+                  "sent %llu  durable %llu in %llu",
                   (unsigned long long)smtp.accepted,
                   (unsigned long long)(smtp.bytes / 1024),
                   (unsigned long long)pop3.retrieved,
                   (unsigned long long)(pop3.bytes / 1024),
+                  (unsigned long long)relay.delivered,
                   (unsigned long long)st.delivered,
                   (unsigned long long)st.commits);
 }

@@ -1,6 +1,8 @@
 /* Short texts: see text.h. */
+#define _POSIX_C_SOURCE 200809L /* gmtime_r */
 #include "protocol/text.h"
 #include <string.h>
+#include <time.h>
 
 void text_init(struct text *text, void *buffer, size_t room)
 {
@@ -61,6 +63,34 @@ void text_hex(struct text *text, uint64_t value, unsigned digits)
         value >>= 4;
     }
     text_bytes(text, out, digits);
+}
+
+void text_date(struct text *text, int64_t unix_ms)
+{
+    static const char days[] = "SunMonTueWedThuFriSat";
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    time_t seconds = (time_t)(unix_ms / 1000);
+    struct tm tm;
+
+    memset(&tm, 0, sizeof(tm));
+    if (unix_ms < 0 || gmtime_r(&seconds, &tm) == NULL) {
+        seconds = 0;
+        (void)gmtime_r(&seconds, &tm);
+    }
+    text_bytes(text, days + 3 * tm.tm_wday, 3);
+    text_string(text, ", ");
+    text_decimal(text, (uint64_t)tm.tm_mday);
+    text_string(text, " ");
+    text_bytes(text, months + 3 * tm.tm_mon, 3);
+    text_string(text, " ");
+    text_decimal_padded(text, (uint64_t)tm.tm_year + 1900, 4);
+    text_string(text, " ");
+    text_decimal_padded(text, (uint64_t)tm.tm_hour, 2);
+    text_string(text, ":");
+    text_decimal_padded(text, (uint64_t)tm.tm_min, 2);
+    text_string(text, ":");
+    text_decimal_padded(text, (uint64_t)tm.tm_sec, 2);
+    text_string(text, " +0000");
 }
 
 bool text_equal(const char *text, size_t len, const char *word)

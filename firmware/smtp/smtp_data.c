@@ -259,7 +259,7 @@ static void add_fields(struct smtp_session *session, struct text *text)
 
     if (!header->date) {
         text_string(text, "Date: ");
-        smtp_date_format(text, session->received_ms);
+        text_date(text, session->received_ms);
         text_string(text, "\r\n");
     }
     if (!header->message_id) {

@@ -58,7 +58,7 @@ static void put_part(struct text *text, const struct smtp_session *session,
 static void put_header(struct text *text, const struct smtp_session *session)
 {
     text_string(text, "Return-Path: <>\r\nDate: ");
-    smtp_date_format(text, machine_wall_clock_ms());
+    text_date(text, machine_wall_clock_ms());
     text_string(text, "\r\nFrom: \"Mail Delivery System\" <MAILER-DAEMON@");
     text_string(text, smtp_host());
     text_string(text, ">\r\nTo: <");
@@ -125,7 +125,7 @@ static void put_program_part(struct text *text,
     text_string(text, "Reporting-MTA: dns; ");
     text_string(text, smtp_host());
     text_string(text, "\r\nArrival-Date: ");
-    smtp_date_format(text, session->received_ms);
+    text_date(text, session->received_ms);
     text_string(text, "\r\n");
     while (count-- > 0 &&
            smtp_envelope_next_success(&session->envelope, &success)) {

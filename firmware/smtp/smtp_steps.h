@@ -113,9 +113,6 @@ size_t smtp_take_data(struct smtp_session *session, const uint8_t *data,
 void smtp_trace_format(struct text *text, const struct smtp_session *session,
                        const char *host);
 
-/* smtp_date_format - a time as in a Date field (RFC 5322 3.3). */
-void smtp_date_format(struct text *text, int64_t unix_ms);
-
 /* smtp_transaction_id - the id of the Received line, also told in the 250. */
 void smtp_transaction_id(struct text *text, const struct smtp_session *session);
 

@@ -5,38 +5,7 @@
  *           by host with ESMTP id 18c2f0a31b7-2a;
  *           Tue, 24 Nov 2026 03:35:21 +0000
  */
-#define _POSIX_C_SOURCE 200809L /* gmtime_r */
 #include "smtp/smtp_session.h"
-#include <string.h>
-#include <time.h>
-
-void smtp_date_format(struct text *text, int64_t unix_ms)
-{
-    static const char days[] = "SunMonTueWedThuFriSat";
-    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    time_t seconds = (time_t)(unix_ms / 1000);
-    struct tm tm;
-
-    memset(&tm, 0, sizeof(tm));
-    if (unix_ms < 0 || gmtime_r(&seconds, &tm) == NULL) {
-        seconds = 0;
-        (void)gmtime_r(&seconds, &tm);
-    }
-    text_bytes(text, days + 3 * tm.tm_wday, 3);
-    text_string(text, ", ");
-    text_decimal(text, (uint64_t)tm.tm_mday);
-    text_string(text, " ");
-    text_bytes(text, months + 3 * tm.tm_mon, 3);
-    text_string(text, " ");
-    text_decimal_padded(text, (uint64_t)tm.tm_year + 1900, 4);
-    text_string(text, " ");
-    text_decimal_padded(text, (uint64_t)tm.tm_hour, 2);
-    text_string(text, ":");
-    text_decimal_padded(text, (uint64_t)tm.tm_min, 2);
-    text_string(text, ":");
-    text_decimal_padded(text, (uint64_t)tm.tm_sec, 2);
-    text_string(text, " +0000");
-}
 
 static void format_peer(struct text *text, const struct stream *stream)
 {
@@ -91,7 +60,7 @@ void smtp_trace_format(struct text *text, const struct smtp_session *session,
     text_string(text, " id ");
     smtp_transaction_id(text, session);
     text_string(text, ";\r\n\t");
-    smtp_date_format(text, session->received_ms);
+    text_date(text, session->received_ms);
     text_string(text, "\r\n");
     if (session->listed != 0) {
         text_string(text, "X-Blocklist: ");

@@ -154,6 +154,7 @@ bool st_run(void)
         busy |= run_worker(&st_context.workers[i]);
     st_lose();
     busy |= call_done();
+    busy |= st_queue_run();
     busy |= st_inbound_run();
     return busy;
 }

@@ -164,4 +164,10 @@ bool st_password_wanted(const struct st_worker *worker);
 void st_request_cancelled(struct st_request *request);
 void st_request_finish(struct st_request *request);
 
+/* st_queue.c */
+/* st_queue_note_change - something in the queue may be due. */
+void st_queue_note_change(void);
+/* st_queue_run - MT: tells it on. Returns true when there was something. */
+bool st_queue_run(void);
+
 #endif

@@ -204,6 +204,7 @@ static void try_disk(unsigned disk, const struct machine_disk_info *info)
         return;
     }
     st_context.room = store_room(ST_WRITER->store);
+    st_queue_note_change();
     st_say(ST_READY, "store %.8s on %s%s", st_context.store_id, stick,
            info->read_only ? ", write-protected" : "");
     st_user_go_on();

@@ -6,6 +6,7 @@
  * tried alone, so that only the one that cannot be done fails. */
 #include "st_internal.h"
 #include "core/log.h"
+#include "mailstore/store_queue.h"
 
 /* Frames in the WAL from which on it is moved even under load. */
 #define CHECKPOINT_PAGES 4000
@@ -128,6 +129,8 @@ static void run_batch(void)
         commit_alone(&batch);
     if (st_context.gone)
         return;
+    if (store_queue_changed(ST_WRITER->store))
+        st_queue_note_change();
     st_context.room = store_room(ST_WRITER->store);
     if (st_context.reload_due) {
         st_context.reload_due = false;

@@ -7,7 +7,8 @@
  * question put right, or as it is), bytes on a TCP connection, a cancelled
  * lookup, time. At the end everything must have come to an end: each lookup is
  * done or cancelled once, and no buffer is left. */
-#define WIRE_FRAMES 64
+#define WIRE_FRAMES      64
+#define FAKE_DNS_BUFFERS 64
 #include "tests/unit/fake_dns.h"
 
 #define LOOKUPS   8

@@ -261,13 +261,18 @@ void sim_image_save(const struct sim_image *image)
 
 /* ---- Check ------------------------------------------------------------- */
 
-static void check_store(void *context)
+struct looking {
+    const struct sim_image *image;
+    void (*look)(struct store *store);
+};
+
+static void open_and_look(void *context)
 {
-    const struct sim_image *image = context;
+    const struct looking *looking = context;
+    const struct sim_image *image = looking->image;
     struct host_media host = {.medium = NULL};
     struct store_place place;
     struct store *store;
-    char finding[512];
 
     host.bytes =
         mmap(NULL, (size_t)image->medium->sectors * MACHINE_SECTOR_BYTES,
@@ -278,15 +283,28 @@ static void check_store(void *context)
     start_host(&host, image->medium->sectors);
     must(store_locate(&host.media, 0, &place), "check: store_locate");
     must(store_open(&place, true, &store), "check: store_open");
+    looking->look(store);
+    store_close(store);
+}
+
+bool sim_image_look(const struct sim_image *image,
+                    void (*look)(struct store *store))
+{
+    struct looking looking = {image, look};
+
+    return sim_child(open_and_look, &looking);
+}
+
+static void check_store(struct store *store)
+{
+    char finding[512];
+
     if (store_check(store, finding, sizeof(finding)) != OK)
         sim_fail("store_check: %s", finding);
-    store_close(store);
     sim_shared->checks++;
 }
 
 bool sim_image_check(const struct sim_image *image)
 {
-    struct sim_image copy = *image;
-
-    return sim_child(check_store, &copy);
+    return sim_image_look(image, check_store);
 }

@@ -37,6 +37,11 @@ void sim_image_restore(struct sim_image *image);
 /* sim_image_save - writes what is durable into the file of --image, if any. */
 void sim_image_save(const struct sim_image *image);
 
+/* sim_image_look - opens the store in a process of its own, on a private view
+ * of the medium, and shows it. Returns whether look() came back. */
+bool sim_image_look(const struct sim_image *image,
+                    void (*look)(struct store *store));
+
 /* sim_image_check - opens the store in a process of its own, on a private view
  * of the medium, and runs store_check(). Returns whether it passed. */
 bool sim_image_check(const struct sim_image *image);

@@ -152,6 +152,9 @@ static void ip_input(struct sim_peer *peer, const uint8_t *packet, size_t len)
         get_be16(copy + 2) == 67 &&
         sim_checksum(source, destination, 17, copy, total - header) == 0)
         sim_dhcp_input(peer, copy + 8, total - header - 8);
+    if (packet[9] == 17 && peer->records != NULL && total - header >= 8 &&
+        destination == peer->ip && get_be16(copy + 2) == 53)
+        sim_dns_input(peer, get_be16(copy), copy + 8, total - header - 8);
 }
 
 static void receive(struct sim_port *port, const uint8_t *frame, size_t len)

@@ -13,6 +13,9 @@
 
 extern const uint8_t sim_ao_mac[6];
 
+struct sim_tcp;
+struct sim_dns_record;
+
 struct sim_peer {
     struct sim_port port;
     uint32_t ip;
@@ -25,6 +28,9 @@ struct sim_peer {
     uint16_t packet_id;
     struct sim_random random;
     bool dhcp_server;
+    const struct sim_dns_record *records; /* of a name server, or NULL */
+    uint16_t listens;                     /* port; 0: none */
+    void (*accept)(struct sim_tcp *tcp);
     bool lenient; /* the wire turns bits: wrong checksums are no wonder */
 };
 
@@ -52,6 +58,24 @@ uint16_t sim_checksum(uint32_t source, uint32_t destination, uint8_t protocol,
  * server: offers SIM_AO_IP. */
 void sim_dhcp_input(struct sim_peer *peer, const uint8_t *datagram, size_t len);
 
+/* ---- DNS --------------------------------------------------------------- */
+
+enum { SIM_DNS_A = 1, SIM_DNS_MX = 15 };
+
+/* A record; the last one of a list has no name. */
+struct sim_dns_record {
+    const char *name;
+    uint16_t type;
+    uint16_t preference; /* MX */
+    const char *target;  /* MX */
+    uint32_t address;    /* A */
+};
+
+/* sim_dns_input - a UDP datagram to port 53 of a peer with records: answers it
+ * by them. Names that have none do not exist. */
+void sim_dns_input(struct sim_peer *peer, uint16_t port,
+                   const uint8_t *datagram, size_t len);
+
 /* ---- TCP --------------------------------------------------------------- */
 
 enum sim_tcp_end {
@@ -72,7 +96,12 @@ struct sim_tcp_handler {
 
 struct sim_tcp_early; /* a segment that came before its turn */
 
-enum sim_tcp_state { SIM_TCP_SYN_SENT, SIM_TCP_OPEN, SIM_TCP_DONE };
+enum sim_tcp_state {
+    SIM_TCP_SYN_SENT,
+    SIM_TCP_SYN_RECEIVED,
+    SIM_TCP_OPEN,
+    SIM_TCP_DONE
+};
 
 struct sim_tcp {
     struct list link;
@@ -108,6 +137,11 @@ struct sim_tcp {
     struct sim_event delay;
     bool busy; /* inside a handler: answers go out together */
 };
+
+/* sim_tcp_listen - takes connections of the AO to a port. accept: called when
+ * one is open; it sets handler and context, and may write. */
+void sim_tcp_listen(struct sim_peer *peer, uint16_t port,
+                    void (*accept)(struct sim_tcp *tcp));
 
 /* sim_tcp_open - starts a connection to a port of the AO. It lives until the
  * process ends; closed() is its last call. */

@@ -1,10 +1,10 @@
-/* A peer's TCP: client side only, for tests.
+/* A peer's TCP, for tests.
  *
  * Sending: slow start from one segment, go-back-N after a timeout, one repeat
  * after three equal acknowledgements, probes of a closed window, segments of
  * random sizes. Receiving: what comes too early is kept, acknowledgements are
  * delayed at random, the window closes while the user takes nothing. Not done:
- * options but MSS, urgent data, listening. */
+ * options but MSS, urgent data. */
 #include "core/bytes.h"
 #include "tests/sim/peer.h"
 #include <stdlib.h>
@@ -170,7 +170,7 @@ static void finish(struct sim_tcp *tcp, enum sim_tcp_end end)
     sim_event_stop(&tcp->timer);
     sim_event_stop(&tcp->delay);
     sim_event_stop(&tcp->silence);
-    if (tcp->handler->closed != NULL)
+    if (tcp->handler != NULL && tcp->handler->closed != NULL)
         tcp->handler->closed(tcp, end);
 }
 
@@ -188,8 +188,9 @@ static void timed_out(struct sim_event *event)
         return;
     }
     tcp->rto_ns = tcp->rto_ns * 2 < RTO_MOST ? tcp->rto_ns * 2 : RTO_MOST;
-    if (tcp->state == SIM_TCP_SYN_SENT) {
-        emit(tcp, SYN, tcp->una - 1, NULL, 0);
+    if (tcp->state < SIM_TCP_OPEN) {
+        emit(tcp, tcp->state == SIM_TCP_SYN_SENT ? SYN : SYN | ACK,
+             tcp->una - 1, NULL, 0);
         sim_event_start(&tcp->timer, tcp->rto_ns);
         return;
     }
@@ -408,6 +409,27 @@ static void take_open(struct sim_tcp *tcp, const struct segment *segment)
     take_data(tcp, segment);
 }
 
+/* The last part of the handshake that the AO has begun. */
+static void take_opening(struct sim_tcp *tcp, const struct segment *segment)
+{
+    if ((segment->flags & RST) != 0) {
+        finish(tcp, SIM_TCP_RESET);
+        return;
+    }
+    if ((segment->flags & SYN) != 0) {
+        emit(tcp, SYN | ACK, tcp->una - 1, NULL, 0);
+        return;
+    }
+    if (segment->acknowledgement != tcp->una)
+        return;
+    tcp->state = SIM_TCP_OPEN;
+    tcp->tries = 0;
+    tcp->rto_ns = RTO_FIRST;
+    sim_event_stop(&tcp->timer);
+    tcp->peer->accept(tcp);
+    take_open(tcp, segment);
+}
+
 /* ---- Segments ---------------------------------------------------------- */
 
 static bool parse(const uint8_t *bytes, size_t len, struct segment *segment)
@@ -470,6 +492,54 @@ static struct sim_tcp *find(struct sim_peer *peer, uint16_t local,
     return NULL;
 }
 
+static struct sim_tcp *make(struct sim_peer *peer, uint16_t local,
+                            uint16_t remote)
+{
+    static const uint16_t sizes[] = {1460, 1460, 1400, 536, 1220};
+    struct sim_tcp *tcp = calloc(1, sizeof(*tcp));
+    struct sim_random *random = &peer->random;
+
+    if (tcp == NULL)
+        sim_fail("the simulation has no memory for a peer");
+    tcp->peer = peer;
+    tcp->local = local;
+    tcp->remote = remote;
+    /* Sequence numbers that wrap around soon are the interesting ones. */
+    tcp->una = (uint32_t)sim_random_u64(random);
+    if (sim_random_chance(random, 300000))
+        tcp->una = UINT32_MAX - (uint32_t)sim_random_below(random, 3000);
+    tcp->una++;
+    tcp->nxt = tcp->una;
+    tcp->max = tcp->una;
+    tcp->own_mss = sizes[sim_random_below(random, 5)];
+    tcp->mss = 536;
+    tcp->room = (uint32_t)sim_random_range(random, 2000, 65535);
+    if (sim_random_chance(random, 500000))
+        tcp->delay_ack_ns = sim_random_range(random, 1, 40) * SIM_MS;
+    tcp->rto_ns = RTO_FIRST;
+    sim_event_init(&tcp->timer, timed_out);
+    sim_event_init(&tcp->delay, delay_over);
+    sim_event_init(&tcp->silence, silent_too_long);
+    list_append(&peer->connections, &tcp->link);
+    return tcp;
+}
+
+/* The AO opens a connection to a port that is listened on. */
+static void answer_syn(struct sim_peer *peer, const uint8_t *bytes,
+                       const struct segment *segment)
+{
+    struct sim_tcp *tcp = make(peer, get_be16(bytes + 2), get_be16(bytes));
+
+    tcp->state = SIM_TCP_SYN_RECEIVED;
+    tcp->rcv_nxt = segment->sequence + 1;
+    tcp->rcv_edge = tcp->rcv_nxt;
+    tcp->window = segment->window;
+    tcp->mss = segment->mss != 0 ? segment->mss : 536;
+    tcp->congestion = tcp->mss;
+    emit(tcp, SYN | ACK, tcp->una - 1, NULL, 0);
+    sim_event_start(&tcp->timer, tcp->rto_ns);
+}
+
 void sim_tcp_input(struct sim_peer *peer, uint32_t source, uint8_t *bytes,
                    size_t len)
 {
@@ -485,6 +555,14 @@ void sim_tcp_input(struct sim_peer *peer, uint32_t source, uint8_t *bytes,
         return;
     }
     tcp = find(peer, get_be16(bytes + 2), get_be16(bytes));
+    if (peer->listens != 0 && get_be16(bytes + 2) == peer->listens &&
+        (segment.flags & (SYN | ACK | RST)) == SYN &&
+        (tcp == NULL || tcp->state == SIM_TCP_DONE)) {
+        if (tcp != NULL)
+            list_remove(&tcp->link);
+        answer_syn(peer, bytes, &segment);
+        return;
+    }
     if (tcp == NULL || (tcp->state == SIM_TCP_DONE &&
                         !(tcp->fin_acked && tcp->fin_received))) {
         refuse(peer, bytes, &segment);
@@ -504,6 +582,8 @@ void sim_tcp_input(struct sim_peer *peer, uint32_t source, uint8_t *bytes,
     tcp->busy = true;
     if (tcp->state == SIM_TCP_SYN_SENT)
         take_answer(tcp, &segment);
+    else if (tcp->state == SIM_TCP_SYN_RECEIVED)
+        take_opening(tcp, &segment);
     else
         take_open(tcp, &segment);
     tcp->busy = false;
@@ -525,40 +605,23 @@ void sim_tcp_kick(struct sim_peer *peer)
 
 /* ---- The user's calls -------------------------------------------------- */
 
+void sim_tcp_listen(struct sim_peer *peer, uint16_t port,
+                    void (*accept)(struct sim_tcp *tcp))
+{
+    peer->listens = port;
+    peer->accept = accept;
+}
+
 struct sim_tcp *sim_tcp_open(struct sim_peer *peer, uint16_t port,
                              const struct sim_tcp_handler *handler,
                              void *context)
 {
-    static const uint16_t sizes[] = {1460, 1460, 1400, 536, 1220};
-    struct sim_tcp *tcp = calloc(1, sizeof(*tcp));
-    struct sim_random *random = &peer->random;
+    struct sim_tcp *tcp = make(peer, peer->next_port++, port);
 
-    if (tcp == NULL)
-        sim_fail("the simulation has no memory for a peer");
-    tcp->peer = peer;
-    tcp->handler = handler;
-    tcp->context = context;
-    tcp->local = peer->next_port++;
     if (peer->next_port < 1024)
         peer->next_port = 1024;
-    tcp->remote = port;
-    /* Sequence numbers that wrap around soon are the interesting ones. */
-    tcp->una = (uint32_t)sim_random_u64(random);
-    if (sim_random_chance(random, 300000))
-        tcp->una = UINT32_MAX - (uint32_t)sim_random_below(random, 3000);
-    tcp->una++;
-    tcp->nxt = tcp->una;
-    tcp->max = tcp->una;
-    tcp->own_mss = sizes[sim_random_below(random, 5)];
-    tcp->mss = 536;
-    tcp->room = (uint32_t)sim_random_range(random, 2000, 65535);
-    if (sim_random_chance(random, 500000))
-        tcp->delay_ack_ns = sim_random_range(random, 1, 40) * SIM_MS;
-    tcp->rto_ns = RTO_FIRST;
-    sim_event_init(&tcp->timer, timed_out);
-    sim_event_init(&tcp->delay, delay_over);
-    sim_event_init(&tcp->silence, silent_too_long);
-    list_append(&peer->connections, &tcp->link);
+    tcp->handler = handler;
+    tcp->context = context;
     emit(tcp, SYN, tcp->una - 1, NULL, 0);
     sim_event_start(&tcp->timer, tcp->rto_ns);
     return tcp;

@@ -3,6 +3,7 @@ import base64
 import os
 import smtplib
 import subprocess
+import threading
 
 import pytest
 
@@ -159,3 +160,49 @@ def test_strangers_do_not_relay(booted):
                      f"<far.example!x@{DOMAIN}>", "<x@[198.51.100.7]>"):
             code, text = client.command("RCPT TO:" + path)
             assert code == 550, (path, code, text)
+
+
+SESSIONS, LOCAL, REMOTE = 100, 10, 10
+
+
+def submit(client, number, done):
+    """One session: one message to ten users and to ten addresses elsewhere."""
+    client.ehlo("tests.example")
+    client.login("user0", "secret0")
+    sender = f"user0@{DOMAIN}"
+    recipients = [f"user{i}@{DOMAIN}" for i in range(LOCAL)] + \
+        [f"to{i}-{number}@[198.51.100.9]" for i in range(REMOTE)]
+    refused = client.sendmail(
+        sender, recipients, f"Subject: number {number}\r\n\r\nhello\r\n")
+    done.append((number, refused))
+    client.close()
+
+
+def test_a_hundred_submissions_at_once(tmp_path, boot):
+    users = tmp_path / "users.csv"
+    users.write_text("username,password\n" + "".join(
+        f"user{i},secret{i}\n" for i in range(LOCAL)))
+    image = stick.make(str(tmp_path / "stick.img"), "--set",
+                       "limit_user_messages=0", "--set",
+                       "limit_user_recipients=0", users=str(users))
+    server = boot(image, forward=PORTS).run()
+    # One after the other: QEMU's user network loses some of many at once.
+    clients = [smtplib.SMTP(*server.submission, timeout=120)
+               for _ in range(SESSIONS)]
+    done = []
+    threads = [threading.Thread(target=submit, args=(client, number, done))
+               for number, client in enumerate(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(200)
+    assert sorted(done) == [(number, {}) for number in range(SESSIONS)]
+    server.machine.power_cut()
+    database = server.store()
+    stick.check_whole(database)
+    counts = stick.query(
+        database, "SELECT (SELECT count(*) FROM message),"
+        " (SELECT count(*) FROM entry), (SELECT count(*) FROM outgoing),"
+        " (SELECT count(DISTINCT Recipient) FROM queue)")
+    assert [int(count) for count in counts[0]] == [
+        SESSIONS, SESSIONS * LOCAL, SESSIONS, SESSIONS * REMOTE]

@@ -10,6 +10,11 @@
 #define SECOND_IP GATEWAY_IP
 #define FAR_IP    0x08080808U
 
+/* All of them are cleared at each beginning: a fuzzer wants few. */
+#ifndef FAKE_DNS_BUFFERS
+#define FAKE_DNS_BUFFERS 512
+#endif
+
 /* A question that the resolver has sent by UDP. */
 struct sent {
     bool any, edns;
@@ -132,7 +137,7 @@ static inline void configure(uint32_t first, uint32_t second, uint32_t third)
 
 static inline void begin(uint32_t first, uint32_t second, uint32_t third)
 {
-    wire_begin(512, 64);
+    wire_begin(FAKE_DNS_BUFFERS, FAKE_DNS_BUFFERS / 8);
     if (dns_module_init() != OK)
         abort();
     configure(first, second, third);

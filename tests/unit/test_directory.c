@@ -207,6 +207,8 @@ static void test_limits(void)
     CHECK(expansion->closed && expansion->max_bytes == 4096);
     CHECK(directory_expand("anna", 4, "first.example", 13, &expansion) == OK);
     CHECK(!expansion->closed && expansion->max_bytes == 0);
+    CHECK(directory_expand("abuse", 5, "second.example", 14, &expansion) == OK);
+    CHECK(!expansion->closed && expansion->max_bytes == 4096);
     /* What an alias names has its own domain's limits only when asked. */
     CHECK(directory_expand("b", 1, "first.example", 13, &expansion) == OK);
     CHECK(!expansion->closed);

@@ -199,13 +199,14 @@ static void test_domains(void)
     CHECK(play(
         "HELO c.test\r\nMAIL FROM:<anna@example.org> SIZE=1000\r\n"
         "RCPT TO:<anna@closed.example>\r\n"
-        "RCPT TO:<anna@small.example>\r\nRSET\r\n"
+        "RCPT TO:<anna@small.example>\r\n"
+        "RCPT TO:<PostMaster@closed.example>\r\nRSET\r\n"
         "MAIL FROM:<x@y.test> SIZE=3000\r\n"
         "RCPT TO:<anna@small.example>\r\n"
         "RCPT TO:<anna@example.org>\r\n",
         GREETING HELLO SENDER
         "550 5.7.1 This domain takes mail of its own users only\r\n" RECIPIENT
-            OKAY SENDER TOO_BIG RECIPIENT));
+            RECIPIENT OKAY SENDER TOO_BIG RECIPIENT));
     CHECK(play("EHLO c.test\r\nAUTH PLAIN AGFubmEAc2UgY3JldA==\r\n"
                "MAIL FROM:<anna@example.org>\r\n"
                "RCPT TO:<anna@closed.example>\r\n",

@@ -1,0 +1,238 @@
+/* Next hops: jobs wait at them, and how many sessions each gets.
+ *
+ * A host begins with few sessions; every connection that works allows one more,
+ * up to the setting "queue_host_sessions"; one that fails halves them. Sessions
+ * are given out to the hosts with waiting jobs in turn. A host that could not
+ * be reached is left alone for a minute: what becomes due meanwhile is put off
+ * for the same reason. */
+#include "core/check.h"
+#include "core/log.h"
+#include "core/memory.h"
+#include "protocol/text.h"
+#include "relay/relay_internal.h"
+#include <stdio.h>
+#include <string.h>
+
+#define SMTP_PORT      25
+#define SESSIONS_FIRST 5
+#define SESSIONS_MAX   20
+#define DEAD_MS        60000
+#define PAUSE_MS       1000
+
+static struct {
+    struct list used, free; /* link */
+    struct list ready;      /* ready */
+    struct timer pause;     /* runs: no session is begun */
+} state;
+
+static void pause_over(struct timer *timer)
+{
+    (void)timer;
+    relay_host_schedule();
+}
+
+void relay_host_pause(void)
+{
+    timer_start(&state.pause, PAUSE_MS);
+}
+
+enum err relay_host_init(unsigned hosts)
+{
+    struct relay_host *host = memory_take("relay", hosts * sizeof(*host), 64);
+
+    list_init(&state.used);
+    list_init(&state.free);
+    list_init(&state.ready);
+    timer_init(&state.pause, pause_over);
+    if (host == NULL)
+        return ERR_MEMORY;
+    for (unsigned i = 0; i < hosts; i++) {
+        list_init(&host[i].link);
+        list_init(&host[i].ready);
+        list_init(&host[i].jobs);
+        list_append(&state.free, &host[i].link);
+    }
+    return OK;
+}
+
+static unsigned sessions_max(void)
+{
+    const char *text = st_setting("queue_host_sessions");
+    uint64_t value;
+
+    if (text_number(text, strlen(text), &value) && value > 0 &&
+        value <= UINT16_MAX)
+        return (unsigned)value;
+    return SESSIONS_MAX;
+}
+
+/* ---- Finding ------------------------------------------------------------- */
+
+static void lower(char *text)
+{
+    for (; *text; text++) {
+        if (*text >= 'A' && *text <= 'Z')
+            *text = (char)(*text + ('a' - 'A'));
+    }
+}
+
+static uint16_t port_of(const struct store_route *route)
+{
+    return route->port ? route->port : SMTP_PORT;
+}
+
+static bool is_host(const struct relay_host *host, const char *name,
+                    const struct store_route *route)
+{
+    bool routed = route->host[0] != '\0';
+
+    if (host->routed != routed || strcmp(host->name, name) != 0)
+        return false;
+    return !routed || (host->port == port_of(route) &&
+                       strcmp(host->login, route->login) == 0 &&
+                       strcmp(host->password, route->password) == 0);
+}
+
+/* A host that is not in use, or the one that was used longest ago. */
+static struct relay_host *take_host(void)
+{
+    struct list *node = list_take_first(&state.free);
+
+    if (node != NULL)
+        return LIST_ELEMENT(node, struct relay_host, link);
+    for (node = state.used.next; node != &state.used; node = node->next) {
+        struct relay_host *host = LIST_ELEMENT(node, struct relay_host, link);
+
+        if (host->active == 0 && list_empty(&host->jobs)) {
+            list_remove(&host->link);
+            return host;
+        }
+    }
+    return NULL;
+}
+
+static struct relay_host *make_host(const char *name,
+                                    const struct store_route *route)
+{
+    struct relay_host *host = take_host();
+
+    if (host == NULL)
+        return NULL;
+    host->active = 0;
+    host->limit = SESSIONS_FIRST;
+    if (host->limit > sessions_max())
+        host->limit = sessions_max();
+    host->dead_until_ms = 0;
+    host->reply[0] = '\0';
+    host->routed = route->host[0] != '\0';
+    host->port = host->routed ? port_of(route) : SMTP_PORT;
+    (void)snprintf(host->name, sizeof(host->name), "%s", name);
+    (void)snprintf(host->login, sizeof(host->login), "%s", route->login);
+    (void)snprintf(host->password, sizeof(host->password), "%s",
+                   route->password);
+    return host;
+}
+
+struct relay_host *relay_host_find(const struct store_due *due)
+{
+    const char *at = strrchr(due->recipient, '@');
+    char name[USER_DOMAIN_BYTES];
+    struct relay_host *found = NULL;
+
+    (void)snprintf(name, sizeof(name), "%s",
+                   due->route.host[0] ? due->route.host : at + 1);
+    lower(name);
+    for (struct list *node = state.used.previous;
+         node != &state.used && found == NULL; node = node->previous) {
+        struct relay_host *host = LIST_ELEMENT(node, struct relay_host, link);
+
+        if (is_host(host, name, &due->route))
+            found = host;
+    }
+    if (found != NULL)
+        list_remove(&found->link);
+    else
+        found = make_host(name, &due->route);
+    if (found != NULL)
+        list_append(&state.used, &found->link);
+    return found;
+}
+
+/* ---- Jobs ---------------------------------------------------------------- */
+
+void relay_host_add(struct relay_job *job, bool first)
+{
+    struct relay_host *host = job->host;
+
+    list_insert(first ? host->jobs.next : &host->jobs, &job->link);
+    if (list_empty(&host->ready))
+        list_append(&state.ready, &host->ready);
+}
+
+struct relay_job *relay_host_next_job(struct relay_host *host)
+{
+    struct list *node = list_take_first(&host->jobs);
+
+    if (list_empty(&host->jobs))
+        list_remove(&host->ready);
+    return node ? LIST_ELEMENT(node, struct relay_job, link) : NULL;
+}
+
+void relay_host_failed(struct relay_host *host, bool permanent,
+                       const char *reply)
+{
+    struct relay_job *job;
+
+    if (!permanent) {
+        host->dead_until_ms = timer_now_ms() + DEAD_MS;
+        host->limit = host->limit / 2 + 1;
+        (void)snprintf(host->reply, sizeof(host->reply), "%s", reply);
+    }
+    while ((job = relay_host_next_job(host)) != NULL) {
+        relay_decide(job, permanent ? RELAY_FAILED : RELAY_DEFERRED, reply);
+        relay_settle(job);
+    }
+}
+
+void relay_host_works(struct relay_host *host)
+{
+    host->dead_until_ms = 0;
+    if (host->limit < sessions_max())
+        host->limit++;
+}
+
+void relay_host_left(struct relay_host *host)
+{
+    ASSERT(host->active > 0);
+    host->active--;
+    relay_host_schedule();
+}
+
+void relay_host_schedule(void)
+{
+    bool started = true;
+
+    if (timer_running(&state.pause) || list_empty(&state.ready))
+        return;
+    if (!relay_context.network->is_up()) {
+        relay_host_pause();
+        return;
+    }
+    while (started && !list_empty(&state.ready) && !relay_context.stopping) {
+        struct list round;
+
+        /* One session for each host of the ring, as often as that works. */
+        started = false;
+        list_init(&round);
+        while (!list_empty(&state.ready))
+            list_append(&round, list_take_first(&state.ready));
+        while (!list_empty(&round)) {
+            struct relay_host *host =
+                LIST_ELEMENT(list_take_first(&round), struct relay_host, ready);
+
+            list_append(&state.ready, &host->ready);
+            if (host->active < host->limit)
+                started |= relay_session_begin(host);
+        }
+    }
+}
