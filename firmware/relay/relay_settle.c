@@ -109,10 +109,25 @@ static void log_outcome(const struct relay_job *job,
         [RELAY_DELIVERED] = "delivered", [RELAY_RELAYED] = "delivered",
         [RELAY_DEFERRED] = "deferred",   [RELAY_FAILED] = "failed",
     };
+    static char address[USER_ADDRESS_BYTES + 8], reply[STORE_REPLY_BYTES + 8];
 
-    log_info("relay", "%s id=%lld to=<%s> reply=\"%s\"",
+    log_mail(job->message_id, "relay", "%s to=<%s> host=%s attempt=%u reply=%s",
              recipient->expired ? "expired" : names[recipient->outcome],
-             (long long)job->message_id, recipient->address, recipient->reply);
+             log_value(address, sizeof(address), recipient->address,
+                       strlen(recipient->address)),
+             job->host != NULL ? job->host->name : "-",
+             (unsigned)recipient->attempts + 1,
+             log_value(reply, sizeof(reply), recipient->reply,
+                       strlen(recipient->reply)));
+}
+
+/* Both messages know of each other. */
+static void log_notice(const struct relay_job *job, int64_t notice_id)
+{
+    log_mail(job->message_id, "relay", "sender told notice=#%lld",
+             (long long)notice_id);
+    log_mail(notice_id, "relay", "notice about=#%lld to=<%s>",
+             (long long)job->message_id, job->sender);
 }
 
 /* Takes as many recipients of the job as go into one settlement. */
@@ -243,8 +258,10 @@ static void finish(struct settlement *settlement)
         relay_queue_free_recipient(settlement->recipients[i]);
     }
     job->count -= settlement->count;
-    if (settlement->request.settlement.notice != NULL)
+    if (settlement->request.settlement.notice != NULL) {
         relay_context.figures.notices++;
+        log_notice(job, settlement->request.settlement.notice_id);
+    }
     give_back(settlement);
     list_append(&state.free, &settlement->link);
     state.busy--;

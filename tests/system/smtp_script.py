@@ -1,7 +1,8 @@
 """A mail server that says what a test wants: greylisting, refusals, silence,
 a connection cut in the middle of a message.
 
-Script(address, **answers) listens at once. answers names a list for any of
+Script(address, **answers) listens at once, on port 25 unless another one is
+given (0: any, see .port). answers names a list for any of
 connect, ehlo, helo, mail, rcpt, data, body, rset and quit (body: after the
 message). Each time that point is reached, the list's next item is used, the
 last one for ever; without a list the answer is the usual one. An item is
@@ -57,14 +58,15 @@ class Message:
 
 class Script:
     def __init__(self, address, name="scripted.example", extensions=EXTENSIONS,
-                 **answers):
+                 port=25, **answers):
         self.name, self.extensions = name, extensions
         self.answers = answers
         self.sessions, self.times, self.messages = [], [], []
         self.raw = []  # what came between DATA and the dot, as on the wire
         self.changed = threading.Condition()
         self.open = []
-        self.listener = socket.create_server((address, 25), backlog=64)
+        self.listener = socket.create_server((address, port), backlog=64)
+        self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
     # -- What a test asks --

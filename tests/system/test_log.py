@@ -1,11 +1,13 @@
 """The life of a message, followed by its id: in the menu, on the stick, and at
 a syslog server."""
+import base64
 import re
 import socket
 import subprocess
 import time
 
 import mail
+import smtp_script
 import stick
 from stick import DOMAIN
 
@@ -121,3 +123,48 @@ def test_syslog(tmp_path, boot):
     assert [int(line[5]) for line in seen] == list(range(1, len(seen) + 1))
     # What happened before the settings were read is told, too.
     assert any(line[4] == b"main" for line in seen)
+
+
+def test_from_arrival_to_delivery(tmp_path, boot):
+    """A message to somebody elsewhere: each attempt and its reply, and the
+    notice about the one who does not exist."""
+    script = smtp_script.Script(
+        "127.0.0.1", port=0,
+        rcpt=[lambda line: "550 5.1.1 who is that?" if "nobody" in line
+              else "250 2.1.5 ok"])
+    image = stick.make(str(tmp_path / "stick.img"), "--route",
+                       f"*=10.0.2.2:{script.port}")
+    server = boot(image).run()
+    word = base64.b64encode(b"\0anna\0anna-demo").decode()
+    with mail.Smtp(server.smtp) as client:
+        client.command("EHLO tests.example")
+        assert client.command(f"AUTH PLAIN {word}")[0] == 235
+        client.command(f"MAIL FROM:<{ANNA}>")
+        for name in ("paul", "nobody"):
+            assert client.command(f"RCPT TO:<{name}@far.example>")[0] == 250
+        client.command("DATA")
+        client.send(b"Subject: out\r\n\r\nhello\r\n.\r\n")
+        number = re.search(r"message (\d+) stored", client.reply()[1])[1]
+    machine = server.machine
+    machine.send("m")
+    machine.expect_screen("Trace: the life of one message")
+    machine.send("t")
+    machine.expect_screen("Message or transaction")
+    machine.send(number)
+    deadline = time.monotonic() + 60
+    while "sender told" not in machine.serial.screen():
+        assert time.monotonic() < deadline, machine.serial.screen()
+        machine.send("\r")
+        time.sleep(0.5)
+    assert len(script.messages) == 1
+    script.close()
+    machine.power_cut()
+    lines = log_of(image, "--message", number)
+    assert "user=anna" in lines
+    assert "remote=<paul@far.example>,<nobody@far.example>" in lines
+    assert "delivered to=<paul@far.example> host=10.0.2.2 attempt=1" in lines
+    assert "failed to=<nobody@far.example>" in lines
+    assert "550 5.1.1 who is that?" in lines
+    notice = re.search(r"sender told notice=#(\d+)", lines)[1]
+    assert f"notice about=#{number} to=<{ANNA}>" \
+        in log_of(image, "--message", notice)
