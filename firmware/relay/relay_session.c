@@ -307,6 +307,16 @@ static void on_opened(struct stream *stream)
     relay_enter_state(session, RELAY_BANNER);
 }
 
+/* Whether a reply comes before all of the command is out that it would be for:
+ * a command waits for room, and no earlier one is without an answer. */
+static bool is_premature(const struct relay_session *session)
+{
+    if (session->out_sent == session->out_len || session->state == RELAY_BODY)
+        return false;
+    return session->state != RELAY_ENVELOPE ||
+           session->answered + 1 >= session->sent;
+}
+
 /* One line of a reply. Nothing may be done with the session when its stream has
  * changed by it. */
 static void take_line(struct relay_session *session,
@@ -324,7 +334,9 @@ static void take_line(struct relay_session *session,
         relay_offer_line(&session->offer, line->text, line->len);
     if (result == RELAY_REPLY_MORE)
         return;
-    if (answer->code == SERVICE_CLOSING && session->state != RELAY_QUIT)
+    if (is_premature(session))
+        relay_lost(session, false, "451 4.5.0 an answer before the command");
+    else if (answer->code == SERVICE_CLOSING && session->state != RELAY_QUIT)
         relay_lost(session, false, "%s", answer->text);
     else
         states[session->state].reply(session);
