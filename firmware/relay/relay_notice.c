@@ -125,13 +125,15 @@ static int hex_value(char c)
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* xtext (RFC 3461 4) as it was before, in a header field: one line. */
+/* xtext (RFC 3461 4) as it was before, as far as it is ASCII, in a header
+ * field: one line. */
 static void put_xtext(struct text *text, const char *from)
 {
     for (; *from; from++) {
         char c = *from;
 
-        if (c == '+' && hex_value(from[1]) >= 0 && hex_value(from[2]) >= 0) {
+        if (c == '+' && hex_value(from[1]) >= 0 && hex_value(from[1]) < 8 &&
+            hex_value(from[2]) >= 0) {
             c = (char)(hex_value(from[1]) * 16 + hex_value(from[2]));
             from += 2;
         }
@@ -392,8 +394,8 @@ unsigned relay_notice_write(struct store_notice *store, char *buffer,
 
     memset(store, 0, sizeof(*store));
     if (!address_notice(store, job->sender)) {
-        log_warn("relay", "id=%lld nobody to tell: <%s>",
-                 (long long)job->message_id, job->sender);
+        log_mail(job->message_id, "relay", "nobody to tell from=<%s>",
+                 job->sender);
         return 0;
     }
     notice.to = job->sender[0] ? job->sender : "postmaster";
