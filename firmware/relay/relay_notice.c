@@ -392,8 +392,8 @@ unsigned relay_notice_write(struct store_notice *store, char *buffer,
 
     memset(store, 0, sizeof(*store));
     if (!address_notice(store, job->sender)) {
-        log_warn("relay", "id=%lld nobody to tell: <%s>",
-                 (long long)job->message_id, job->sender);
+        log_mail(job->message_id, "relay", "nobody to tell from=<%s>",
+                 job->sender);
         return 0;
     }
     notice.to = job->sender[0] ? job->sender : "postmaster";

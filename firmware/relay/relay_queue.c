@@ -265,7 +265,8 @@ static void looked(struct st_request *request)
     state.looking = false;
     if (request->result != OK) {
         if (request->result != ERR_GONE)
-            log_warn("relay", "queue not read: %s", err_text(request->result));
+            log_warn("relay", "queue not read error=\"%s\"",
+                     err_text(request->result));
         timer_start(&state.timer, LOOK_MS_RETRY);
         return;
     }

@@ -32,7 +32,7 @@
 
 static void on_reply_unasked(struct relay_session *session)
 {
-    relay_lost(session, false, "%s", session->answer.text);
+    relay_lost_said(session, false);
 }
 
 static void close_session(struct relay_session *session);
@@ -196,28 +196,23 @@ void relay_give_up(struct relay_session *session, bool permanent,
     release(session);
 }
 
-void relay_lost(struct relay_session *session, bool permanent,
-                const char *format, ...)
+/* reply: why this server is of no use. */
+static void lost(struct relay_session *session, bool permanent,
+                 const char *reply)
 {
     bool answered = session->state == RELAY_ANSWER;
     bool stale = session->stale;
     struct relay_job *job = session->job;
-    char said[160];
-    va_list args;
 
     if (job == NULL) {
         close_stream(session, true);
         release(session);
         return;
     }
-    va_start(args, format);
-    (void)vsnprintf(said, sizeof(said), format, args);
-    va_end(args);
     /* Of several servers' reasons, one that may pass counts more. */
     if (session->reply[0] == '\0' || session->permanent || !permanent) {
         session->permanent = permanent;
-        (void)snprintf(session->reply, sizeof(session->reply), "%.80s said: %s",
-                       relay_peer_name(session), said);
+        (void)snprintf(session->reply, sizeof(session->reply), "%s", reply);
     }
     log_debug("relay", "session=%u lost: %s", (unsigned)session->task.index,
               session->reply);
@@ -233,6 +228,29 @@ void relay_lost(struct relay_session *session, bool permanent,
     } else {
         relay_route_next(session);
     }
+}
+
+void relay_lost(struct relay_session *session, bool permanent,
+                const char *format, ...)
+{
+    char why[160];
+    char reply[STORE_REPLY_BYTES];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(why, sizeof(why), format, args);
+    va_end(args);
+    (void)snprintf(reply, sizeof(reply), "%s (%.80s)", why,
+                   relay_peer_name(session));
+    lost(session, permanent, reply);
+}
+
+void relay_lost_said(struct relay_session *session, bool permanent)
+{
+    char reply[STORE_REPLY_BYTES];
+
+    relay_said(session, reply);
+    lost(session, permanent, reply);
 }
 
 void relay_lost_loop(struct relay_session *session)
@@ -289,6 +307,16 @@ static void on_opened(struct stream *stream)
     relay_enter_state(session, RELAY_BANNER);
 }
 
+/* Whether a reply comes before all of the command is out that it would be for:
+ * a command waits for room, and no earlier one is without an answer. */
+static bool is_premature(const struct relay_session *session)
+{
+    if (session->out_sent == session->out_len || session->state == RELAY_BODY)
+        return false;
+    return session->state != RELAY_ENVELOPE ||
+           session->answered + 1 >= session->sent;
+}
+
 /* One line of a reply. Nothing may be done with the session when its stream has
  * changed by it. */
 static void take_line(struct relay_session *session,
@@ -306,7 +334,9 @@ static void take_line(struct relay_session *session,
         relay_offer_line(&session->offer, line->text, line->len);
     if (result == RELAY_REPLY_MORE)
         return;
-    if (answer->code == SERVICE_CLOSING && session->state != RELAY_QUIT)
+    if (is_premature(session))
+        relay_lost(session, false, "451 4.5.0 an answer before the command");
+    else if (answer->code == SERVICE_CLOSING && session->state != RELAY_QUIT)
         relay_lost(session, false, "%s", answer->text);
     else
         states[session->state].reply(session);
@@ -412,8 +442,11 @@ static void on_timeout(struct timer *timer)
     if (session->looking)
         dns_cancel(&session->lookup);
     session->looking = false;
-    relay_lost(session, false, "451 4.4.2 timed out in state %s",
-               states[session->state].name);
+    if (session->state == RELAY_CONNECT)
+        relay_lost(session, false, "451 4.4.1 no connection: no answer");
+    else
+        relay_lost(session, false, "451 4.4.2 timed out in state %s",
+                   states[session->state].name);
 }
 
 bool relay_session_begin(struct relay_host *host)

@@ -38,8 +38,31 @@ _dmarc      TXT "v=DMARC1; p=none"
 """
 
 
-# A zone of the server that refuses everybody: SERVFAIL.
-BROKEN = """stub-zone:
+# The zones that fail: one of a server that refuses everybody, which leads to
+# SERVFAIL, and one that is refused.
+CONFIGURATION = """server:
+    interface: 0.0.0.0
+    access-control: 0.0.0.0/0 {access}
+    username: ""
+    chroot: ""
+    directory: "/etc/unbound"
+    pidfile: ""
+    use-syslog: no
+    module-config: "iterator"
+    num-threads: 1
+    so-rcvbuf: 0
+    outgoing-range: 64
+    local-zone: "2.0.10.in-addr.arpa." static
+    local-data-ptr: "10.0.2.15 mail.barepost.example"
+    local-zone: "lame.example." always_refuse
+remote-control:
+    control-enable: no
+auth-zone:
+    name: "example."
+    zonefile: "/etc/unbound/example.zone"
+    for-upstream: yes
+    for-downstream: no
+stub-zone:
     name: "broken.example."
     stub-addr: 10.0.2.62
 """
@@ -52,12 +75,11 @@ def zone():
 
 
 def unbound(net, number, access):
-    configuration = peers.text("unbound.conf").replace("/0 allow",
-                                                       "/0 " + access) + BROKEN
     return net.host(
-        f"ns{number}", number, "exec unbound -d -d -c /etc/unbound/unbound.conf",
+        f"ns{number}", number, "unbound -d -d -c /etc/unbound/unbound.conf",
         tree=os.path.join(peers.DEPS, "unbound"),
-        files={"/etc/unbound/unbound.conf": configuration,
+        files={"/etc/unbound/unbound.conf":
+               CONFIGURATION.format(access=access),
                "/etc/unbound/example.zone": zone()}).wait_port(53)
 
 

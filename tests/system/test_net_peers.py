@@ -234,8 +234,8 @@ def test_mdns_client(named, neighbour):
 def avahi(net, number):
     return net.host(
         f"avahi{number}", number,
-        "mkdir /run/avahi-daemon; exec avahi-daemon --no-drop-root --no-rlimits --no-chroot "
-        "--file /etc/avahi.conf",
+        "mkdir /run/avahi-daemon; exec avahi-daemon --no-drop-root "
+        "--no-rlimits --no-chroot --file /etc/avahi.conf",
         tree=os.path.join(peers.DEPS, "avahi-daemon"),
         files={"/etc/avahi.conf": AVAHI}, users={"avahi": 86})
 

@@ -1,5 +1,6 @@
 """Mail out: by the route of a smarthost to Postfix's smtp-sink on this side of
 QEMU's network, with the power cut in the middle."""
+import email
 import glob
 import os
 import re
@@ -11,6 +12,7 @@ import time
 
 import pytest
 
+import mail
 import stick
 from conftest import Booted
 from stick import DOMAIN, ROOT
@@ -26,12 +28,12 @@ ANNA = f"anna@{DOMAIN}"
 class Sink:
     """smtp-sink, which keeps each message in a file of its own."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, *options):
         self.folder = folder
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         self.process = subprocess.Popen(
-            [SINK, "-u", "root", "-d", "mail.", f"127.0.0.1:{self.port}",
+            [SINK, "-u", "root", "-d", "mail.", *options, f"127.0.0.1:{self.port}",
              "1000"], cwd=folder, stdin=subprocess.DEVNULL,
             env={"LD_LIBRARY_PATH": LIBRARIES})
         self._wait_listening()
@@ -121,40 +123,143 @@ def test_to_many_recipients_once(tmp_path, sink):
     server.close()
 
 
-def test_power_cut_in_the_middle(tmp_path, sink):
-    """Each message reaches everybody; twice only what was under way."""
-    image = stick.make(str(tmp_path / "stick.img"), "--route",
-                       f"*={HOST}:{sink.port}")
-    server = start(tmp_path, image)
-    accepted, lock = set(), threading.Lock()
+def work(server, worker, accepted, local, remote):
+    for number in range(3):
+        subject = f"m{worker}.{number}"
+        try:
+            submit(server, subject, local + remote)
+        except (OSError, smtplib.SMTPException):
+            return
+        accepted.add(subject)
 
-    def work(worker):
-        for number in range(20):
-            subject = f"m{worker}.{number}"
-            try:
-                submit(server, subject, [f"bert@{DOMAIN}"] + [
-                    f"u{index}@far.example" for index in range(10)])
-            except (OSError, smtplib.SMTPException):
-                return
-            with lock:
-                accepted.add(subject)
-    workers = [threading.Thread(target=work, args=(index,))
-               for index in range(8)]
+
+def test_power_cut_in_the_middle(tmp_path, sink):
+    """100 senders, each message for ten people here and ten elsewhere: everybody
+    gets everything that was accepted; elsewhere, twice only what was under way
+    when the power went."""
+    users = tmp_path / "users.csv"
+    users.write_text("username,password\nanna,anna-demo\n" + "".join(
+        f"u{number},secret-{number}\n" for number in range(10)))
+    image = stick.make(str(tmp_path / "stick.img"), "--route",
+                       f"*={HOST}:{sink.port}", users=str(users))
+    server = start(tmp_path, image)
+    local = [f"u{number}@{DOMAIN}" for number in range(10)]
+    remote = [f"r{number}@far.example" for number in range(10)]
+    accepted = set()  # add() is atomic
+    workers = [threading.Thread(target=work, args=(
+        server, index, accepted, local, remote)) for index in range(100)]
     for worker in workers:
         worker.start()
-    while len(accepted) < 60 and any(one.is_alive() for one in workers):
+    while len(accepted) < 100 and any(one.is_alive() for one in workers):
         time.sleep(0.05)
     server.machine.power_cut()
     for worker in workers:
         worker.join()
+    assert len(accepted) >= 100
     folder = tmp_path / "again"
     folder.mkdir()
     server = start(folder, image)
     sink.wait(accepted)
     wait_queue_empty(server)
-    stick.check_whole(server.store())
+    database = server.store()
+    stick.check_whole(database)
+    here = dict(stick.query(database, "SELECT Subject,count(*) FROM message "
+                            "JOIN entry USING(MailID) GROUP BY Subject"))
+    assert all(here.get(subject) == "10" for subject in accepted)
     came = sink.messages()
-    assert all(len(set(sum(came[subject], []))) == 10 for subject in accepted)
+    for subject in accepted:
+        assert set(sum(came[subject], [])) == set(remote), subject
     doubled = [subject for subject in came if len(came[subject]) > 1]
-    assert len(doubled) <= 20, doubled  # sessions under way at the cut
+    assert len(doubled) <= 20, doubled  # as many sessions as one host gets
+    server.close()
+
+
+def test_a_refusal_is_told_to_the_sender(tmp_path):
+    """By a notice that Python's email package understands (RFC 3464)."""
+    folder = tmp_path / "sink"
+    folder.mkdir()
+    sink = Sink(str(folder), "-f", "RCPT")
+    image = stick.make(str(tmp_path / "stick.img"), "--route",
+                       f"*={HOST}:{sink.port}")
+    server = start(tmp_path, image)
+    submit(server, "refused", ["nobody@far.example"])
+    notice = wait_mail(server)
+    assert notice.get_content_type() == "multipart/report"
+    assert notice.get_param("report-type") == "delivery-status"
+    assert notice["Auto-Submitted"] and notice["Message-ID"] and notice["Date"]
+    people, status, returned = notice.get_payload()
+    assert "nobody@far.example" in people.get_payload()
+    assert status.get_content_type() == "message/delivery-status"
+    whole, recipient = status.get_payload()
+    assert whole["Reporting-MTA"] == f"dns; {stick.HOSTNAME}"
+    assert recipient["Action"] == "failed"
+    assert recipient["Status"].startswith("5.")
+    assert recipient["Final-Recipient"] == "rfc822; nobody@far.example"
+    assert returned.get_content_type() == "message/rfc822"
+    assert returned.get_payload()[0]["Subject"] == "refused"
+    wait_queue_empty(server)
+    server.close()
+    sink.close()
+
+
+def wait_mail(server, limit_s=60):
+    """Anna's first message."""
+    deadline = time.monotonic() + limit_s
+    while True:
+        found = mail.fetch_all(server.pop3, "anna", "anna-demo")
+        if found:
+            return email.message_from_bytes(found[0])
+        assert time.monotonic() < deadline, "no notice has come"
+        time.sleep(0.5)
+
+
+def test_the_queue_in_the_menu(tmp_path):
+    """What waits is shown, held, released, and deleted after a question."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]  # where nobody listens
+    image = stick.make(str(tmp_path / "stick.img"), "--route",
+                       f"*={HOST}:{port}")
+    server = start(tmp_path, image)
+    machine = server.machine
+    submit(server, "waits", ["a@far.example", "b@far.example"])
+    machine.send("m")
+    machine.expect_screen("Menu")
+    machine.send("q")
+    machine.expect_screen(r"2 waiting, 0 held")
+    machine.expect_screen(r"a@far\.example\s+1\s")
+    machine.expect_screen(r"Reply\s+10\.0\.2\.2 said: 451 4\.4\.1")
+    machine.send("h")
+    machine.expect_screen(r"2 waiting, 1 held")
+    machine.send("h")
+    machine.expect_screen(r"2 waiting, 0 held")
+    machine.send("r")
+    machine.expect_screen(r"a@far\.example\s+2\s")
+    machine.send("d")
+    machine.expect_screen("Y  yes")
+    machine.send("y")
+    machine.expect_screen(r"1 waiting, 0 held")
+    machine.send("b")
+    machine.expect_screen("Y  yes")
+    machine.send("y")
+    machine.expect_screen("Nothing waits")
+    notice = wait_mail(server)
+    assert "b@far.example" in notice.as_string()
+    assert "given up by the administrator" in notice.as_string()
+    server.close()
+
+
+def test_routes_in_the_menu(tmp_path, sink):
+    """Without a route and a name server mail waits; with one it goes."""
+    image = stick.make(str(tmp_path / "stick.img"), "--dns", "10.0.2.250")
+    server = start(tmp_path, image)
+    machine = server.machine
+    machine.send("m")
+    machine.expect_screen("Menu")
+    machine.send("r")
+    machine.expect_screen("own servers get its mail")
+    machine.send(f"*={HOST}:{sink.port}\r")
+    machine.expect_screen(r"all others")
+    submit(server, "routed", ["a@far.example"])
+    sink.wait({"routed"})
+    wait_queue_empty(server)
     server.close()

@@ -12,6 +12,7 @@ PROGRAMS = [
     ("power_cut", ["--runs", "300"]),  # 2 to 6 cuts in each run
     ("lossy_wire", ["--runs", "1000"]),
     ("stick_faults", []),
+    ("relay_cut", ["--runs", "60"]),
 ]
 
 
@@ -46,7 +47,17 @@ def test_a_stick_that_lies_is_found_out():
     assert status == 1 and failed > 0, text[-4000:]
 
 
-@pytest.mark.parametrize("name", ["power_cut", "lossy_wire", "stick_faults"])
+def test_five_days_of_mail_out():
+    """By the virtual clock; without sanitizers, or it would last minutes."""
+    program = os.path.join(ROOT, "build", "sim-fast", "relay_days")
+    done = subprocess.run([program], cwd=ROOT, timeout=600,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT)
+    assert done.returncode == 0, done.stdout.decode("utf-8", "replace")
+
+
+@pytest.mark.parametrize("name", ["power_cut", "lossy_wire", "stick_faults",
+                                  "relay_cut"])
 def test_the_same_seed_is_the_same_run(name):
     status, text, _, _ = run(name, ["--runs", "5", "--twice"])
     assert status == 0, text[-4000:]

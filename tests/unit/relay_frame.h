@@ -29,6 +29,7 @@ static inline bool is_own(const struct net_address *address)
 }
 
 static bool network_up = true;
+static size_t frame_memory = 4 << 20; /* of the relay */
 
 static inline bool is_up(void)
 {
@@ -82,7 +83,7 @@ static inline void reset(void)
     list_init(&fake_streams);
     timer_module_init();
     task_module_init();
-    CHECK(relay_init(4 << 20, &network) == OK);
+    CHECK(relay_init(frame_memory, &network) == OK);
     fake_name("far.example", DNS_MX, 10, "mx.far.example");
     fake_name("mx.far.example", DNS_A, 0, "192.0.2.9");
     far = fake_peer("192.0.2.9");

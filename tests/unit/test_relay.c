@@ -480,6 +480,46 @@ static void test_silence(void)
     CHECK(fake_rows[0].attempts == 1);
 }
 
+/* Answers that come before what they are for, to a client whose words wait for
+ * room; and one while the message is on its way. */
+static void test_too_early(void)
+{
+    static const char *const early[] = {
+        "220 a\r\n502 b\r\n250 c\r\n",
+        "220 a\r\n250 b\r\n250 c\r\n250 d\r\n354 e\r\n250 f\r\n",
+        "220 a\r\n250-b\r\n250 CHUNKING\r\n250 c\r\n250 d\r\n250 e\r\n",
+    };
+
+    for (unsigned i = 0; i < 3; i++) {
+        reset();
+        fake_space_max = 7;
+        sink_rule(&far->sink, "CONNECT", early[i], 0);
+        sink_rule(&far->sink, "", "!silent", 0);
+        (void)queue(1, "a@far.example");
+        run();
+        fake_sleep(1000);
+        CHECK(fake_rows[0].attempts == 1);
+        CHECK(strstr(fake_rows[0].reply, "451 4.5.0") != NULL);
+        check_rest();
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        static char big[40000];
+
+        reset();
+        memset(big, 'x', sizeof(big));
+        put_message(2, big, sizeof(big));
+        fake_space_max = 1000;
+        sink_rule(&far->sink, "DATA",
+                  i ? "354 go\r\n552 5.2.3 big\r\n" : "354 go\r\n451 no\r\n",
+                  0);
+        (void)queue(2, "a@far.example");
+        run();
+        fake_sleep(1000);
+        CHECK(is_queued(&fake_rows[0]) == (i == 0));
+        check_rest();
+    }
+}
+
 static void test_endless(void)
 {
     static char line[100000], lines[4000];
@@ -518,6 +558,7 @@ int main(void)
     test_one_a_connection();
     test_offers();
     test_silence();
+    test_too_early();
     test_endless();
     return check_report();
 }
