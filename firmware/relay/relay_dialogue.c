@@ -59,7 +59,7 @@ void relay_on_banner(struct relay_session *session)
     unsigned code = session->answer.code;
 
     if (code != GREETING) {
-        relay_lost(session, is_permanent(code), "%s", session->answer.text);
+        relay_lost_said(session, is_permanent(code));
         return;
     }
     if (greets_itself(session)) {
@@ -93,7 +93,7 @@ void relay_on_ehlo(struct relay_session *session)
         relay_enter_state(session, RELAY_HELO);
         say_hello(session, "HELO ");
     } else {
-        relay_lost(session, false, "%s", session->answer.text);
+        relay_lost_said(session, false);
     }
 }
 
@@ -104,7 +104,7 @@ void relay_on_helo(struct relay_session *session)
     if (code == DONE)
         greeted(session);
     else
-        relay_lost(session, is_permanent(code), "%s", session->answer.text);
+        relay_lost_said(session, is_permanent(code));
 }
 
 /* ---- AUTH ---------------------------------------------------------------- */
@@ -167,7 +167,7 @@ static void refused(struct relay_session *session)
 {
     log_warn("relay", "login refused host=%s reply=\"%s\"",
              relay_peer_name(session), session->answer.text);
-    relay_lost(session, false, "%s", session->answer.text);
+    relay_lost_said(session, false);
 }
 
 void relay_on_auth(struct relay_session *session)

@@ -296,7 +296,7 @@ static void go_on(struct relay_session *session, bool clean)
 void relay_on_rset(struct relay_session *session)
 {
     if (!is_good(session->answer.code))
-        relay_lost(session, false, "%s", session->answer.text);
+        relay_lost_said(session, false);
     else
         go_on(session, true);
 }
@@ -391,7 +391,7 @@ void relay_on_early(struct relay_session *session)
     struct relay_job *job = session->job;
 
     if (!is_permanent(session->answer.code)) {
-        relay_lost(session, false, "%s", session->answer.text);
+        relay_lost_said(session, false);
         return;
     }
     /* It will not have the message. Where it would go on reading is not known:
@@ -399,7 +399,7 @@ void relay_on_early(struct relay_session *session)
     decide_members(session, true);
     relay_undecide(job);
     if (any_pending(job)) {
-        relay_lost(session, false, "%s", session->answer.text);
+        relay_lost_said(session, false);
         return;
     }
     session->job = NULL;

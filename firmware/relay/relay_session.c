@@ -32,7 +32,7 @@
 
 static void on_reply_unasked(struct relay_session *session)
 {
-    relay_lost(session, false, "%s", session->answer.text);
+    relay_lost_said(session, false);
 }
 
 static void close_session(struct relay_session *session);
@@ -200,28 +200,23 @@ void relay_give_up(struct relay_session *session, bool permanent,
     release(session);
 }
 
-void relay_lost(struct relay_session *session, bool permanent,
-                const char *format, ...)
+/* reply: why this server is of no use. */
+static void lost(struct relay_session *session, bool permanent,
+                 const char *reply)
 {
     bool answered = session->state == RELAY_ANSWER;
     bool stale = session->stale;
     struct relay_job *job = session->job;
-    char said[160];
-    va_list args;
 
     if (job == NULL) {
         close_stream(session, true);
         release(session);
         return;
     }
-    va_start(args, format);
-    (void)vsnprintf(said, sizeof(said), format, args);
-    va_end(args);
     /* Of several servers' reasons, one that may pass counts more. */
     if (session->reply[0] == '\0' || session->permanent || !permanent) {
         session->permanent = permanent;
-        (void)snprintf(session->reply, sizeof(session->reply), "%.80s said: %s",
-                       relay_peer_name(session), said);
+        (void)snprintf(session->reply, sizeof(session->reply), "%s", reply);
     }
     log_debug("relay", "session=%u lost: %s", (unsigned)session->task.index,
               session->reply);
@@ -237,6 +232,29 @@ void relay_lost(struct relay_session *session, bool permanent,
     } else {
         relay_route_next(session);
     }
+}
+
+void relay_lost(struct relay_session *session, bool permanent,
+                const char *format, ...)
+{
+    char why[160];
+    char reply[STORE_REPLY_BYTES];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(why, sizeof(why), format, args);
+    va_end(args);
+    (void)snprintf(reply, sizeof(reply), "%s (%.80s)", why,
+                   relay_peer_name(session));
+    lost(session, permanent, reply);
+}
+
+void relay_lost_said(struct relay_session *session, bool permanent)
+{
+    char reply[STORE_REPLY_BYTES];
+
+    relay_said(session, reply);
+    lost(session, permanent, reply);
 }
 
 void relay_lost_loop(struct relay_session *session)
@@ -428,8 +446,11 @@ static void on_timeout(struct timer *timer)
     if (session->looking)
         dns_cancel(&session->lookup);
     session->looking = false;
-    relay_lost(session, false, "451 4.4.2 timed out in state %s",
-               states[session->state].name);
+    if (session->state == RELAY_CONNECT)
+        relay_lost(session, false, "451 4.4.1 no connection: no answer");
+    else
+        relay_lost(session, false, "451 4.4.2 timed out in state %s",
+                   states[session->state].name);
 }
 
 bool relay_session_begin(struct relay_host *host)

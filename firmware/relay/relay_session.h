@@ -117,6 +117,9 @@ void relay_say(struct relay_session *session, size_t len);
 void relay_lost(struct relay_session *session, bool permanent,
                 const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+/* relay_lost_said - for what the server has just said. */
+void relay_lost_said(struct relay_session *session, bool permanent);
+
 /* relay_postpone - the session cannot go on for a reason that is ours: its job
  * waits again, as if nothing had been tried. */
 void relay_postpone(struct relay_session *session);

@@ -86,7 +86,8 @@ static enum err check_identity(const struct store_place *place)
     return OK;
 }
 
-static void pause_reader(void)
+/* Long work, as the removal of many messages, in slices. */
+static void pause_worker(void)
 {
     st_give_way(WORKER_READY);
 }
@@ -97,7 +98,7 @@ static enum err open_reader(const struct store_place *place,
     enum err err = store_open(place, false, &reader->store);
 
     if (!err)
-        store_set_pause(reader->store, pause_reader);
+        store_set_pause(reader->store, pause_worker);
     return err;
 }
 
@@ -105,6 +106,8 @@ static enum err open_connections(const struct store_place *place)
 {
     enum err err = store_open(place, true, &ST_WRITER->store);
 
+    if (!err)
+        store_set_pause(ST_WRITER->store, pause_worker);
     for (unsigned i = 0; !err && i < ST_READERS; i++)
         err = open_reader(place, &ST_READER[i]);
     if (!err)

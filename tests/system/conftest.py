@@ -17,8 +17,8 @@ SCREENS = os.path.join(stick.ROOT, "build", "screens")
 
 def pytest_collection_modifyitems(items):
     """The longest first, so that no worker is left with one at the end."""
-    order = ("test_sim", "test_load", "test_mail", "test_queue", "test_relay",
-             "test_kill", "test_peers", "test_clients")
+    order = ("test_sim", "test_load", "test_mail", "test_queue", "test_kill",
+             "test_to_peers", "test_peers", "test_clients")
 
     def rank(item):
         name = item.module.__name__

@@ -93,11 +93,11 @@ class Report:
         assert parsed["From"] and parsed["To"] and parsed["Date"] \
             and parsed["Message-ID"] and parsed["Subject"]
         assert parsed["Auto-Submitted"], message
-        text, status, returned = parsed.get_payload()
+        text, status, *returned = parsed.get_payload()
         self.text = text.get_payload(decode=True).decode("utf-8")
         assert status.get_content_type() in (
             "message/delivery-status", "message/global-delivery-status")
-        self.returned_type = returned.get_content_type()
+        self.returned_type = returned and returned[0].get_content_type()
         parts = message.split(b"--" + parsed.get_boundary().encode())
         _, self.fields, *self.recipients = (
             email.message_from_string(group, policy=email.policy.SMTPUTF8)

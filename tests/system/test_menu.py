@@ -72,7 +72,7 @@ def test_boot_menu_on_the_display(copy_stick, boot, tmp_path):
 def test_every_page_by_serial_keys(copy_stick, boot):
     machine = loaded(boot, copy_stick)
     for key, seen in (("2", r"Gateway"), ("3", r"Mail domains"),
-                      ("4", r"anna\s+admin"),
+                      ("4", r"anna\s+Anna Example\s+admin"),
                       ("5", r"Messages stored"), ("6", r"TCB"),
                       ("7", r"Lines with"), ("t", r"Message or trans"),
                       ("l", r"Slow strangers")):
@@ -85,8 +85,8 @@ def test_every_page_by_serial_keys(copy_stick, boot):
 def test_by_the_keyboard(copy_stick, boot):
     """PS/2: arrows, Enter, Esc."""
     machine = loaded(boot, copy_stick)
-    machine.keys("down", "down", "down", "down", "ret")
-    machine.expect_screen(r"anna\s+admin")
+    machine.keys("down", "down", "down", "ret")
+    machine.expect_screen(r"anna\s+Anna Example\s+admin")
     machine.keys("esc")
     machine.expect_screen(MENU)
     machine.keys("home", "ret")

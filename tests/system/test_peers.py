@@ -70,6 +70,21 @@ def test_unknown_user_here(servers, ao, source):
     assert f"nemo@{DOMAIN}".encode() in told and b"550 5.1.1" in told
 
 
+@pytest.mark.parametrize("source", SERVERS)
+def test_success_wanted_of_us(servers, ao, source):
+    peer = servers[source]
+    marker, content = samples.message(samples.plain_body())
+    samples.send(peer.smtp, peer.user, ANNA, content,
+                 mail_options=["ENVID=" + source, "RET=HDRS"],
+                 rcpt_options=["NOTIFY=SUCCESS", "ORCPT=rfc822;" + ANNA])
+    assert samples.wait_fetched(ao, "anna", marker).endswith(content)
+    report = samples.Report(
+        peer.wait_mail(b"Original-Envelope-Id: " + source.encode()))
+    assert report.fields["Reporting-MTA"].endswith("mail.barepost.example")
+    assert report.of(ANNA)["Action"] == "delivered"
+    assert report.of(ANNA)["Original-Recipient"] == "rfc822;" + ANNA
+
+
 @pytest.mark.parametrize("source", UTF8_SERVERS)
 def test_utf8_address_from_a_peer(servers, ao, source):
     peer = servers[source]
