@@ -259,6 +259,7 @@ static void test_rcpt_parameters(void)
         {"ORCPT=x.400;x", PARAMETER},
         {"ORCPT=x-400;x", RECIPIENT},
         {"ORCPT=rfc822;\303\244@b", PARAMETER},
+        {"ORCPT=rfc822;+C3+A4@b", RECIPIENT}, /* as Postfix writes it */
         {"ORCPT=utf-8;\303\244@b", RECIPIENT},
         {"ORCPT=UTF-8;\\x{E4}@b", RECIPIENT},
         {"ORCPT=utf-8;\303@b", PARAMETER},
