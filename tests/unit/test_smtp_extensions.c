@@ -419,6 +419,11 @@ static void test_limits(void)
                "500 5.5.2 Command not recognized\r\n"
                "500 5.5.2 Command not recognized\r\n"
                "421 4.7.0 mail.example.org too many errors\r\n"));
+    /* An error is one, whatever it is the answer to. */
+    CHECK(play("HELO c\r\nFOO\r\nBDAT 5\r\nxxxxxBDAT 5\r\nxxxxxNOOP\r\n",
+               GREETING HELLO
+               "500 5.5.2 Command not recognized\r\n" SEQUENCE SEQUENCE
+               "421 4.7.0 mail.example.org too many errors\r\n"));
     for (unsigned len = 100; len <= 101; len++) {
         at = (size_t)sprintf(text, TO_RCPT "BDAT %u LAST\r\n\r\n", len + 2);
         memset(text + at, 'x', len);
