@@ -26,7 +26,7 @@
  * signatures (RFC 6376).
  * Not supported: TLS, IPv6. */
 #include "relay/relay.h"
-#include "relay/relay_internal.h"
+#include "relay/relay_session.h"
 #include <string.h>
 
 /* Of the memory given: for sessions, and of the rest for each recipient with

@@ -9,7 +9,7 @@
  * (RFC 5321 4.4). */
 #include "core/check.h"
 #include "protocol/text.h"
-#include "relay/relay_internal.h"
+#include "relay/relay_session.h"
 #include <string.h>
 #include <strings.h>
 

@@ -2,7 +2,7 @@
  * RFC 4954). PLAIN (RFC 4616) is preferred to LOGIN. */
 #include "core/log.h"
 #include "protocol/text.h"
-#include "relay/relay_internal.h"
+#include "relay/relay_session.h"
 #include <string.h>
 #include <strings.h>
 

@@ -8,7 +8,7 @@
  * 4.5.3.1.10) stay pending for the next one on the same connection. */
 #include "core/log.h"
 #include "protocol/text.h"
-#include "relay/relay_internal.h"
+#include "relay/relay_session.h"
 #include <stdio.h>
 #include <string.h>
 

@@ -11,6 +11,7 @@
 #include "core/machine.h"
 #include "core/random.h"
 #include "protocol/text.h"
+#include "relay/relay_reply.h"
 #include "relay/relay_internal.h"
 #include "userdb/directory.h"
 #include <stdio.h>

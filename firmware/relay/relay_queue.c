@@ -9,6 +9,7 @@
 #include "core/log.h"
 #include "core/machine.h"
 #include "core/memory.h"
+#include "core/timer.h"
 #include "relay/relay_internal.h"
 #include <stdio.h>
 #include <string.h>

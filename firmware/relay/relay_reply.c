@@ -124,16 +124,28 @@ static void offer_mechanism(struct relay_offer *offer, const char *word,
         offer->auth_login = true;
 }
 
-static void offer_limit(struct relay_offer *offer, const char *word, size_t len)
+/* The number behind "NAME=", 0 when the word is another. */
+static uint32_t limit_of(const char *word, size_t len, const char *name)
 {
-    static const char name[] = "RCPTMAX=";
-    size_t name_len = sizeof(name) - 1;
+    size_t name_len = strlen(name);
     uint64_t value;
 
     if (len > name_len && text_equal(word, name_len, name) &&
-        text_number(word + name_len, len - name_len, &value) && value > 0 &&
+        text_number(word + name_len, len - name_len, &value) &&
         value <= UINT32_MAX)
-        offer->recipients_max = (uint32_t)value;
+        return (uint32_t)value;
+    return 0;
+}
+
+static void offer_limit(struct relay_offer *offer, const char *word, size_t len)
+{
+    uint32_t recipients = limit_of(word, len, "RCPTMAX=");
+    uint32_t messages = limit_of(word, len, "MAILMAX=");
+
+    if (recipients > 0)
+        offer->recipients_max = recipients;
+    if (messages > 0)
+        offer->messages_max = messages;
 }
 
 void relay_offer_line(struct relay_offer *offer, const char *line, size_t len)

@@ -44,7 +44,8 @@ struct relay_offer {
     bool pipelining, eight_bit, smtputf8, dsn, chunking, size;
     bool auth_plain, auth_login;
     uint64_t size_max;       /* 0: it does not say */
-    uint32_t recipients_max; /* RFC 9422; 0: it does not say */
+    uint32_t recipients_max; /* of a message (RFC 9422); 0: it does not say */
+    uint32_t messages_max;   /* of a connection (RFC 9422); 0: likewise */
 };
 
 /* relay_offer_line - takes one line of that answer, without its CRLF, code and

@@ -6,7 +6,7 @@
  * that are this one, and those less preferred than it, are left out: to give
  * them the message would send it round in circles. */
 #include "core/log.h"
-#include "relay/relay_internal.h"
+#include "relay/relay_session.h"
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>

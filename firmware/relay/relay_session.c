@@ -13,7 +13,7 @@
 #include "core/log.h"
 #include "net/tcp.h"
 #include "protocol/text.h"
-#include "relay/relay_internal.h"
+#include "relay/relay_session.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -139,11 +139,15 @@ static void quit(struct relay_session *session)
 
 void relay_next(struct relay_session *session)
 {
+    unsigned limit = session->offer.messages_max;
+
     ASSERT(session->job == NULL);
+    if (limit == 0 || limit > RELAY_JOBS_MAX)
+        limit = RELAY_JOBS_MAX;
     session->stale = true;
     session->jobs++;
     session->connections = 0;
-    if (!relay_context.stopping && session->jobs < RELAY_JOBS_MAX &&
+    if (!relay_context.stopping && session->jobs < limit &&
         session->stream != NULL)
         session->job = relay_host_next_job(session->host);
     if (session->job != NULL)

@@ -14,6 +14,7 @@
 #include "core/memory.h"
 #include "core/random.h"
 #include "protocol/text.h"
+#include "core/timer.h"
 #include "relay/relay_internal.h"
 #include <string.h>
 

@@ -386,6 +386,16 @@ static void test_too_many(void)
     fake_sleep(1000);
     CHECK(far->sink.message_count == 3 && far->sink.connections == 1);
     check_rest();
+    /* And so many messages on a connection. */
+    reset();
+    far->sink.offers = "LIMITS MAILMAX=2";
+    for (unsigned i = 0; i < 40; i++)
+        (void)queue(1 + i, "a@far.example");
+    run();
+    fake_sleep(1000);
+    CHECK(far->sink.message_count == 40 && far->sink.connections >= 20);
+    CHECK(far->sink.connections <= 30);
+    check_rest();
 }
 
 /* A connection that is closed after each message is no reason to wait. */
