@@ -290,8 +290,8 @@ static bool key(int key)
 
 const struct page page_queue = {
     .title = "Queue",
-    .help = "Up Down    H  hold, release    R  retry now    B  bounce    "
-            "D  delete    Esc  back",
+    .help = "Up Down   H  hold, release   R  retry now   B  bounce   "
+            "D  delete   Esc  back",
     .live = true,
     .enter = enter,
     .draw = draw,
