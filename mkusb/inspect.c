@@ -41,6 +41,9 @@ static enum err print_mailbox(void *context,
         strcasecmp(inspection->user, info->user) != 0)
         return OK;
     inspection->user_id = info->user_id;
+    /* Everybody has the same mailboxes: empty ones say nothing. */
+    if (info->messages == 0 && strcmp(info->mailbox, "Inbox") != 0)
+        return OK;
     if (inspection->lines++ == 0)
         printf("%-24s %-16s %10s %14s\n", "USER", "MAILBOX", "MESSAGES",
                "BYTES");

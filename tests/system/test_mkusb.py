@@ -725,6 +725,7 @@ def test_inspect(filled):
     assert re.search(r"^alice +Inbox +4 ", text, re.M)
     assert re.search(r"^alice +Sent/2026 +1 ", text, re.M)
     assert re.search(r"^bob +Inbox +1 ", text, re.M)
+    assert "Drafts" not in text
     assert "domains: example.org" in text
     text = mkusb("--inspect", "--user", "ALICE", filled).ok().out
     assert re.search(r"Inbox +1 +2023-11-14 22:13:20 +\d+ +"
