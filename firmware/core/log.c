@@ -153,6 +153,23 @@ void log_mail(int64_t mail_id, const char *module, const char *format, ...)
     give_to_sinks(LOG_INFO, mail_id, module, machine_wall_clock_ms());
 }
 
+void log_mail_text(int64_t mail_id, const char *module, const char *text,
+                   size_t len)
+{
+    bool cut = len >= sizeof(state.text);
+
+    if (state.sinks == NULL || state.busy)
+        return;
+    if (cut)
+        len = sizeof(state.text) - 1;
+    memcpy(state.text, text, len);
+    state.text[len] = '\0';
+    if (cut)
+        mark_cut(state.text, sizeof(state.text));
+    make_printable(state.text);
+    give_to_sinks(LOG_INFO, mail_id, module, machine_wall_clock_ms());
+}
+
 const char *log_value(char *buffer, size_t bytes, const char *text, size_t len)
 {
     bool plain = len > 0;
@@ -161,7 +178,10 @@ const char *log_value(char *buffer, size_t bytes, const char *text, size_t len)
     for (size_t i = 0; i < len; i++)
         plain = plain && text[i] != ' ' && text[i] != '"' && text[i] != '\\';
     if (plain) {
-        (void)snprintf(buffer, bytes, "%.*s", (int)len, text);
+        if (len >= bytes)
+            len = bytes - 1;
+        memcpy(buffer, text, len);
+        buffer[len] = '\0';
         return buffer;
     }
     buffer[used++] = '"';

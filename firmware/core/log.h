@@ -43,6 +43,11 @@ void log_write(enum log_level level, const char *module, const char *format,
 void log_mail(int64_t mail_id, const char *module, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* log_mail_text - the same for a line that is put together already; what is
+ * longer than LOG_TEXT_BYTES is cut. */
+void log_mail_text(int64_t mail_id, const char *module, const char *text,
+                   size_t len);
+
 #define log_fact(module, ...) log_mail(0, module, __VA_ARGS__)
 
 /* log_value - `len` bytes of text as a value: as they are, or, when there are

@@ -11,6 +11,7 @@
 #include "core/memory.h"
 #include "core/random.h"
 #include "core/timer.h"
+#include "store/st.h"
 #include "store/st_number.h"
 #include <string.h>
 
@@ -70,10 +71,24 @@ static struct {
 
 /* ---- Settings ------------------------------------------------------------ */
 
+/* Read again when one of the store's has changed, so that no session has to. */
 int64_t limits_setting(enum limit limit)
 {
-    return st_setting_number(settings[limit].name, settings[limit].otherwise, 0,
-                             settings[limit].most);
+    static struct {
+        uint32_t version;
+        bool read;
+        int64_t values[LIMITS];
+    } now;
+    uint32_t version = st_settings_version();
+
+    if (now.read && version == now.version)
+        return now.values[limit];
+    for (unsigned i = 0; i < LIMITS; i++)
+        now.values[i] = st_setting_number(
+            settings[i].name, settings[i].otherwise, 0, settings[i].most);
+    now.read = true;
+    now.version = version;
+    return now.values[limit];
 }
 
 const char *limits_name(enum limit limit)

@@ -126,13 +126,15 @@ static int hex_value(char c)
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* xtext (RFC 3461 4) as it was before, in a header field: one line. */
+/* xtext (RFC 3461 4) as it was before, as far as it is ASCII, in a header
+ * field: one line. */
 static void put_xtext(struct text *text, const char *from)
 {
     for (; *from; from++) {
         char c = *from;
 
-        if (c == '+' && hex_value(from[1]) >= 0 && hex_value(from[2]) >= 0) {
+        if (c == '+' && hex_value(from[1]) >= 0 && hex_value(from[1]) < 8 &&
+            hex_value(from[2]) >= 0) {
             c = (char)(hex_value(from[1]) * 16 + hex_value(from[2]));
             from += 2;
         }

@@ -438,6 +438,7 @@ size_t smtp_take_data(struct smtp_session *session, const uint8_t *data,
     } else if (session->text.state == SMTP_TEXT_END) {
         end_of_message(session);
     }
+    smtp_check_errors(session);
     return used;
 }
 

@@ -74,12 +74,23 @@ static void format_names(const struct st_envelope *envelope,
     end_names(remotes);
 }
 
+/* " key=value", nothing when there is no value. */
+static void add_value(struct text *text, const char *key,
+                      const struct text *value)
+{
+    if (value->len == 0)
+        return;
+    text_string(text, key);
+    text_bytes(text, value->bytes, value->len);
+}
+
+/* A line is written for each message: it is put together without printf(). */
 void smtp_log_received(const struct smtp_session *session, int64_t mail_id,
                        const struct st_envelope *envelope)
 {
+    static char line[LOG_TEXT_BYTES];
     static char local[NAMES_BYTES + 16], remote[NAMES_BYTES + 16];
-    char address[NET_ADDRESS_TEXT], sender[SMTP_PATH_MAX + 8];
-    char helo[HELO_SHOWN + 8], id[40];
+    char address[NET_ADDRESS_TEXT], value[SMTP_PATH_MAX + 8];
     struct names locals = {.left_out = 0}, remotes = {.left_out = 0};
     const struct user *user = directory_user_by_id(session->user);
     struct net_endpoint peer;
@@ -87,25 +98,31 @@ void smtp_log_received(const struct smtp_session *session, int64_t mail_id,
 
     text_init(&locals.text, local, NAMES_BYTES);
     text_init(&remotes.text, remote, NAMES_BYTES);
-    text_init(&text, id, sizeof(id));
+    text_init(&text, line, sizeof(line));
     format_names(envelope, &locals, &remotes);
-    smtp_transaction_id(&text, session);
     stream_peer(session->dialogue.stream, &peer);
-    log_mail(mail_id, "smtp",
-             "received id=%.*s client=%s helo=%s%s%s from=<%s> size=%llu%s%.*s"
-             "%s%.*s",
-             (int)text.len, id, net_address_format(&peer.address, address),
-             log_value(helo, sizeof(helo), session->helo,
-                       session->helo_bytes < HELO_SHOWN ? session->helo_bytes
-                                                        : HELO_SHOWN),
-             user != NULL ? " user=" : "", user != NULL ? user->name : "",
-             session->sender_bytes > 0
-                 ? log_value(sender, sizeof(sender), session->sender,
-                             session->sender_bytes)
-                 : "",
-             (unsigned long long)session->text.bytes,
-             locals.text.len ? " local=" : "", (int)locals.text.len, local,
-             remotes.text.len ? " remote=" : "", (int)remotes.text.len, remote);
+    text_string(&text, "received id=");
+    smtp_transaction_id(&text, session);
+    text_string(&text, " client=");
+    text_string(&text, net_address_format(&peer.address, address));
+    text_string(&text, " helo=");
+    text_string(&text,
+                log_value(value, HELO_SHOWN + 8, session->helo,
+                          session->helo_bytes < HELO_SHOWN ? session->helo_bytes
+                                                           : HELO_SHOWN));
+    if (user != NULL) {
+        text_string(&text, " user=");
+        text_string(&text, user->name);
+    }
+    text_string(&text, " from=<");
+    if (session->sender_bytes > 0)
+        text_string(&text, log_value(value, sizeof(value), session->sender,
+                                     session->sender_bytes));
+    text_string(&text, "> size=");
+    text_decimal(&text, session->text.bytes);
+    add_value(&text, " local=", &locals.text);
+    add_value(&text, " remote=", &remotes.text);
+    log_mail_text(mail_id, "smtp", line, text.len);
 }
 
 /* ---- Refusals ------------------------------------------------------------ */

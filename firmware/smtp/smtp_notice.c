@@ -30,14 +30,15 @@ static int hex_value(char c)
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* xtext (RFC 3461 section 4), decoded. What it stands for is printable: that
- * was looked at when it came. */
+/* xtext (RFC 3461 section 4), decoded as far as it is ASCII. What it stands for
+ * is printable: that was looked at when it came. */
 static void put_xtext(struct text *text, const char *from)
 {
     for (; *from != '\0'; from++) {
         char c = *from;
 
-        if (c == '+' && hex_value(from[1]) >= 0 && hex_value(from[2]) >= 0) {
+        if (c == '+' && hex_value(from[1]) >= 0 && hex_value(from[1]) < 8 &&
+            hex_value(from[2]) >= 0) {
             c = (char)(hex_value(from[1]) * 16 + hex_value(from[2]));
             from += 2;
         }

@@ -21,8 +21,9 @@ static bool is_hex(char c)
 
 /* RFC 3461 section 4: xchar and "+" with two hexadecimal digits. What is
  * written by its number must be good as a character too: it stands in a header
- * line of a notice one day. utf8: RFC 6533 section 3, where other characters
- * stand as they are or as \x{...}. */
+ * line of a notice one day. Octets beyond ASCII are good there: so Postfix
+ * writes addresses in UTF-8, and notices leave them as they came. utf8: RFC
+ * 6533 section 3, where other characters stand as they are or as \x{...}. */
 static bool xtext_valid(const struct word *word, bool utf8)
 {
     size_t i;
@@ -36,7 +37,7 @@ static bool xtext_valid(const struct word *word, bool utf8)
         if (c != '+' || utf8)
             continue;
         if (word->len - i < 3 || !is_hex(at[1]) || !is_hex(at[2]) ||
-            at[1] < '2' || at[1] > '7' || (at[1] == '7' && at[2] == 'F'))
+            at[1] < '2' || (at[1] == '7' && at[2] == 'F'))
             return false;
         i += 2;
     }

@@ -28,10 +28,12 @@ def run(*command, **options):
     return text
 
 
-def make(path, *options, users=USERS, size="256M"):
-    """A stick as a user gets it."""
+def make(path, *options, users=USERS, size="256M", ntp="off"):
+    """A stick as a user gets it, but that it asks no time servers of the world
+    unless they are what a test is about. ntp: the setting; None: not set."""
+    time_servers = () if ntp is None else ("--set", f"ntp={ntp}")
     run(MKUSB, "--users", users, "--size", size, "--hostname", HOSTNAME,
-        "--domain", DOMAIN, *options, path)
+        "--domain", DOMAIN, *time_servers, *options, path)
     return path
 
 

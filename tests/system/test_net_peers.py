@@ -115,8 +115,8 @@ def test_empty_battery(net, tmp_path):
     it knows at its next start what time it is not before."""
     hosts = [chrony(net, number) for number in (77, 78)]
     image = stick.make(
-        str(tmp_path / "stick.img"), *namespace.STICK_OPTIONS, "--set",
-        "ntp=" + " ".join(host.address for host in hosts))
+        str(tmp_path / "stick.img"), *namespace.STICK_OPTIONS,
+        ntp=" ".join(host.address for host in hosts))
     options = {"network": net.tap(), "extra": ["-rtc", "base=2001-02-03"]}
     ao = Booted(str(tmp_path), image, **options).run()
     year = time.strftime("%Y-%m-", time.gmtime())

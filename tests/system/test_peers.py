@@ -18,9 +18,13 @@ PAIRS = list(itertools.permutations(SERVERS, 2))
 
 @pytest.fixture(scope="module")
 def ao(net, names, tmp_path_factory):
-    """The AO in the servers' network, with users anna and bert."""
+    """The AO in the servers' network, with a user and its alias."""
     folder = str(tmp_path_factory.mktemp("ao"))
-    image = stick.make(os.path.join(folder, "stick.img"), *STICK_OPTIONS)
+    users = os.path.join(folder, "users.csv")
+    with open(users, "w", encoding="utf-8") as file:
+        file.write("username,password,aliases\nanna,anna-demo,änne\n")
+    image = stick.make(os.path.join(folder, "stick.img"), *STICK_OPTIONS,
+                       users=users)
     server = conftest.Booted(folder, image, network=net.tap()).run()
     yield server
     server.close()
@@ -96,3 +100,17 @@ def test_utf8_address_from_a_peer(servers, ao, source):
     delivered = samples.wait_fetched(ao, "anna", marker)
     assert delivered.endswith(content)
     assert delivered.startswith(f"Return-Path: <{sender}>\r\n".encode())
+
+
+@pytest.mark.parametrize("source", UTF8_SERVERS)
+def test_utf8_address_of_ours(servers, ao, source):
+    peer = servers[source]
+    recipient = f"änne@{DOMAIN}"
+    marker, content = samples.message("Grüße\r\n".encode(),
+                                      recipient=recipient)
+    samples.send(peer.smtp, peer.user, recipient, content,
+                 mail_options=["SMTPUTF8", f"ENVID=of-ours-{source}"],
+                 rcpt_options=["NOTIFY=SUCCESS"])
+    assert samples.wait_fetched(ao, "anna", marker).endswith(content)
+    report = samples.Report(peer.wait_mail(f"of-ours-{source}".encode()))
+    assert report.of(recipient)["Action"] == "delivered"

@@ -254,7 +254,7 @@ static void test_log_sinks(void)
 {
     static struct log_sink sink = {.take = sink_take};
     uint64_t before = log_count();
-    char value[20];
+    char value[20], long_text[LOG_TEXT_BYTES + 9];
 
     log_mail(5, "test", "nobody listens");
     log_add_sink(&sink);
@@ -278,7 +278,15 @@ static void test_log_sinks(void)
     log_mail(1, "test", "%0700d", 1);
     CHECK(sunk.last.len == LOG_TEXT_BYTES - 1);
     CHECK(strcmp(sunk.text + LOG_TEXT_BYTES - 5, "0...") == 0);
+    log_mail_text(3, "test", "made\nalready, and more", 12);
+    CHECK(sunk.last.mail_id == 3 && strcmp(sunk.text, "made?already") == 0);
+    memset(long_text, 'x', sizeof(long_text));
+    log_mail_text(3, "test", long_text, sizeof(long_text));
+    CHECK(sunk.last.len == LOG_TEXT_BYTES - 1);
+    CHECK(strcmp(sunk.text + LOG_TEXT_BYTES - 5, "x...") == 0);
     CHECK(strcmp(log_value(value, sizeof(value), "a@b", 3), "a@b") == 0);
+    CHECK(strlen(log_value(value, sizeof(value), long_text, 100)) ==
+          sizeof(value) - 1);
     CHECK(strcmp(log_value(value, sizeof(value), "a \"b\\", 5),
                  "\"a \\\"b\\\\\"") == 0);
     CHECK(strcmp(log_value(value, sizeof(value), "", 0), "\"\"") == 0);

@@ -22,6 +22,14 @@ static struct {
     unsigned questions, cancelled;
 } world;
 
+/* They change all the time. */
+uint32_t st_settings_version(void)
+{
+    static uint32_t version;
+
+    return ++version;
+}
+
 const char *st_setting(const char *key)
 {
     if (strcmp(key, "dnsbl") == 0)

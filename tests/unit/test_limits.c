@@ -22,6 +22,14 @@ void *machine_memory_take(size_t bytes, size_t alignment)
 
 static char settings[LIMITS][16];
 
+/* They change all the time. */
+uint32_t st_settings_version(void)
+{
+    static uint32_t version;
+
+    return ++version;
+}
+
 const char *st_setting(const char *key)
 {
     for (unsigned i = 0; i < LIMITS; i++)

@@ -259,6 +259,7 @@ static void test_rcpt_parameters(void)
         {"ORCPT=x.400;x", PARAMETER},
         {"ORCPT=x-400;x", RECIPIENT},
         {"ORCPT=rfc822;\303\244@b", PARAMETER},
+        {"ORCPT=rfc822;+C3+A4@b", RECIPIENT}, /* as Postfix writes it */
         {"ORCPT=utf-8;\303\244@b", RECIPIENT},
         {"ORCPT=UTF-8;\\x{E4}@b", RECIPIENT},
         {"ORCPT=utf-8;\303@b", PARAMETER},
@@ -417,6 +418,11 @@ static void test_limits(void)
                GREETING HELLO TOO_BIG SENDER
                "500 5.5.2 Command not recognized\r\n"
                "500 5.5.2 Command not recognized\r\n"
+               "421 4.7.0 mail.example.org too many errors\r\n"));
+    /* An error is one, whatever it is the answer to. */
+    CHECK(play("HELO c\r\nFOO\r\nBDAT 5\r\nxxxxxBDAT 5\r\nxxxxxNOOP\r\n",
+               GREETING HELLO
+               "500 5.5.2 Command not recognized\r\n" SEQUENCE SEQUENCE
                "421 4.7.0 mail.example.org too many errors\r\n"));
     for (unsigned len = 100; len <= 101; len++) {
         at = (size_t)sprintf(text, TO_RCPT "BDAT %u LAST\r\n\r\n", len + 2);
