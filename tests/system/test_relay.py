@@ -227,7 +227,7 @@ def test_the_queue_in_the_menu(tmp_path):
     machine.send("q")
     machine.expect_screen(r"2 waiting, 0 held")
     machine.expect_screen(r"a@far\.example\s+1\s")
-    machine.expect_screen(r"Reply\s+10\.0\.2\.2 said: 451 4\.4\.1")
+    machine.expect_screen(r"Reply\s+451 4\.4\.1 .*10\.0\.2\.2")
     machine.send("h")
     machine.expect_screen(r"2 waiting, 1 held")
     machine.send("h")
