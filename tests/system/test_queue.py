@@ -59,6 +59,7 @@ CASES = {
     "null sender": ["null@s49.example"],
     "several": [f"user{number}@s50.example" for number in range(12)],
     "refused by the first": ["two@two.example"],
+    "wants no notice": ["no.notice@s43.example"],
     "null MX": ["nobody@nullmx.example"],
     "no such domain": ["nobody@nowhere.example"],
     "no server": ["nobody@onlytext.example"],
@@ -149,7 +150,8 @@ class Story:
                 body, b"Subject: " + case.encode() + b"\r\n")
             self.sent[case] = marker, content
             samples.send(server.submission, ANNA, recipients, content,
-                         login=LOGIN)
+                         login=LOGIN, rcpt_options=["NOTIFY=NEVER"]
+                         if case == "wants no notice" else [])
         waiting = {CASES[case][0] for case in STAYS}
         self.wait_queue(
             server, lambda queue: len(queue) == len(STAYS) + 1 and all(
@@ -246,6 +248,8 @@ def test_failed(story, case):
 
 
 def test_nobody_else_is_told(story):
+    """Neither of what is put off, nor who wants to hear nothing (NEVER)."""
+    assert CASES["wants no notice"][0] not in story.rows1
     assert len(story.reports1) == len(FAILS)
     assert len(story.reports2) == len(FAILS) + 2
 
