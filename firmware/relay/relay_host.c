@@ -140,8 +140,11 @@ struct relay_host *relay_host_find(const struct store_due *due)
     char name[USER_DOMAIN_BYTES];
     struct relay_host *found = NULL;
 
-    (void)snprintf(name, sizeof(name), "%s",
-                   due->route.host[0] ? due->route.host : at + 1);
+    /* What no name server could be asked for is left as it is: it has none. */
+    if (due->route.host[0] != '\0')
+        (void)snprintf(name, sizeof(name), "%s", due->route.host);
+    else if (user_domain_to_ascii(at + 1, strlen(at + 1), name) != OK)
+        (void)snprintf(name, sizeof(name), "%s", at + 1);
     lower(name);
     for (struct list *node = state.used.previous;
          node != &state.used && found == NULL; node = node->previous) {

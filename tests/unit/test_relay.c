@@ -443,6 +443,16 @@ static void test_offers(void)
                  "RCPT TO:<b\xc3\xa4@far.example> NOTIFY=SUCCESS,DELAY "
                  "ORCPT=utf-8;b+C3+A4@far.example\n"));
     CHECK(!is_queued(row) && fake_notice_count == 0);
+    /* Such an address needs it, whatever was declared, and its domain is asked
+     * for in the form that the DNS knows. */
+    reset();
+    fake_name("xn--bcher-kva.example", DNS_MX, 10, "mx.far.example");
+    far->sink.offers = "SMTPUTF8";
+    row = queue(1, "b@b\xc3\xbc"
+                   "cher.example");
+    run();
+    fake_sleep(1000);
+    CHECK(!is_queued(row) && logged("> SMTPUTF8\n"));
     /* What would be one more command is left out. */
     reset();
     far->sink.offers = "DSN";
