@@ -634,6 +634,7 @@ def test_no_root_needed(ao, tmp_path):
     folder.mkdir()
     (folder / "users.csv").write_text(CSV)
     shutil.copy(ao, folder / "ao")
+    shutil.copy(ao.parent / "BOOTX64.EFI", folder)
     for path in [folder, *folder.iterdir()]:
         os.chown(path, 65534, 65534)
     for parent in list(folder.parents)[:-1]:
