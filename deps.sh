@@ -15,6 +15,9 @@
 set -eu
 mkdir -p build/deps
 deps=$(cd build/deps && pwd)
+# One at a time: make may ask for several things at once, apt does not like it.
+exec 9>"$deps/lock"
+flock 9
 
 die() { echo "deps: $*" >&2; exit 1; }
 
