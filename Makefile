@@ -220,7 +220,7 @@ $B/tool/%.o: %.c | $(ALL_DEPS)
 	@mkdir -p $(@D)
 	$(CC) $(TOOL_CFLAGS) -c -o $@ $<
 
-$B/host/%.asm.o $B/tool/%.asm.o: %.asm
+$B/host/%.asm.o $B/tool/%.asm.o: %.asm | $(ALL_DEPS)
 	@mkdir -p $(@D)
 	nasm -f elf64 -o $@ $<
 
@@ -293,7 +293,7 @@ $B/fast/%.o: %.c | $(ALL_DEPS)
 	@mkdir -p $(@D)
 	$(CC) $(FAST_CFLAGS) -c -o $@ $<
 
-$B/fast/%.asm.o: %.asm
+$B/fast/%.asm.o: %.asm | $(ALL_DEPS)
 	@mkdir -p $(@D)
 	nasm -f elf64 -o $@ $<
 
@@ -413,7 +413,7 @@ $B/fuzz-obj/%.o: %.c | $(ALL_DEPS)
 	@mkdir -p $(@D)
 	clang-14 $(FUZZ_CFLAGS) -c -o $@ $<
 
-$B/fuzz-obj/%.asm.o: %.asm
+$B/fuzz-obj/%.asm.o: %.asm | $(ALL_DEPS)
 	@mkdir -p $(@D)
 	nasm -f elf64 -o $@ $<
 
@@ -450,7 +450,7 @@ $(BENCH_CLIENTS): $B/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
 	$(CC) -std=c17 -D_GNU_SOURCE -O2 $(WARNINGS) -o $@ $<
 
-$B/bench/%.so: tests/bench/%.c
+$B/bench/%.so: tests/bench/%.c | $(ALL_DEPS)
 	@mkdir -p $(@D)
 	$(CC) -std=c17 -O2 $(WARNINGS) -shared -fPIC -o $@ $<
 

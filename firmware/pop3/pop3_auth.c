@@ -5,15 +5,13 @@
  *
  * AUTH alone tells the mechanisms, as older clients ask for them. What the
  * client has sent is wiped where it lay in the session. */
+#include "account/account_sasl.h"
 #include "core/bytes.h"
 #include "pop3/pop3_session.h"
 #include "protocol/base64.h"
 #include <string.h>
 
 enum mechanism { MECHANISM_PLAIN, MECHANISM_LOGIN_NAME, MECHANISM_LOGIN };
-
-/* Two names, a password, and what stands between them. */
-#define SECRET_BYTES 900
 
 bool pop3_auth_offered(void)
 {
@@ -49,41 +47,6 @@ static void ask(struct pop3_session *session, const char *prompt)
     dialogue_write(&session->dialogue, text.bytes, text.len);
 }
 
-/* Copies a part of the response with its NUL; false: it is empty or too long.
- */
-static bool take_part(char *to, size_t room, const char *text, size_t len)
-{
-    if (len == 0 || len >= room || memchr(text, '\0', len) != NULL)
-        return false;
-    memcpy(to, text, len);
-    to[len] = '\0';
-    return true;
-}
-
-/* [authorization identity] NUL name NUL password. Nobody acts for another. */
-static bool take_plain(struct account_login *login, const char *text,
-                       size_t len)
-{
-    const char *end = text + len;
-    const char *name = memchr(text, '\0', len);
-    const char *password;
-    size_t identity;
-
-    if (name == NULL)
-        return false;
-    identity = (size_t)(name - text);
-    name++;
-    password = memchr(name, '\0', (size_t)(end - name));
-    if (password == NULL || !take_part(login->name, sizeof(login->name), name,
-                                       (size_t)(password - name)))
-        return false;
-    password++;
-    return (identity == 0 || (identity == strlen(login->name) &&
-                              memcmp(text, login->name, identity) == 0)) &&
-           take_part(login->password, sizeof(login->password), password,
-                     (size_t)(end - password));
-}
-
 /* One response of the client, decoded. */
 static void take_response(struct pop3_session *session, const char *text,
                           size_t len)
@@ -92,16 +55,16 @@ static void take_response(struct pop3_session *session, const char *text,
     bool good;
 
     if (session->mechanism == MECHANISM_PLAIN) {
-        good = take_plain(login, text, len);
+        good = account_sasl_plain(login, text, len);
     } else if (session->mechanism == MECHANISM_LOGIN_NAME) {
-        good = take_part(login->name, sizeof(login->name), text, len);
+        good = account_sasl_name(login, text, len);
         session->mechanism = MECHANISM_LOGIN;
         if (good) {
-            ask(session, "UGFzc3dvcmQ6"); /* Password: */
+            ask(session, ACCOUNT_PROMPT_PASSWORD);
             return;
         }
     } else {
-        good = take_part(login->password, sizeof(login->password), text, len);
+        good = account_sasl_password(login, text, len);
     }
     if (good)
         pop3_begin_login(session);
@@ -112,7 +75,7 @@ static void take_response(struct pop3_session *session, const char *text,
 static void take_base64(struct pop3_session *session, const char *text,
                         size_t len)
 {
-    char secret[SECRET_BYTES];
+    char secret[ACCOUNT_SECRET_BYTES];
     int got;
 
     /* "=" stands for an initial response of no bytes (RFC 5034 section 4). */
@@ -150,7 +113,7 @@ void pop3_run_auth(struct pop3_session *session,
     if (initial.len > 0)
         take_base64(session, initial.text, initial.len);
     else
-        ask(session, plain ? "" : "VXNlcm5hbWU6"); /* Username: */
+        ask(session, plain ? "" : ACCOUNT_PROMPT_NAME);
 }
 
 size_t pop3_take_secret(struct pop3_session *session, const uint8_t *data,

@@ -4,6 +4,7 @@
  *   AUTH -> [334 -> response]... -> account -> 235 or 535
  *
  * What the client has sent is wiped where it lay in the session. */
+#include "account/account_sasl.h"
 #include "core/bytes.h"
 #include "core/check.h"
 #include "protocol/base64.h"
@@ -14,8 +15,6 @@ enum mechanism { MECHANISM_PLAIN, MECHANISM_LOGIN };
 
 /* A wrong password weighs as much as so many other errors. */
 #define WRONG_WEIGHT 5
-/* PLAIN: two names, a password, and what stands between them. */
-#define SECRET_BYTES 900
 
 bool smtp_auth_offered(const struct smtp_session *session)
 {
@@ -89,42 +88,6 @@ static void begin_login(struct smtp_session *session)
     account_login(login);
 }
 
-/* Copies a part of the response with its NUL; false: it is empty or too long.
- */
-static bool take_part(char *to, size_t room, const char *text, size_t len)
-{
-    if (len == 0 || len >= room || memchr(text, '\0', len) != NULL)
-        return false;
-    memcpy(to, text, len);
-    to[len] = '\0';
-    return true;
-}
-
-/* [authorization identity] NUL name NUL password. Nobody acts for another. */
-static bool take_plain(struct account_login *login, const char *text,
-                       size_t len)
-{
-    const char *end = text + len;
-    const char *name = memchr(text, '\0', len);
-    const char *password;
-    size_t identity_len;
-
-    if (name == NULL)
-        return false;
-    identity_len = (size_t)(name - text);
-    name++;
-    password = memchr(name, '\0', (size_t)(end - name));
-    if (password == NULL || !take_part(login->name, sizeof(login->name), name,
-                                       (size_t)(password - name)))
-        return false;
-    password++;
-    return (identity_len == 0 ||
-            (identity_len == strlen(login->name) &&
-             memcmp(text, login->name, identity_len) == 0)) &&
-           take_part(login->password, sizeof(login->password), password,
-                     (size_t)(end - password));
-}
-
 /* One response of the client, decoded. */
 static void take_response(struct smtp_session *session, const char *text,
                           size_t len)
@@ -134,16 +97,16 @@ static void take_response(struct smtp_session *session, const char *text,
     bool good;
 
     if (author->mechanism == MECHANISM_PLAIN) {
-        good = take_plain(login, text, len);
+        good = account_sasl_plain(login, text, len);
     } else if (!author->named) {
-        good = take_part(login->name, sizeof(login->name), text, len);
+        good = account_sasl_name(login, text, len);
         author->named = true;
         if (good) {
-            ask(session, "UGFzc3dvcmQ6"); /* Password: */
+            ask(session, ACCOUNT_PROMPT_PASSWORD);
             return;
         }
     } else {
-        good = take_part(login->password, sizeof(login->password), text, len);
+        good = account_sasl_password(login, text, len);
     }
     if (good) {
         begin_login(session);
@@ -156,13 +119,13 @@ static void take_response(struct smtp_session *session, const char *text,
 static void take_base64(struct smtp_session *session, const char *text,
                         size_t len)
 {
-    char secret[SECRET_BYTES];
+    char secret[ACCOUNT_SECRET_BYTES];
     int got;
 
     /* "=" stands for an initial response of no bytes (RFC 4954 section 4). */
     if (len == 1 && text[0] == '=')
         len = 0;
-    if (len > SECRET_BYTES / 3 * 4) {
+    if (len > ACCOUNT_SECRET_BYTES / 3 * 4) {
         give_up(session, SMTP_AUTH_TOO_LONG);
         return;
     }
@@ -204,7 +167,7 @@ void smtp_run_auth(struct smtp_session *session,
     if (initial.len > 0)
         take_base64(session, initial.text, initial.len);
     else
-        ask(session, mechanism == MECHANISM_PLAIN ? "" : "VXNlcm5hbWU6");
+        ask(session, mechanism == MECHANISM_PLAIN ? "" : ACCOUNT_PROMPT_NAME);
     if (!dialogue_blocked(&session->dialogue))
         bytes_wipe(session->line, sizeof(session->line));
 }
