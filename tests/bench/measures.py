@@ -32,6 +32,10 @@ def rows(plan):
         Row("memory.least", f"    in a PC of {servers.LEAST_MEMORY[:-1]} MiB", "MiB",
             1, "less"),
         *smtp_rows(),
+        Row("pop3.read.1", f"POP3 STAT, RETR, QUIT of {fetched}: messages",
+            "1/s", 0, "more"),
+        Row("pop3.read.20", "    20 clients, each as many: all together", "1/s",
+            0, "more"),
         Row("pop3.1", f"POP3 STAT, RETR, DELE, QUIT of {fetched}: messages",
             "1/s", 0, "more"),
         Row("pop3.20", "    20 clients, each as many: all together", "1/s", 0,
@@ -131,11 +135,14 @@ def pop3(report, server, plan):
         running.fill(["single"] + servers.FETCHERS)
         for user in servers.FETCHERS:  # makes their passwords known
             pop3_load(address, "logins", 0, user)
-        seen = pop3_load(address, "fetch", plan.pop3_messages, "single")
-        report.add("pop3.1", server.name, seen["messages"] / seen["seconds"])
-        seen = pop3_load(address, "fetch", plan.pop3_messages,
-                         *servers.FETCHERS)
-        report.add("pop3.20", server.name, seen["messages"] / seen["seconds"])
+        for mode, row in (("read", "pop3.read"), ("fetch", "pop3")):
+            seen = pop3_load(address, mode, plan.pop3_messages, "single")
+            report.add(f"{row}.1", server.name,
+                       seen["messages"] / seen["seconds"])
+            seen = pop3_load(address, mode, plan.pop3_messages,
+                             *servers.FETCHERS)
+            report.add(f"{row}.20", server.name,
+                       seen["messages"] / seen["seconds"])
         report.add("pop3.open", server.name, seen["login_s"])
 
 

@@ -7,6 +7,8 @@
  *       Each command waits for the answer to the one before.
  *       {"messages":N,"bytes":N,"login_s":S,"seconds":S}: from the connecting
  *       to the last login, and from there to the last session's end.
+ *   pop3_load read ADDRESS PORT PASSWORD MOST USER...
+ *       The same without DELE: the mail stays.
  *   pop3_load logins ADDRESS PORT PASSWORD SECONDS USER
  *       Connects, logs in and quits, again and again for so long, after one
  *       login that is not counted.
@@ -63,6 +65,7 @@ static struct {
     struct sockaddr_in address;
     const char *password;
     unsigned most;
+    bool keep; /* no DELE */
     uint64_t messages, bytes;
     char block[BLOCK];
 } run;
@@ -163,7 +166,7 @@ static void replied(struct client *client)
         break;
     case STEP_RETR:
         run.messages++;
-        next_message(client, STEP_DELE);
+        next_message(client, run.keep ? STEP_QUIT : STEP_DELE);
         break;
     case STEP_DELE:
         next_message(client, STEP_QUIT);
@@ -299,7 +302,8 @@ int main(int argc, char **argv)
     run.address.sin_port = htons((uint16_t)atoi(argv[3]));
     run.password = argv[4];
     run.most = (unsigned)atoi(argv[5]);
-    if (strcmp(argv[1], "fetch") == 0)
+    run.keep = strcmp(argv[1], "read") == 0;
+    if (run.keep || strcmp(argv[1], "fetch") == 0)
         fetch((unsigned)argc - 6, argv + 6);
     else
         logins(argv[6]);
