@@ -32,8 +32,10 @@ class Sink:
         self.folder = folder
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
+        # As root it wants to be told to stay so.
+        user = ("-u", "root") if os.geteuid() == 0 else ()
         self.process = subprocess.Popen(
-            [SINK, "-u", "root", "-d", "mail.", *options, f"127.0.0.1:{self.port}",
+            [SINK, *user, "-d", "mail.", *options, f"127.0.0.1:{self.port}",
              "1000"], cwd=folder, stdin=subprocess.DEVNULL,
             env={"LD_LIBRARY_PATH": LIBRARIES})
         self._wait_listening()
