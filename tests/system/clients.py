@@ -130,10 +130,7 @@ def alpine(account, recipient, subject, text):
         screen.type("\x18")  # ^X
         screen.expect(r"(?i)send message.*\?")
         screen.type("y")
-        screen.expect(r"ENTER PASSWORD|doesn't exist\.  Create\?")
-        if "Create?" in screen.terminal.text():
-            screen.type("n")  # no copy for the sender
-            screen.expect("ENTER PASSWORD")
+        screen.expect("ENTER PASSWORD")
         screen.type(account.password + "\r")
         screen.expect(r"(?i)message sent|sent and")
         screen.type("q")
@@ -274,7 +271,7 @@ smtp-server={account.smtp_url}/user={account.user}/notls
 feature-list=quit-without-confirm,disable-password-caching,disable-password-file-saving
 last-version-used=6.26
 mail-directory={account.home}/mail
-default-fcc=""
+default-fcc=
 """)
 
 
