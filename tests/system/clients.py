@@ -120,24 +120,7 @@ def curl(account, recipient, subject, text):
                f"smtp://{account.smtp_url}/tests.example")
 
 
-def alpine(account, recipient, subject, text):
-    """Composes in its editor and sends with ^X."""
-    settings = alpine_settings(account)
-    with Screen(account, "alpine", "-p", settings, "-url",
-                f"mailto:{recipient}?subject={subject}&body="
-                + urllib.parse.quote(text)) as screen:
-        screen.expect(r"Send")
-        screen.type("\x18")  # ^X
-        screen.expect(r"(?i)send message.*\?")
-        screen.type("y")
-        screen.expect("ENTER PASSWORD")
-        screen.type(account.password + "\r")
-        screen.expect(r"(?i)message sent|sent and")
-        screen.type("q")
-        screen.wait_end()
-
-
-SENDERS = (swaks, swaks_login, msmtp, s_nail, mutt, curl, alpine)
+SENDERS = (swaks, swaks_login, msmtp, s_nail, mutt, curl)
 
 
 # ---- Fetching ------------------------------------------------------------------
