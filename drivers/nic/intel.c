@@ -177,17 +177,6 @@ static bool read_eeprom(const struct intel_card *card, unsigned word,
     return false;
 }
 
-static bool address_is_valid(const uint8_t address[6])
-{
-    uint8_t any = 0, all = 0xff;
-
-    for (unsigned i = 0; i < 6; i++) {
-        any |= address[i];
-        all &= address[i];
-    }
-    return any != 0 && all != 0xff && !(address[0] & 1);
-}
-
 /* What the card loaded at power-on, else from its EEPROM. */
 static enum err read_address(struct intel_card *card)
 {
@@ -199,7 +188,7 @@ static enum err read_address(struct intel_card *card)
         address[i] = (uint8_t)(low >> 8 * i);
     address[4] = (uint8_t)high;
     address[5] = (uint8_t)(high >> 8);
-    if ((high & INTEL_RAH_AV) && address_is_valid(address))
+    if ((high & INTEL_RAH_AV) && nic_address_valid(address))
         return OK;
     for (unsigned i = 0; i < 3; i++) {
         uint16_t word;
@@ -209,7 +198,7 @@ static enum err read_address(struct intel_card *card)
         address[2 * i] = (uint8_t)word;
         address[2 * i + 1] = (uint8_t)(word >> 8);
     }
-    return address_is_valid(address) ? OK : ERR_IO;
+    return nic_address_valid(address) ? OK : ERR_IO;
 }
 
 /* The table is asked by the upper 12 bits of the address: 13.5.1. */

@@ -16,6 +16,17 @@ struct nic_operations {
     void (*join)(void *card, const uint8_t group[6]);
 };
 
+/* nic_address_valid - whether it can be a card's own: neither all zero nor that
+ * of a group, which all ones is as well. */
+static inline bool nic_address_valid(const uint8_t address[6])
+{
+    uint8_t any = 0;
+
+    for (unsigned i = 0; i < 6; i++)
+        any |= address[i];
+    return any != 0 && !(address[0] & 1);
+}
+
 /* nic_register - a card was found and works. The first one with link serves. */
 void nic_register(const struct nic_operations *operations, void *card);
 

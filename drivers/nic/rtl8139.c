@@ -349,7 +349,6 @@ static enum err rtl_probe(struct pci_device *device, const struct pci_id *id)
 {
     struct rtl_card *card = &state.cards[state.count];
     uint64_t base, bytes;
-    uint8_t any = 0;
     bool is_io;
     enum err error;
 
@@ -366,11 +365,9 @@ static enum err rtl_probe(struct pci_device *device, const struct pci_id *id)
     card->info.name = id->name;
     pci_enable(device);
     io_out8(port(card, RTL_CONFIG1), 0); /* awake */
-    for (unsigned i = 0; i < 6; i++) {
+    for (unsigned i = 0; i < 6; i++)
         card->info.address[i] = io_in8(port(card, RTL_IDR0 + i));
-        any |= card->info.address[i];
-    }
-    if (any == 0 || (card->info.address[0] & 1))
+    if (!nic_address_valid(card->info.address))
         return ERR_IO;
     card->ring = io_dma_take(RING_BYTES + RING_SPARE, 4096, 0);
     card->send_buffers = io_dma_take(SEND_SLOTS * SEND_BYTES, 4096, 0);

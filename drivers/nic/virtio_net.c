@@ -301,15 +301,6 @@ static bool virtio_poll(struct pci_device *device)
     return virtio_queue_ready(&card->receive);
 }
 
-static bool address_is_valid(const uint8_t address[6])
-{
-    uint8_t any = 0;
-
-    for (unsigned i = 0; i < 6; i++)
-        any |= address[i];
-    return any != 0 && !(address[0] & 1);
-}
-
 static enum err virtio_probe(struct pci_device *device, const struct pci_id *id)
 {
     struct virtio_card *card = &state.cards[state.count];
@@ -331,7 +322,7 @@ static enum err virtio_probe(struct pci_device *device, const struct pci_id *id)
     for (unsigned i = 0; i < 6; i++)
         card->info.address[i] = virtio_own8(&card->device, OWN_MAC + i);
     if (!(card->features & FEATURE_MAC) ||
-        !address_is_valid(card->info.address)) {
+        !nic_address_valid(card->info.address)) {
         (void)virtio_reset(&card->device);
         card->running = false;
         empty_queues(card);

@@ -9,20 +9,14 @@
 #include "core/bytes.h"
 #include "pop3/pop3_session.h"
 #include "protocol/base64.h"
+#include "store/st_number.h"
 #include <string.h>
 
 enum mechanism { MECHANISM_PLAIN, MECHANISM_LOGIN_NAME, MECHANISM_LOGIN };
 
 bool pop3_auth_offered(void)
 {
-    static const char *const off[] = {"NO", "OFF", "0"};
-    const char *value = st_setting("auth_clear");
-    size_t i;
-
-    for (i = 0; i < sizeof(off) / sizeof(off[0]); i++)
-        if (text_equal(value, strlen(value), off[i]))
-            return false;
-    return true;
+    return st_setting_switch("auth_clear", true);
 }
 
 /* The exchange is over without a login. */

@@ -44,3 +44,24 @@ int base64_decode(const char *text, size_t len, void *bytes, size_t room)
         return -1;
     return (int)used;
 }
+
+void base64_put(struct text *text, const void *bytes, size_t len)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                 "abcdefghijklmnopqrstuvwxyz0123456789+/";
+    const uint8_t *from = bytes;
+
+    for (size_t i = 0; i < len; i += 3) {
+        size_t left = len - i;
+        uint32_t group = (uint32_t)from[i] << 16;
+        char out[4] = {'=', '=', '=', '='};
+
+        if (left > 1)
+            group |= (uint32_t)from[i + 1] << 8;
+        if (left > 2)
+            group |= from[i + 2];
+        for (unsigned digit = 0; digit < 4 && digit <= left; digit++)
+            out[digit] = digits[group >> (18 - 6 * digit) & 63];
+        text_bytes(text, out, sizeof(out));
+    }
+}

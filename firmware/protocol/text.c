@@ -93,6 +93,29 @@ void text_date(struct text *text, int64_t unix_ms)
     text_string(text, " +0000");
 }
 
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+void text_xtext(struct text *text, const char *xtext)
+{
+    for (; *xtext != '\0'; xtext++) {
+        char c = *xtext;
+
+        if (c == '+' && hex_value(xtext[1]) >= 0 && hex_value(xtext[1]) < 8 &&
+            hex_value(xtext[2]) >= 0) {
+            c = (char)(hex_value(xtext[1]) * 16 + hex_value(xtext[2]));
+            xtext += 2;
+        }
+        if ((uint8_t)c < 0x20 || c == 0x7f)
+            c = '?';
+        text_bytes(text, &c, 1);
+    }
+}
+
 bool text_equal(const char *text, size_t len, const char *word)
 {
     size_t i;

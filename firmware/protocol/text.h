@@ -30,6 +30,11 @@ void text_hex(struct text *text, uint64_t value, unsigned digits);
  * year's begin. */
 void text_date(struct text *text, int64_t unix_ms);
 
+/* text_xtext - what an xtext (RFC 3461 section 4, NUL-terminated) stands for,
+ * as far as it is ASCII; control characters become '?', so that it is one line.
+ */
+void text_xtext(struct text *text, const char *xtext);
+
 /* ---- Reading of what a client wrote ------------------------------------ */
 
 /* text_equal - caseless for ASCII letters; word is upper case. */

@@ -1,6 +1,7 @@
 /* What comes before mail: greeting, EHLO or HELO, AUTH (RFC 5321 3.1, 4.1.1.1,
  * RFC 4954). PLAIN (RFC 4616) is preferred to LOGIN. */
 #include "core/log.h"
+#include "protocol/base64.h"
 #include "protocol/text.h"
 #include "relay/relay_session.h"
 #include <string.h>
@@ -109,27 +110,6 @@ void relay_on_helo(struct relay_session *session)
 
 /* ---- AUTH ---------------------------------------------------------------- */
 
-static void put_base64(struct text *text, const void *bytes, size_t len)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                 "abcdefghijklmnopqrstuvwxyz0123456789+/";
-    const uint8_t *from = bytes;
-
-    for (size_t i = 0; i < len; i += 3) {
-        size_t left = len - i;
-        uint32_t group = (uint32_t)from[i] << 16;
-        char out[4] = {'=', '=', '=', '='};
-
-        if (left > 1)
-            group |= (uint32_t)from[i + 1] << 8;
-        if (left > 2)
-            group |= from[i + 2];
-        for (unsigned digit = 0; digit < 4 && digit <= left; digit++)
-            out[digit] = digits[group >> (18 - 6 * digit) & 63];
-        text_bytes(text, out, sizeof(out));
-    }
-}
-
 static void say_base64(struct relay_session *session, const char *verb,
                        const void *bytes, size_t len)
 {
@@ -137,7 +117,7 @@ static void say_base64(struct relay_session *session, const char *verb,
 
     text_init(&text, session->out, sizeof(session->out));
     text_string(&text, verb);
-    put_base64(&text, bytes, len);
+    base64_put(&text, bytes, len);
     text_string(&text, "\r\n");
     relay_say(session, text.len);
 }

@@ -119,31 +119,6 @@ static const char *reply_of(const struct relay_recipient *recipient,
     return found ? found + sizeof(said) - 1 : recipient->reply;
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-/* xtext (RFC 3461 4) as it was before, as far as it is ASCII, in a header
- * field: one line. */
-static void put_xtext(struct text *text, const char *from)
-{
-    for (; *from; from++) {
-        char c = *from;
-
-        if (c == '+' && hex_value(from[1]) >= 0 && hex_value(from[1]) < 8 &&
-            hex_value(from[2]) >= 0) {
-            c = (char)(hex_value(from[1]) * 16 + hex_value(from[2]));
-            from += 2;
-        }
-        if ((uint8_t)c < 0x20 || c == 0x7f)
-            c = '?';
-        text_bytes(text, &c, 1);
-    }
-}
-
 static void put_field(struct text *text, const char *name, const char *value)
 {
     text_string(text, name);
@@ -282,7 +257,7 @@ static void put_recipient(struct text *text, const struct notice *notice,
     text_string(text, "\r\n");
     if (recipient->orcpt[0] != '\0') {
         text_string(text, "Original-Recipient: ");
-        put_xtext(text, recipient->orcpt);
+        text_xtext(text, recipient->orcpt);
         text_string(text, "\r\n");
     }
     put_field(text,
@@ -319,7 +294,7 @@ static void put_program_part(struct text *text, const struct notice *notice,
     put_field(text, "Reporting-MTA: dns; ", notice->host);
     if (job->envid[0] != '\0') {
         text_string(text, "Original-Envelope-Id: ");
-        put_xtext(text, job->envid);
+        text_xtext(text, job->envid);
         text_string(text, "\r\n");
     }
     text_string(text, "Arrival-Date: ");

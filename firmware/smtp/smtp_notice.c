@@ -23,29 +23,6 @@ static struct {
     int64_t user;
 } state;
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-/* xtext (RFC 3461 section 4), decoded as far as it is ASCII. What it stands for
- * is printable: that was looked at when it came. */
-static void put_xtext(struct text *text, const char *from)
-{
-    for (; *from != '\0'; from++) {
-        char c = *from;
-
-        if (c == '+' && hex_value(from[1]) >= 0 && hex_value(from[1]) < 8 &&
-            hex_value(from[2]) >= 0) {
-            c = (char)(hex_value(from[1]) * 16 + hex_value(from[2]));
-            from += 2;
-        }
-        text_bytes(text, &c, 1);
-    }
-}
-
 static void put_part(struct text *text, const struct smtp_session *session,
                      const char *type)
 {
@@ -120,7 +97,7 @@ static void put_program_part(struct text *text,
                   : "message/delivery-status");
     if (envid[0] != '\0') {
         text_string(text, "Original-Envelope-Id: ");
-        put_xtext(text, envid);
+        text_xtext(text, envid);
         text_string(text, "\r\n");
     }
     text_string(text, "Reporting-MTA: dns; ");
@@ -133,7 +110,7 @@ static void put_program_part(struct text *text,
         text_string(text, "\r\n");
         if (success.orcpt[0] != '\0') {
             text_string(text, "Original-Recipient: ");
-            put_xtext(text, success.orcpt);
+            text_xtext(text, success.orcpt);
             text_string(text, "\r\n");
         }
         text_string(text, is_ascii(success.address)

@@ -4,6 +4,7 @@
 #include "protocol/text.h"
 #include "smtp/smtp_session.h"
 #include "store/st.h"
+#include "store/st_number.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -35,22 +36,6 @@ static uint64_t read_number(const char *key, uint64_t lowest, uint64_t highest,
     return number >= lowest && number <= highest ? number : otherwise;
 }
 
-static bool read_switch(const char *key, bool otherwise)
-{
-    static const struct {
-        const char *word;
-        bool on;
-    } words[] = {{"YES", true}, {"ON", true},   {"1", true},
-                 {"NO", false}, {"OFF", false}, {"0", false}};
-    const char *value = st_setting(key);
-    size_t i;
-
-    for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-        if (text_equal(value, strlen(value), words[i].word))
-            return words[i].on;
-    return otherwise;
-}
-
 static void read_all(struct smtp_settings *settings)
 {
     const char *host = st_setting("hostname");
@@ -69,8 +54,8 @@ static void read_all(struct smtp_settings *settings)
         (uint32_t)read_number("smtp_errors_max", 1, 200, ERRORS_MAX);
     settings->commands_max = (uint32_t)read_number("smtp_commands_max", 10,
                                                    60000, IDLE_COMMANDS_MAX);
-    settings->auth_clear = read_switch("auth_clear", true);
-    settings->check_from = read_switch("check_from", false);
+    settings->auth_clear = st_setting_switch("auth_clear", true);
+    settings->check_from = st_setting_switch("check_from", false);
 }
 
 const struct smtp_settings *smtp_settings(void)

@@ -1,6 +1,7 @@
-/* Settings that are numbers: see st_number.h. */
+/* Settings that are numbers or switches: see st_number.h. */
 #include "store/st_number.h"
 #include "store/st.h"
+#include <strings.h>
 
 #define DIGITS_MAX 18
 
@@ -21,4 +22,20 @@ int64_t st_setting_number(const char *key, int64_t otherwise, int64_t least,
     if (number < least)
         return least;
     return number > most ? most : number;
+}
+
+bool st_setting_switch(const char *key, bool otherwise)
+{
+    static const struct {
+        const char *word;
+        bool on;
+    } words[] = {{"yes", true}, {"on", true},   {"1", true},
+                 {"no", false}, {"off", false}, {"0", false}};
+    const char *value = st_setting(key);
+
+    for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcasecmp(value, words[i].word) == 0)
+            return words[i].on;
+    }
+    return otherwise;
 }

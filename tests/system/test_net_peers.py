@@ -9,8 +9,7 @@ import struct
 import time
 
 import pytest
-from zeroconf import (DNSOutgoing, DNSQuestion, IPVersion, ServiceInfo,
-                      Zeroconf)
+from zeroconf import DNSOutgoing, DNSQuestion, IPVersion, Zeroconf
 
 import namespace
 import peers
