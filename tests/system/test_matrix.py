@@ -17,6 +17,7 @@ ROWS = [
     ("bios", "pc", "64M", "qemu-xhci"),
     ("bios", "q35", "512M", "qemu-xhci"),
     ("bios", "q35", "6G", "nec-usb-xhci"),
+    ("bios", "pc", "64M", "piix3-usb-uhci"),
     ("uefi", "q35", "6G", "nec-usb-xhci"),
     ("uefi", "pc", "512M", "qemu-xhci"),
 ]
