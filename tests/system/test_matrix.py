@@ -13,6 +13,7 @@ LIMIT_S = 120
 
 # firmware, type of machine, memory, controller of the stick
 ROWS = [
+    ("bios", "pc", "32M", "qemu-xhci"),
     ("bios", "pc", "64M", "qemu-xhci"),
     ("bios", "q35", "512M", "qemu-xhci"),
     ("bios", "q35", "6G", "nec-usb-xhci"),
