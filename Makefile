@@ -88,7 +88,7 @@ SQLITE_OPTIONS := -DSQLITE_OS_OTHER=1 -DSQLITE_THREADSAFE=0 \
 	-DSQLITE_OMIT_SHARED_CACHE -DSQLITE_OMIT_DECLTYPE -DSQLITE_OMIT_LOCALTIME \
 	-DSQLITE_OMIT_TRACE -DSQLITE_OMIT_COMPLETE -DSQLITE_OMIT_GET_TABLE \
 	-DSQLITE_OMIT_TCL_VARIABLE -DSQLITE_OMIT_DESERIALIZE -DSQLITE_OMIT_JSON \
-	-DSQLITE_OMIT_UTF16 -DNDEBUG
+	-DSQLITE_OMIT_UTF16 -DSQLITE_ENABLE_FTS5 -DNDEBUG
 # userdb/password.c stands between argon2's core and its inner loop (fill.o),
 # and gives it memory.
 ARGON2_OPTIONS := -DARGON2_NO_THREADS -Dmalloc=argon2_malloc -Dfree=argon2_free \
@@ -104,7 +104,8 @@ MUSL_SRC := $(addprefix string/,memchr.c memcmp.c memrchr.c strchr.c strchrnul.c
 	$(addprefix internal/,intscan.c shgetc.c) \
 	$(addprefix ctype/,tolower.c isupper.c toupper.c islower.c isdigit.c isalpha.c \
 	isalnum.c isspace.c isprint.c) \
-	$(addprefix math/,frexpl.c __fpclassifyl.c __signbitl.c) \
+	$(addprefix math/,frexpl.c __fpclassifyl.c __signbitl.c log.c log_data.c \
+	__math_divzero.c __math_invalid.c) \
 	$(addprefix stdio/,snprintf.c vsnprintf.c sprintf.c vsprintf.c vfprintf.c __toread.c __uflow.c \
 	__towrite.c fwrite.c) \
 	$(addprefix time/,gmtime_r.c __secs_to_tm.c)
@@ -180,7 +181,14 @@ $B/BOOTX64.EFI: $(UEFI_OBJ) boot/uefi/loader.ld
 	ld -m i386pep --subsystem 10 -e efi_main --image-base 0 -nostdlib -s \
 		--no-insert-timestamp -T boot/uefi/loader.ld -o $@ $(UEFI_OBJ)
 
-$(DEPS)/ao/sqlite3.o: $(SQLITE)/sqlite3.c
+# SQLite is built again when its options change.
+$(DEPS)/sqlite-options: FORCE
+	@mkdir -p $(@D)
+	@echo '$(SQLITE_OPTIONS)' | cmp -s - $@ || echo '$(SQLITE_OPTIONS)' >$@
+.PHONY: FORCE
+FORCE:
+
+$(DEPS)/ao/sqlite3.o: $(SQLITE)/sqlite3.c $(DEPS)/sqlite-options
 	@mkdir -p $(@D)
 	$(CC) $(AO_LIB_CFLAGS) $(SQLITE_OPTIONS) -c -o $@ $<
 
@@ -224,12 +232,12 @@ $B/host/%.asm.o $B/tool/%.asm.o: %.asm | $(ALL_DEPS)
 	@mkdir -p $(@D)
 	nasm -f elf64 -o $@ $<
 
-$(DEPS)/host/sqlite/sqlite3.o: $(SQLITE)/sqlite3.c
+$(DEPS)/host/sqlite/sqlite3.o: $(SQLITE)/sqlite3.c $(DEPS)/sqlite-options
 	@mkdir -p $(@D)
 	$(CC) -g -O1 -w -fsanitize=address,undefined -fno-sanitize-recover=all \
 		-fno-sanitize=alignment,object-size $(SQLITE_OPTIONS) -c -o $@ $<
 
-$(DEPS)/tool/sqlite/sqlite3.o: $(SQLITE)/sqlite3.c
+$(DEPS)/tool/sqlite/sqlite3.o: $(SQLITE)/sqlite3.c $(DEPS)/sqlite-options
 	@mkdir -p $(@D)
 	$(CC) -g -O2 -w -fPIE $(SQLITE_OPTIONS) -c -o $@ $<
 
