@@ -20,7 +20,7 @@ B := build
 
 # ---- Sources: every file of a room belongs to it -----------------------------
 
-SHARED_SRC := $(wildcard mailstore/*.c userdb/*.c)
+SHARED_SRC := $(wildcard mailstore/*.c mailstore/mime/*.c userdb/*.c)
 FIRMWARE_SRC := $(wildcard firmware/*.c firmware/*/*.c)
 DRIVER_SRC := $(wildcard drivers/*.c drivers/*/*.c)
 BOOT_SRC := $(wildcard boot/*.c)
@@ -333,7 +333,7 @@ CHECK_SRC := $(AO_C) $(UEFI_SRC) $(MKUSB_SRC)
 CHECK_TEST_SRC := $(SIM_SRC) $(TAP_SRC) $(UNIT_SRC) $(UNIT_HELP_SRC) \
 	$(wildcard tests/bench/*.c tests/fuzz/*.c)
 CHECK_H := $(wildcard boot/*.h boot/*/*.h drivers/*.h drivers/*/*.h firmware/*.h \
-	firmware/*/*.h mailstore/*.h userdb/*.h mkusb/*.h tests/*/*.h)
+	firmware/*/*.h mailstore/*.h mailstore/*/*.h userdb/*.h mkusb/*.h tests/*/*.h)
 CHECK_ALL := $(sort $(CHECK_SRC) $(CHECK_TEST_SRC) $(CHECK_H))
 
 # clang has no such warnings, and its headers are its own. In its -Wconversion

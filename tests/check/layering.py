@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Which room may include which: DESIGN.md's layers, checked on #include lines.
 
-    core < drivers, net, mailstore, userdb < store < protocol < account,
+    core < drivers, net, mime, userdb < mailstore < store < protocol < account,
     limits < smtp, pop3, relay, web < menu, main
 
 Nothing but drivers/ and boot/ touches hardware (drivers/io.h), nothing in
@@ -18,7 +18,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>)')
 PROTOCOLS = ("smtp", "pop3", "relay", "web")
 # Rooms that hold what several protocols share.
 HELPERS = ("protocol", "account", "limits")
-BELOW_PROTOCOLS = {"core", "net", "store", "mailstore", "userdb"}
+BELOW_PROTOCOLS = {"core", "net", "store", "mailstore", "mime", "userdb"}
 
 MAY = {
     "core": {"core"},
@@ -26,9 +26,10 @@ MAY = {
     "boot": {"core", "drivers", "boot"},
     "net": {"core", "net"},
     "userdb": {"core", "userdb"},
-    "mailstore": {"core", "userdb", "mailstore"},
-    "store": {"core", "userdb", "mailstore", "store"},
-    "mkusb": {"core", "userdb", "mailstore", "mkusb"},
+    "mime": {"core", "mime"},
+    "mailstore": {"core", "userdb", "mime", "mailstore"},
+    "store": {"core", "userdb", "mime", "mailstore", "store"},
+    "mkusb": {"core", "userdb", "mime", "mailstore", "mkusb"},
 }
 for helper in HELPERS:
     MAY[helper] = BELOW_PROTOCOLS | {"protocol", helper}
@@ -48,6 +49,8 @@ FOLDERS = {"boot", "drivers", "firmware", "mailstore", "userdb", "mkusb",
 
 def room_of(path):
     parts = path.split("/")
+    if path.startswith("mailstore/mime/"):
+        return "mime"
     if parts[0] != "firmware":
         return parts[0]
     return parts[1] if len(parts) > 2 else "main"

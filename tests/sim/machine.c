@@ -155,3 +155,12 @@ _Noreturn void machine_panic_restart(void)
 {
     sim_fail("panic: %.800s", sim_serial_text() + sim_serial_mark());
 }
+
+bool machine_power_button(void)
+{
+    return false;
+}
+
+void machine_watchdog_feed(void)
+{
+}
