@@ -22,7 +22,8 @@
  * - mailbox counts its entries with a UID below CountedUID (Messages, those not
  *   seen, Bytes); whoever wants to know all of them counts the rest, which are
  *   fewer than a block of UIDs. So a delivery changes no counter, and nobody
- *   scans. UIDs up to IndexedUID were looked at by the index.
+ *   scans; triggers keep the sums equal to what is deleted or flagged. UIDs up
+ * to IndexedUID were looked at by the index.
  * - summary is what lists show of a message, taken from its header; a message
  *   may lack it, and whoever needs it then looks into the message. find holds
  *   its words (rowid is MailID) while summary.Indexed is 1; what is to be
@@ -61,6 +62,13 @@
 
 /* What version 3 has brought. */
 #define TABLES_OF_VERSION_3                                                    \
+    "CREATE TRIGGER entry_gone AFTER DELETE ON entry BEGIN UPDATE mailbox SET" \
+    " Messages=Messages-1,Unseen=Unseen-(old.Flags&1=0),Bytes=Bytes-old.Bytes" \
+    " WHERE MailboxID=old.MailboxID AND CountedUID>old.UID; END;"              \
+    "CREATE TRIGGER entry_flags AFTER UPDATE OF Flags ON entry"                \
+    " WHEN old.Flags&1<>new.Flags&1 BEGIN UPDATE mailbox SET"                  \
+    " Unseen=Unseen+(old.Flags&1)-(new.Flags&1) WHERE MailboxID=new.MailboxID" \
+    " AND CountedUID>new.UID; END;"                                            \
     "CREATE TABLE summary("                                                    \
     " MailID INTEGER PRIMARY KEY REFERENCES message ON DELETE CASCADE,"        \
     " DateMs INTEGER NOT NULL,"                                                \

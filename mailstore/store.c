@@ -123,10 +123,7 @@ static const char *const texts[STATEMENTS] = {
                       " FROM user WHERE UserID=?1",
     [SQL_USER_CHANGE] = "UPDATE user SET FullName=?2,Password=?3,QuotaBytes=?4,"
                         "Admin=?5,Enabled=?6 WHERE UserID=?1",
-    [SQL_TALLY_GET] =
-        "SELECT UserID,CountedUID FROM mailbox WHERE MailboxID=?1",
-    [SQL_TALLY_PUT] = "UPDATE mailbox SET Messages=Messages+?2,"
-                      "Unseen=Unseen+?3,Bytes=Bytes+?4 WHERE MailboxID=?1",
+    [SQL_MAILBOX_USER] = "SELECT UserID FROM mailbox WHERE MailboxID=?1",
     [SQL_MAILBOX_NEXT] = "SELECT UIDNext FROM mailbox WHERE MailboxID=?1"
                          " AND UserID=?2",
     [SQL_ENTRY_FLAGS] = "UPDATE entry SET Flags=?3 WHERE MailboxID=?1"

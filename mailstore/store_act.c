@@ -1,8 +1,7 @@
 /* What is done to messages in folders: see store_mailbox.h.
  *
- * Keys come grouped by folder or not; as long as the folder stays the same its
- * sums are gathered and written once. A message is put into the new folder
- * before it leaves the old one, so that it is never nowhere. */
+ * A message is put into the new folder before it leaves the old one, so that it
+ * is never nowhere. What the user takes up is told once for each call. */
 #include "mailstore/store_internal.h"
 #include "mailstore/store_mailbox.h"
 #include <string.h>
@@ -19,24 +18,26 @@ struct action {
     int64_t trash;  /* ACT_TRASH */
     int64_t drafts; /* likewise: what is there is not kept either */
     size_t done;
-    struct store_tally tally; /* mailbox_id 0: of none */
+    int64_t entered; /* the last folder that was looked at ... */
+    bool own;        /* ... and whether it is the user's */
+    int64_t freed;   /* bytes */
 };
 
-/* The folder of a key becomes the one whose sums are gathered. ERR_NOT_FOUND:
- * it is not there, or not the user's. */
+/* Whether the folder of a key is the user's; ERR_NOT_FOUND: not. */
 static enum err enter_folder(struct store *store, struct action *action,
                              int64_t mailbox_id)
 {
+    int64_t user_id;
     enum err err;
 
-    if (action->tally.mailbox_id != mailbox_id) {
-        err = store_tally_end(store, &action->tally);
-        if (!err)
-            err = store_tally_begin(store, mailbox_id, &action->tally);
+    if (action->entered != mailbox_id) {
+        err = store_mailbox_user(store, mailbox_id, &user_id);
         if (err)
             return err;
+        action->entered = mailbox_id;
+        action->own = user_id == action->user_id && user_id != 0;
     }
-    return action->tally.user_id == action->user_id ? OK : ERR_NOT_FOUND;
+    return action->own ? OK : ERR_NOT_FOUND;
 }
 
 static enum err put_into(struct store *store, struct action *action, int64_t to,
@@ -54,43 +55,47 @@ static enum err put_into(struct store *store, struct action *action, int64_t to,
 }
 
 static enum err move_one(struct store *store, struct action *action,
-                         uint32_t uid, int64_t to)
+                         const struct store_key *key, int64_t to)
 {
     struct store_old_entry old;
-    enum err err = store_find_entry(store, action->tally.mailbox_id, uid, &old);
+    enum err err = store_find_entry(store, key->mailbox_id, key->uid, &old);
 
     if (err)
         return err;
-    if (to == action->tally.mailbox_id)
+    if (to == key->mailbox_id)
         return OK;
     err = put_into(store, action, to, &old);
-    if (!err && action->act != ACT_COPY)
-        err = store_drop_entry(store, &action->tally, uid, false, NULL);
+    if (err || action->act == ACT_COPY)
+        return err;
+    err = store_drop_entry(store, key->mailbox_id, key->uid, false, &old);
+    action->freed += (int64_t)old.bytes;
     return err;
 }
 
 static enum err flag_one(struct store *store, struct action *action,
-                         uint32_t uid)
+                         const struct store_key *key)
 {
     struct store_old_entry old;
     uint8_t flags;
-    enum err err = store_find_entry(store, action->tally.mailbox_id, uid, &old);
+    enum err err = store_find_entry(store, key->mailbox_id, key->uid, &old);
 
     if (err)
         return err;
     flags = (uint8_t)((old.flags & ~action->clear) | action->set);
-    return flags == old.flags ? OK
-                              : store_tally_flags(store, &action->tally, uid,
-                                                  old.flags, flags);
+    return flags == old.flags
+               ? OK
+               : store_flag_entry(store, key->mailbox_id, key->uid, flags);
 }
 
 static enum err remove_one(struct store *store, struct action *action,
-                           uint32_t uid)
+                           const struct store_key *key)
 {
     struct store_old_entry old;
-    enum err err = store_drop_entry(store, &action->tally, uid, true, &old);
+    enum err err =
+        store_drop_entry(store, key->mailbox_id, key->uid, true, &old);
 
-    return !err && old.mail_id == 0 ? ERR_NOT_FOUND : err;
+    action->freed += (int64_t)old.bytes;
+    return err;
 }
 
 static enum err act_on(struct store *store, struct action *action,
@@ -102,18 +107,18 @@ static enum err act_on(struct store *store, struct action *action,
         return err;
     switch (action->act) {
     case ACT_FLAG:
-        return flag_one(store, action, key->uid);
+        return flag_one(store, action, key);
     case ACT_MOVE:
     case ACT_COPY:
-        return move_one(store, action, key->uid, action->to);
+        return move_one(store, action, key, action->to);
     case ACT_TRASH:
         if (key->mailbox_id == action->trash ||
             key->mailbox_id == action->drafts)
-            return remove_one(store, action, key->uid);
-        return move_one(store, action, key->uid, action->trash);
+            return remove_one(store, action, key);
+        return move_one(store, action, key, action->trash);
     case ACT_REMOVE:
     default:
-        return remove_one(store, action, key->uid);
+        return remove_one(store, action, key);
     }
 }
 
@@ -139,14 +144,18 @@ static enum err act(struct store *store, void *context)
     enum err err = find_target(store, action);
 
     action->done = 0;
-    memset(&action->tally, 0, sizeof action->tally);
+    action->entered = 0;
+    action->own = false;
+    action->freed = 0;
     for (size_t i = 0; !err && i < action->count; i++) {
         err = act_on(store, action, &action->keys[i]);
         action->done += err == OK;
         if (err == ERR_NOT_FOUND)
             err = OK;
     }
-    return err ? err : store_tally_end(store, &action->tally);
+    if (err || !action->freed)
+        return err;
+    return store_usage_change(store, action->user_id, -action->freed);
 }
 
 static enum err run(struct store *store, struct action *action, size_t *done)

@@ -4,7 +4,7 @@
  * row take in what came since the last one, up to CountedUID. So most
  * deliveries leave the table mailbox alone, and whoever wants to know the sums
  * adds the entries from CountedUID on, fewer than a block. What changes below
- * CountedUID changes the sums, once for each call and mailbox. */
+ * CountedUID changes the sums by triggers, whoever changes it. */
 #include "mailstore/store_internal.h"
 #include "mailstore/store_mailbox.h"
 #include <string.h>
@@ -68,46 +68,10 @@ enum err store_put_entry(struct store *store, struct store_new_entry *entry)
                                     (int64_t)entry->bytes);
 }
 
-/* ---- Sums --------------------------------------------------------------- */
-
-enum err store_tally_begin(struct store *store, int64_t mailbox_id,
-                           struct store_tally *tally)
+enum err store_mailbox_user(struct store *store, int64_t mailbox_id,
+                            int64_t *user_id)
 {
-    sqlite3_stmt *statement = store_statement(store, SQL_TALLY_GET);
-    int code;
-
-    memset(tally, 0, sizeof *tally);
-    if (!statement)
-        return store_error(store, sqlite3_errcode(store->db));
-    tally->mailbox_id = mailbox_id;
-    sqlite3_bind_int64(statement, 1, mailbox_id);
-    code = sqlite3_step(statement);
-    if (code == SQLITE_ROW) {
-        tally->user_id = sqlite3_column_int64(statement, 0);
-        tally->counted_uid = sqlite3_column_int64(statement, 1);
-    }
-    sqlite3_reset(statement);
-    return code == SQLITE_DONE ? ERR_NOT_FOUND : store_error(store, code);
-}
-
-enum err store_tally_end(struct store *store, const struct store_tally *tally)
-{
-    sqlite3_stmt *statement;
-    enum err err = OK;
-
-    if (tally->messages || tally->unseen || tally->bytes) {
-        statement = store_statement(store, SQL_TALLY_PUT);
-        if (statement) {
-            sqlite3_bind_int64(statement, 1, tally->mailbox_id);
-            sqlite3_bind_int64(statement, 2, tally->messages);
-            sqlite3_bind_int64(statement, 3, tally->unseen);
-            sqlite3_bind_int64(statement, 4, tally->bytes);
-        }
-        err = store_run(store, statement);
-    }
-    if (err || !tally->used_bytes)
-        return err;
-    return store_usage_change(store, tally->user_id, tally->used_bytes);
+    return store_number_of(store, SQL_MAILBOX_USER, mailbox_id, user_id);
 }
 
 /* ---- Entries that are there --------------------------------------------- */
@@ -145,44 +109,31 @@ enum err store_find_entry(struct store *store, int64_t mailbox_id, uint32_t uid,
     return code == SQLITE_DONE ? ERR_NOT_FOUND : store_error(store, code);
 }
 
-enum err store_drop_entry(struct store *store, struct store_tally *tally,
-                          uint32_t uid, bool release,
-                          struct store_old_entry *old)
+enum err store_drop_entry(struct store *store, int64_t mailbox_id, uint32_t uid,
+                          bool release, struct store_old_entry *old)
 {
-    struct store_old_entry entry;
     sqlite3_stmt *statement;
-    enum err err = store_find_entry(store, tally->mailbox_id, uid, &entry);
+    enum err err = store_find_entry(store, mailbox_id, uid, old);
 
-    if (old)
-        *old = entry;
     if (err)
-        return err == ERR_NOT_FOUND ? OK : err;
-    err = bind_entry(store, SQL_ENTRY_DROP, tally->mailbox_id, uid, &statement);
+        return err;
+    err = bind_entry(store, SQL_ENTRY_DROP, mailbox_id, uid, &statement);
     if (!err)
         err = store_run(store, statement);
     if (err)
         return err;
-    tally->used_bytes -= (int64_t)entry.bytes;
-    if (uid < tally->counted_uid) {
-        tally->messages--;
-        tally->unseen -= (entry.flags & STORE_SEEN) == 0;
-        tally->bytes -= (int64_t)entry.bytes;
-    }
-    return release ? store_release_message(store, entry.mail_id) : OK;
+    return release ? store_release_message(store, old->mail_id) : OK;
 }
 
-enum err store_tally_flags(struct store *store, struct store_tally *tally,
-                           uint32_t uid, uint8_t old, uint8_t flags)
+enum err store_flag_entry(struct store *store, int64_t mailbox_id, uint32_t uid,
+                          uint8_t flags)
 {
     sqlite3_stmt *statement;
     enum err err =
-        bind_entry(store, SQL_ENTRY_FLAGS, tally->mailbox_id, uid, &statement);
+        bind_entry(store, SQL_ENTRY_FLAGS, mailbox_id, uid, &statement);
 
     if (err)
         return err;
     sqlite3_bind_int(statement, 3, flags);
-    err = store_run(store, statement);
-    if (!err && uid < tally->counted_uid)
-        tally->unseen += (old & STORE_SEEN) - (flags & STORE_SEEN);
-    return err;
+    return store_run(store, statement);
 }

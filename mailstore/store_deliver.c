@@ -416,14 +416,20 @@ enum err store_release_message(struct store *store, int64_t id)
 static enum err delete_all(struct store *store, void *context)
 {
     const struct deletion *deletion = context;
-    struct store_tally tally;
-    enum err err = store_tally_begin(store, deletion->mailbox_id, &tally);
+    struct store_old_entry old;
+    int64_t bytes = 0, user_id = 0;
+    enum err err = OK;
 
-    if (err)
-        return err == ERR_NOT_FOUND ? OK : err;
-    for (size_t i = 0; !err && i < deletion->count; i++)
-        err = store_drop_entry(store, &tally, deletion->uids[i], true, NULL);
-    return err ? err : store_tally_end(store, &tally);
+    for (size_t i = 0; !err && i < deletion->count; i++) {
+        err = store_drop_entry(store, deletion->mailbox_id, deletion->uids[i],
+                               true, &old);
+        bytes += (int64_t)old.bytes;
+        if (err == ERR_NOT_FOUND)
+            err = OK;
+    }
+    if (!err && bytes)
+        err = store_mailbox_user(store, deletion->mailbox_id, &user_id);
+    return err || !user_id ? err : store_usage_change(store, user_id, -bytes);
 }
 
 enum err store_delete(struct store *store, int64_t mailbox_id,

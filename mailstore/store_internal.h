@@ -59,8 +59,7 @@ enum statement {
     SQL_USAGE,
     SQL_LOGIN_PUT,
     SQL_USER_CHANGE,
-    SQL_TALLY_GET,
-    SQL_TALLY_PUT,
+    SQL_MAILBOX_USER,
     SQL_MAILBOX_NEXT,
     SQL_ENTRY_FLAGS,
     SQL_FOLDER_KIND,
@@ -166,18 +165,9 @@ struct store_new_entry {
 enum err store_put_entry(struct store *store,
                          struct store_new_entry *entry) MUST_CHECK;
 
-/* What a transaction changes of a mailbox's sums. */
-struct store_tally {
-    int64_t mailbox_id, user_id, counted_uid;
-    int64_t messages, unseen, bytes; /* of what is counted */
-    int64_t used_bytes;              /* of all */
-};
-
-/* store_tally_begin - ERR_NOT_FOUND: there is no such mailbox. */
-enum err store_tally_begin(struct store *store, int64_t mailbox_id,
-                           struct store_tally *tally) MUST_CHECK;
-enum err store_tally_end(struct store *store,
-                         const struct store_tally *tally) MUST_CHECK;
+/* store_mailbox_user - whose a mailbox is; 0: there is no such mailbox. */
+enum err store_mailbox_user(struct store *store, int64_t mailbox_id,
+                            int64_t *user_id) MUST_CHECK;
 
 /* An entry as it is. */
 struct store_old_entry {
@@ -189,15 +179,14 @@ enum err store_find_entry(struct store *store, int64_t mailbox_id, uint32_t uid,
                           struct store_old_entry *entry) MUST_CHECK;
 
 /* store_drop_entry - takes a message out of the mailbox; release: and out of
- * the store, when it is nowhere else. One that is not there is no error. old:
- * NULL, or what it was (mail_id 0: it was not there). */
-enum err store_drop_entry(struct store *store, struct store_tally *tally,
-                          uint32_t uid, bool release,
-                          struct store_old_entry *old) MUST_CHECK;
+ * the store, when it is nowhere else. old: what it was. What the user takes up
+ * is the caller's to tell. OK, ERR_NOT_FOUND or an error. */
+enum err store_drop_entry(struct store *store, int64_t mailbox_id, uint32_t uid,
+                          bool release, struct store_old_entry *old) MUST_CHECK;
 
-/* store_tally_flags - an entry gets other flags. */
-enum err store_tally_flags(struct store *store, struct store_tally *tally,
-                           uint32_t uid, uint8_t old, uint8_t flags) MUST_CHECK;
+/* store_flag_entry - an entry gets other flags. */
+enum err store_flag_entry(struct store *store, int64_t mailbox_id, uint32_t uid,
+                          uint8_t flags) MUST_CHECK;
 
 struct store_notice;
 /* store_put_notice - a notice as a new message, within a transaction. */

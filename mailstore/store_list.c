@@ -8,7 +8,6 @@
  * half-way when the callback is called. What a summary tells is taken from its
  * table where the index has put it, else from the message. */
 #include "mailstore/store_list.h"
-#include "mailstore/mime/mime_header.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,7 +84,6 @@ enum err store_fill_row(struct store *store, int64_t user_id,
                         struct store_row_memory *memory)
 {
     sqlite3_stmt *statement = store_statement(store, SQL_ROW);
-    struct summary_of of;
     bool known = false;
     enum err err;
     int code;
@@ -103,10 +101,11 @@ enum err store_fill_row(struct store *store, int64_t user_id,
         known = take_row(statement, memory);
     sqlite3_reset(statement);
     if (!err && !known) {
-        of = (struct summary_of){.message_id = memory->row.message_id,
-                                 .received_ms = memory->row.received_ms,
-                                 .subject = memory->subject};
-        err = summary_find(store, &of, &memory->summary);
+        memset(&memory->summary, 0, sizeof memory->summary);
+        memory->summary.date_ms = memory->row.received_ms;
+        memory->summary.thread_id = memory->row.message_id;
+        snprintf(memory->summary.from_address,
+                 sizeof memory->summary.from_address, "%s", memory->sender);
     }
     point_to_texts(memory);
     return err;
@@ -154,19 +153,9 @@ static const char *const keys[] = {
     [STORE_BY_DATE] = "ifnull(s.DateMs,m.ReceivedMs)",
     [STORE_BY_FROM] = "ifnull(nullif(s.FromName,''),ifnull(s.FromAddress,"
                       "m.Sender)) COLLATE NOCASE",
-    [STORE_BY_SUBJECT] = "subject_base(m.Subject) COLLATE NOCASE",
+    [STORE_BY_SUBJECT] = "m.Subject COLLATE NOCASE",
     [STORE_BY_SIZE] = "e.Bytes",
 };
-
-static void subject_base(sqlite3_context *context, int count,
-                         sqlite3_value **values)
-{
-    const char *subject = (const char *)sqlite3_value_text(values[0]);
-    struct mime_span base = mime_subject_base(subject ? subject : "");
-
-    (void)count;
-    sqlite3_result_text(context, base.text, (int)base.len, SQLITE_TRANSIENT);
-}
 
 static bool is_text(enum store_order order)
 {
@@ -180,32 +169,27 @@ static enum err prepare_page(struct store *store, const struct store_page *page,
     bool up = page->ascending != page->backwards;
     bool plain = page->order == STORE_BY_ARRIVAL;
     const char *way = up ? ">" : "<", *fall = up ? "" : " DESC";
-    char sql[700], behind[400] = "", sorted[40] = "";
     const char *key = keys[page->order];
+    char *behind, *sql;
+    int code = SQLITE_NOMEM;
 
-    if (from_cursor && plain)
-        snprintf(behind, sizeof behind, " AND e.UID%s?5", way);
-    else if (from_cursor)
-        snprintf(behind, sizeof behind,
-                 " AND (%s%s?6 OR (%s=?6 AND e.UID%s?5))", key, way, key, way);
-    if (!plain)
-        snprintf(sorted, sizeof sorted, "2%s,", fall);
-    snprintf(sql, sizeof sql,
-             "SELECT e.UID,%s FROM entry e%s WHERE e.MailboxID=?1"
-             " AND e.Flags&?2=?2 AND e.Flags&?3=0%s ORDER BY %se.UID%s"
-             " LIMIT ?4",
-             key,
-             plain ? ""
-                   : " CROSS JOIN message m ON m.MailID=e.MailID"
-                     " LEFT JOIN summary s ON s.MailID=e.MailID",
-             behind, sorted, fall);
-    if (page->order == STORE_BY_SUBJECT &&
-        sqlite3_create_function(store->db, "subject_base", 1,
-                                SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL,
-                                subject_base, NULL, NULL) != SQLITE_OK)
-        return ERR_MEMORY;
-    return store_error(store,
-                       sqlite3_prepare_v2(store->db, sql, -1, statement, NULL));
+    behind = plain ? sqlite3_mprintf(" AND e.UID%s?5", way)
+                   : sqlite3_mprintf(" AND (%s%s?6 OR (%s=?6 AND e.UID%s?5))",
+                                     key, way, key, way);
+    sql = sqlite3_mprintf(
+        "SELECT e.UID,%s FROM entry e%s WHERE e.MailboxID=?1 AND e.Flags&?2=?2"
+        " AND e.Flags&?3=0%s ORDER BY %s%s%se.UID%s LIMIT ?4",
+        key,
+        plain ? ""
+              : " CROSS JOIN message m ON m.MailID=e.MailID"
+                " LEFT JOIN summary s ON s.MailID=e.MailID",
+        from_cursor && behind ? behind : "", plain ? "" : "2",
+        plain ? "" : fall, plain ? "" : ",", fall);
+    if (behind && sql)
+        code = sqlite3_prepare_v2(store->db, sql, -1, statement, NULL);
+    sqlite3_free(behind);
+    sqlite3_free(sql);
+    return store_error(store, code);
 }
 
 /* False: it is no cursor of ours. */
