@@ -211,6 +211,8 @@ enum err store_error(struct store *store, int code)
         return ERR_EXISTS;
     case SQLITE_TOOBIG:
         return ERR_TOO_BIG;
+    case SQLITE_INTERRUPT:
+        return ERR_GONE;
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:
         if (code == SQLITE_IOERR_NOMEM)
@@ -466,14 +468,22 @@ static int call_pause(void *context)
 {
     struct store *store = context;
 
-    store->pause();
-    return 0;
+    return !store->pause();
 }
 
-void store_set_pause(struct store *store, void (*pause)(void))
+void store_set_pause(struct store *store, bool (*pause)(void))
 {
     store->pause = pause;
     sqlite3_progress_handler(store->db, PAUSE_STEPS, call_pause, store);
+}
+
+void store_limit_cache(struct store *store, unsigned part)
+{
+    char sql[64];
+
+    snprintf(sql, sizeof sql, "PRAGMA cache_size=%zu",
+             state.cache_slots / part);
+    (void)!store_exec(store, sql);
 }
 
 static enum err set_up(struct store *store)

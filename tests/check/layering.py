@@ -2,7 +2,7 @@
 """Which room may include which: DESIGN.md's layers, checked on #include lines.
 
     core < drivers, net, mime, userdb < mailstore < store < protocol < account,
-    limits < smtp, pop3, relay, web < menu, main
+    limits < smtp, pop3, relay, http < web, admin < menu, main
 
 Nothing but drivers/ and boot/ touches hardware (drivers/io.h), nothing in
 firmware/ includes a driver, protocols know of the network only streams and
@@ -15,7 +15,9 @@ import subprocess
 import sys
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>)')
-PROTOCOLS = ("smtp", "pop3", "relay", "web")
+PROTOCOLS = ("smtp", "pop3", "relay", "http")
+# What is served over http: pages for users, for administrators.
+PAGES = ("web", "admin")
 # Rooms that hold what several protocols share.
 HELPERS = ("protocol", "account", "limits")
 BELOW_PROTOCOLS = {"core", "net", "store", "mailstore", "mime", "userdb"}
@@ -35,7 +37,10 @@ for helper in HELPERS:
     MAY[helper] = BELOW_PROTOCOLS | {"protocol", helper}
 for protocol in PROTOCOLS:
     MAY[protocol] = BELOW_PROTOCOLS | set(HELPERS) | {protocol}
-MAY["menu"] = BELOW_PROTOCOLS | set(HELPERS) | set(PROTOCOLS) | {"menu"}
+for pages in PAGES:
+    MAY[pages] = BELOW_PROTOCOLS | set(HELPERS) | {"smtp", "relay", "http", pages}
+MAY["menu"] = BELOW_PROTOCOLS | set(HELPERS) | set(PROTOCOLS) | set(PAGES) | \
+    {"menu"}
 MAY["main"] = MAY["menu"] | {"main"}
 
 # What a protocol may know of the network.
