@@ -343,7 +343,7 @@ enum err store_list_mailboxes(
     void *context)
 {
     static const char sql[] =
-        "SELECT UserID,user.Name,mailbox.Name,count(UID),total(Bytes)"
+        "SELECT UserID,user.Name,mailbox.Name,count(UID),total(entry.Bytes)"
         " FROM user JOIN mailbox USING(UserID) LEFT JOIN entry"
         " USING(MailboxID) GROUP BY MailboxID ORDER BY 2,3";
     struct store_mailbox_info info;
