@@ -131,7 +131,9 @@ AO_LINK := ld -nostdlib -static -z max-page-size=4096 -z noexecstack \
 AO_LINK_LIBS := $(AO_LIB_OBJ) $(shell $(CC) -print-libgcc-file-name)
 
 # Linked twice: the first link tells the names of the functions, which the
-# second takes in behind all code, so that it moves none of them.
+# second takes in behind all code, so that it moves none of them. What a
+# debugger reads stays in ao.debug: a BIOS loads the AO packet by packet, and
+# needs a minute for it where the stick hangs on USB 1.
 $B/ao.unnamed: $(AO_OBJ) $(AO_LIB_OBJ) boot/ao.ld boot/symbols.awk
 	@awk -f boot/symbols.awk </dev/null >$B/symbols-none.asm
 	@nasm -f elf64 -o $B/symbols-none.o $B/symbols-none.asm
@@ -140,7 +142,8 @@ $B/ao.unnamed: $(AO_OBJ) $(AO_LIB_OBJ) boot/ao.ld boot/symbols.awk
 $B/ao: $B/ao.unnamed
 	@nm -n $< | awk -f boot/symbols.awk >$B/symbols.asm
 	@nasm -f elf64 -o $B/symbols.o $B/symbols.asm
-	$(AO_LINK) -o $@ $(AO_OBJ) $B/symbols.o $(AO_LINK_LIBS)
+	$(AO_LINK) -o $@.debug $(AO_OBJ) $B/symbols.o $(AO_LINK_LIBS)
+	@objcopy --strip-debug $@.debug $@
 
 $B/font.c: drivers/console/font.py $(DEPS)/console-setup.done
 	@$(PYTHON) $< font_small=$(FONTS)/Lat15-Terminus16.psf.gz \

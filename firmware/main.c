@@ -59,7 +59,7 @@ static void start(void)
     timer_start(&state.feed, FEED_MS);
     log_info("main", "start memory_kb=%zu", memory_left() / 1024);
     if (service_init() != OK)
-        PANIC("this PC has too little memory: Barepost needs 64 MB");
+        PANIC("this PC has too little memory: Barepost needs 32 MB");
     menu_init(&actions, load_only());
     if (!load_only())
         service_want();

@@ -116,9 +116,9 @@ static const struct relay_network relay_network = {
 
 enum err service_init(void)
 {
+    enum err err = st_password_init();
     size_t memory = memory_left();
     size_t connections = memory / BYTES_PER_CONNECTION;
-    enum err err;
 
     if (connections < CONNECTIONS_MIN)
         connections = CONNECTIONS_MIN;
@@ -127,7 +127,8 @@ enum err service_init(void)
     timer_init(&state.deadline, finish);
     timer_init(&state.button, look_at_button);
     timer_start(&state.button, BUTTON_MS);
-    err = iobuf_pool_init(memory / 6 / IOBUF_BYTES);
+    if (err == OK)
+        err = iobuf_pool_init(memory / 6 / IOBUF_BYTES);
     devices_start();
     if (err == OK)
         err = net_module_init((unsigned)connections);

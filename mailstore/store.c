@@ -8,7 +8,7 @@
 /* Page cache: two thirds of the heap, shared by all connections: of these the
  * writer may hold so much, which is where deliveries to many mailboxes find
  * their pages again, and each reader so much. */
-#define HEAP_MIN            (8 * 1024 * 1024)
+#define HEAP_MIN            (5 * 1024 * 1024)
 #define HEAP_ALLOC_MIN      64
 #define CACHE_SHARE(bytes)  ((bytes) / 3 * 2)
 #define WRITER_SHARE(slots) ((slots) / 3 * 2)
