@@ -118,7 +118,7 @@ MUSL_CFLAGS = $(FREESTANDING) -w -D_XOPEN_SOURCE=700 -I$(MUSL)/arch/x86_64 \
 
 AO_C := $(BOOT_SRC) $(DRIVER_SRC) $(FIRMWARE_SRC) $(SHARED_SRC)
 AO_OBJ := $(AO_C:%.c=$B/ao-obj/%.o) $(AO_ASM:%.asm=$B/ao-obj/%.asm.o) \
-	$B/ao-obj/font.o
+	$B/ao-obj/font.o $B/ao-obj/assets.o
 AO_LIB_OBJ := $(DEPS)/ao/sqlite3.o \
 	$(ARGON2_SRC:%.c=$(DEPS)/ao/argon2id/%.o) $(DEPS)/ao/argon2id/fill.o \
 	$(MUSL_SRC:%.c=$(DEPS)/ao/musl/%.o) $(MUSL_ASM:%.s=$(DEPS)/ao/musl/%.s.o)
@@ -150,6 +150,15 @@ $B/font.c: drivers/console/font.py $(DEPS)/console-setup.done
 		font_large=$(FONTS)/Lat15-Terminus32x16.psf.gz >$@
 
 $B/ao-obj/font.o: $B/font.c
+	@mkdir -p $(@D)
+	$(CC) $(AO_CFLAGS) -c -o $@ $<
+
+# The web server's static files: every file of this folder.
+ASSETS := $(wildcard firmware/web/assets/*)
+$B/assets.c: firmware/http/assets.py $(ASSETS) firmware/web/assets
+	@$(PYTHON) firmware/http/assets.py $(ASSETS) >$@
+
+$B/ao-obj/assets.o: $B/assets.c
 	@mkdir -p $(@D)
 	$(CC) $(AO_CFLAGS) -c -o $@ $<
 
@@ -216,12 +225,17 @@ $(DEPS)/ao/musl/%.s.o: | $(ALL_DEPS)
 
 HOST_SRC := $(FIRMWARE_SRC) $(SHARED_SRC) $(DRIVER_SRC) $(MKUSB_TESTED_SRC) \
 	$(filter-out tests/unit/fake_machine.c,$(UNIT_HELP_SRC))
-HOST_OBJ := $(HOST_SRC:%.c=$B/host/%.o) $B/host/firmware/core/coroutine_switch.asm.o
+HOST_OBJ := $(HOST_SRC:%.c=$B/host/%.o) $B/host/assets.o \
+	$B/host/firmware/core/coroutine_switch.asm.o
 HOST_LIB_OBJ := $(DEPS)/host/sqlite/sqlite3.o $(ARGON2_SRC:%.c=$(DEPS)/host/argon2id/%.o) \
 	$(DEPS)/host/argon2id/fill.o
 TOOL_OBJ := $(MKUSB_SRC:%.c=$B/tool/%.o) $(SHARED_SRC:%.c=$B/tool/%.o) \
 	$(TOOL_CORE_SRC:%.c=$B/tool/%.o)
 TOOL_LIB_OBJ := $(HOST_LIB_OBJ:$(DEPS)/host/%=$(DEPS)/tool/%)
+
+$B/host/assets.o: $B/assets.c
+	@mkdir -p $(@D)
+	$(CC) $(HOST_CFLAGS) -c -o $@ $<
 
 $B/host/%.o: %.c | $(ALL_DEPS)
 	@mkdir -p $(@D)
@@ -308,7 +322,11 @@ SIM_PC_SRC := $(filter-out $(SIM_PROGRAMS:%=tests/sim/%.c),$(SIM_SRC))
 SIM_CORE := firmware/core/coroutine_switch.asm
 FAST_CFLAGS := $(COMMON) -D_GNU_SOURCE -O2 $(WARNINGS)
 FAST_OBJ := $(FIRMWARE_SRC:%.c=$B/fast/%.o) $(SHARED_SRC:%.c=$B/fast/%.o) \
-	$(SIM_CORE:%=$B/fast/%.o) $(TOOL_LIB_OBJ)
+	$(SIM_CORE:%=$B/fast/%.o) $B/fast/assets.o $(TOOL_LIB_OBJ)
+
+$B/fast/assets.o: $B/assets.c
+	@mkdir -p $(@D)
+	$(CC) $(FAST_CFLAGS) -c -o $@ $<
 
 $B/fast/%.o: %.c | $(ALL_DEPS)
 	@mkdir -p $(@D)
@@ -427,8 +445,12 @@ FUZZ_CFLAGS := $(filter-out $(CLANG_LACKS),$(COMMON)) -D_GNU_SOURCE -O1 \
 	-fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
 	-fno-sanitize-recover=all $(filter-out $(CLANG_LACKS),$(WARNINGS)) \
 	-Wno-string-conversion
-FUZZ_OBJ := $(HOST_SRC:%.c=$B/fuzz-obj/%.o) \
+FUZZ_OBJ := $(HOST_SRC:%.c=$B/fuzz-obj/%.o) $B/fuzz-obj/assets.o \
 	$B/fuzz-obj/firmware/core/coroutine_switch.asm.o
+
+$B/fuzz-obj/assets.o: $B/assets.c
+	@mkdir -p $(@D)
+	clang-14 $(FUZZ_CFLAGS) -c -o $@ $<
 
 $B/fuzz-obj/%.o: %.c | $(ALL_DEPS)
 	@mkdir -p $(@D)
