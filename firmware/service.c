@@ -28,6 +28,8 @@
 #define CLOSE_MS 5000
 /* How long before that servers have for their answers to what was sent. */
 #define LAST_WORDS_MS 2000
+/* How often the power button is looked at. */
+#define BUTTON_MS 250
 /* Of the memory, for the relay. */
 #define RELAY_SHARE 32
 /* A connection with its session and its share of buffers, roughly. */
@@ -46,6 +48,7 @@ static struct {
     bool keeping_floor;
     struct st_setting floor; /* being written */
     struct timer deadline;
+    struct timer button;
 } state;
 
 static void close_store(void)
@@ -66,6 +69,15 @@ static void finish(struct timer *timer)
     if (state.ending == END_POWER_OFF)
         machine_power_off();
     machine_restart();
+}
+
+static void look_at_button(struct timer *timer)
+{
+    if (machine_power_button()) {
+        log_info("service", "power button pressed");
+        service_power_off();
+    }
+    timer_start(timer, BUTTON_MS);
 }
 
 /* Devices take their time to come up: they do so while memory is taken and
@@ -104,16 +116,19 @@ static const struct relay_network relay_network = {
 
 enum err service_init(void)
 {
+    enum err err = st_password_init();
     size_t memory = memory_left();
     size_t connections = memory / BYTES_PER_CONNECTION;
-    enum err err;
 
     if (connections < CONNECTIONS_MIN)
         connections = CONNECTIONS_MIN;
     if (connections > CONNECTIONS_MAX)
         connections = CONNECTIONS_MAX;
     timer_init(&state.deadline, finish);
-    err = iobuf_pool_init(memory / 6 / IOBUF_BYTES);
+    timer_init(&state.button, look_at_button);
+    timer_start(&state.button, BUTTON_MS);
+    if (err == OK)
+        err = iobuf_pool_init(memory / 6 / IOBUF_BYTES);
     devices_start();
     if (err == OK)
         err = net_module_init((unsigned)connections);

@@ -10,7 +10,7 @@
 /* Page cache: two thirds of the heap, shared by all connections: of these the
  * writer may hold so much, which is where deliveries to many mailboxes find
  * their pages again, and each reader so much. */
-#define HEAP_MIN            (8 * 1024 * 1024)
+#define HEAP_MIN            (5 * 1024 * 1024)
 #define HEAP_ALLOC_MIN      64
 #define CACHE_SHARE(bytes)  ((bytes) / 3 * 2)
 #define WRITER_SHARE(slots) ((slots) / 3 * 2)
@@ -181,6 +181,8 @@ enum err store_error(struct store *store, int code)
         return ERR_EXISTS;
     case SQLITE_TOOBIG:
         return ERR_TOO_BIG;
+    case SQLITE_INTERRUPT:
+        return ERR_GONE;
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:
         if (code == SQLITE_IOERR_NOMEM)
@@ -436,14 +438,22 @@ static int call_pause(void *context)
 {
     struct store *store = context;
 
-    store->pause();
-    return 0;
+    return !store->pause();
 }
 
-void store_set_pause(struct store *store, void (*pause)(void))
+void store_set_pause(struct store *store, bool (*pause)(void))
 {
     store->pause = pause;
     sqlite3_progress_handler(store->db, PAUSE_STEPS, call_pause, store);
+}
+
+void store_limit_cache(struct store *store, unsigned part)
+{
+    char sql[64];
+
+    snprintf(sql, sizeof sql, "PRAGMA cache_size=%zu",
+             state.cache_slots / part);
+    (void)!store_exec(store, sql);
 }
 
 static enum err set_up(struct store *store)

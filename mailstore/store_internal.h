@@ -89,7 +89,7 @@ struct store {
     uint8_t *part; /* the part of a body that was read last */
     size_t part_bytes;
     int64_t part_id; /* its BodyID, 0: none */
-    void (*pause)(void);
+    bool (*pause)(void);
     /* Writer: what the open transaction has changed, see store_usage.c. */
     void (*usage_changed)(int64_t user_id, int64_t bytes);
     struct store_change *changes;

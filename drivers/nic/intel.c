@@ -130,6 +130,8 @@ struct intel_card {
     uint8_t group[6]; /* multicast; all zero: none */
     bool running;     /* not in reset */
     bool discarding;  /* inside a frame that is too long */
+    bool overdue;     /* the reset has not ended in its time */
+    unsigned watched; /* receive_head when it was looked at last */
     uint32_t interrupts_seen;
     uint64_t send_progress_ms;
     uint64_t resets;
@@ -350,10 +352,18 @@ static void count_errors(struct intel_card *card)
     card->info.errors_in += read_register(card, INTEL_MPC);
 }
 
-static void end_reset(struct intel_card *card)
+/* False while the card is still at it, or does not answer. */
+static bool end_reset(struct intel_card *card)
 {
     uint32_t control = read_register(card, INTEL_CTRL);
 
+    if (control == UINT32_MAX || (control & INTEL_CTRL_RST)) {
+        if (!card->overdue)
+            log_warn("intel", "does not end its reset");
+        card->overdue = true;
+        return false;
+    }
+    card->overdue = false;
     write_register(card, INTEL_IMC, UINT32_MAX);
     (void)read_register(card, INTEL_ICR);
     control &= ~(INTEL_CTRL_LRST | INTEL_CTRL_ILOS | INTEL_CTRL_FRCSPD |
@@ -368,7 +378,23 @@ static void end_reset(struct intel_card *card)
                        INTEL_IRQ_RXT0);
     card->running = true;
     card->send_progress_ms = timer_now_ms();
+    card->watched = RING;
     check_link(card);
+    return true;
+}
+
+/* The card goes on behind a slot that it never gave back: what it wrote there
+ * made no sense. */
+static bool receiving_stuck(struct intel_card *card)
+{
+    const unsigned slot = card->receive_head;
+    const bool passed = slot != card->receive_told &&
+                        !(card->receive_ring[slot].status & INTEL_STATUS_DD) &&
+                        read_register(card, INTEL_RDH) != slot;
+    const bool stuck = passed && card->watched == slot;
+
+    card->watched = passed ? slot : RING;
+    return stuck;
 }
 
 static void watch(struct intel_card *card)
@@ -384,6 +410,9 @@ static void watch(struct intel_card *card)
         timer_now_ms() - card->send_progress_ms >= STUCK_MS) {
         log_warn("intel", "sending stuck: reset");
         start_reset(card);
+    } else if (receiving_stuck(card)) {
+        log_warn("intel", "receiving stuck: reset");
+        start_reset(card);
     }
 }
 
@@ -391,12 +420,14 @@ static void timer_expired(struct timer *timer)
 {
     struct intel_card *card = (struct intel_card *)timer;
 
-    if (!card->running)
-        end_reset(card);
-    else
+    if (!card->running) {
+        (void)end_reset(card);
+    } else {
         watch(card);
-    if (card->running)
-        timer_start(&card->timer, LINK_MS);
+        if (!card->running)
+            return; /* the end of a reset is waited for */
+    }
+    timer_start(&card->timer, LINK_MS);
 }
 
 /* Ends, when the card has loaded its EEPROM, with end_reset(). */

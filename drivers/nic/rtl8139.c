@@ -88,6 +88,7 @@ struct rtl_card {
     uint32_t read_offset;          /* in the ring */
     unsigned send_head, send_tail; /* free running */
     bool running;
+    bool overdue; /* the reset has not ended in its time */
     uint32_t interrupts_seen;
     uint64_t send_progress_ms, reset_ms;
     struct machine_nic_info info;
@@ -143,11 +144,15 @@ static void start_receiver(struct rtl_card *card)
 static void end_reset(struct rtl_card *card)
 {
     if (io_in8(port(card, RTL_CR)) & CR_RST) {
-        if (timer_now_ms() - card->reset_ms > RESET_MS_MAX)
+        const bool late = timer_now_ms() - card->reset_ms > RESET_MS_MAX;
+
+        if (late && !card->overdue)
             log_warn("rtl8139", "does not end its reset");
-        timer_start(&card->timer, RESET_MS);
+        card->overdue |= late;
+        timer_start(&card->timer, late ? LINK_MS : RESET_MS);
         return;
     }
+    card->overdue = false;
     io_out8(port(card, RTL_9346CR), UNLOCK);
     for (unsigned i = 0; i < 8; i += 4)
         io_out32(port(card, RTL_IDR0 + i),
