@@ -87,6 +87,8 @@ static enum err fail_by_code(struct sql_run *run, const char *at, int code)
 
     if (at != NULL && offset >= 0)
         at += offset;
+    if (sql->stop != SQL_GOES_ON)
+        return fail_interrupted(run);
     switch (code & 0xff) {
     case SQLITE_INTERRUPT:
         return fail_interrupted(run);

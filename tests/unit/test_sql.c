@@ -278,9 +278,8 @@ static void test_forms(void)
 static void test_errors(void)
 {
     use("data", true, SQL_MODE_LIST);
-    CHECK(run("SELECT 1;\n SELECT nothing FROM\n nowhere;") == ERR_INVALID);
+    CHECK(run("SELECT 1;\n SELECT a FROM\n nowhere;") == ERR_INVALID);
     CHECK(strstr(result.message, "no such table: nowhere") != NULL);
-    printf("%s\n", result.message);
     CHECK(run("SELECT 1;\n SELEKT 2;") == ERR_INVALID);
     CHECK(result.line == 2 && result.column == 2);
     CHECK(run("SELECT 1,\n  oops('x');") == ERR_INVALID);
@@ -440,7 +439,8 @@ static const char *const prying[] = {
     "SELECT * FROM user NATURAL JOIN (SELECT UserID FROM user);",
     "SELECT Password FROM user GROUP BY Password HAVING Password>'';",
     "SELECT Password FROM user UNION SELECT Password FROM route;",
-    "SELECT CASE WHEN Password>'$' THEN 'yes$argon' ELSE 'no' END FROM user;",
+    "SELECT CASE WHEN Password>'$' THEN char(97)||'rgon' ELSE 'no' END FROM "
+    "user;",
 };
 
 static void test_fence(void)
@@ -570,7 +570,6 @@ static void test_limits(void)
     start = now_us();
     CHECK(run("SELECT instr(printf('%.*c',200000,'a'),"
               "printf('%.*c',100000,'a')||'b');") == ERR_TIMEOUT);
-    printf("%s %s\n", result.message, out);
     pauses_left = 3;
     CHECK(run("SELECT printf('%.*c',200000,'a') LIKE '%a%a%a%a%a%a%a%a%b';") ==
           ERR_TIMEOUT);
