@@ -65,5 +65,6 @@ bool chip_rule(bool kept, const char *rule);
 
 extern const struct chip chip_intel_82540em, chip_intel_82574l;
 extern const struct chip chip_rtl8139;
+extern const struct chip chip_rtl8168b, chip_rtl8168h;
 
 #endif

@@ -18,6 +18,7 @@
 /* Where devices see the memory: not where the program does. */
 #define ARENA_PHYSICAL 0x10000000u
 #define ACCESS_NS      300u /* what an access to a register takes */
+#define STEP_NS        1000000u
 #define FIRST_LINE     9u
 #define READ_BYTES     0x6000u /* of a BAR, whose reads are remembered */
 
@@ -490,14 +491,18 @@ void pc_sleep(uint64_t until_us)
 
     if (until_us > limit_us)
         until_us = limit_us;
-    if (lines_speak()) {
-        pc.now_ns += 2000;
-        return;
-    }
-    if (pc.now_ns < until_us * 1000)
-        pc.now_ns = until_us * 1000;
-    else
-        pc.now_ns += 1000;
+    if (until_us <= pc_now_us())
+        until_us = pc_now_us() + 1;
+    do {
+        if (lines_speak()) {
+            pc.now_ns += 2000;
+            return;
+        }
+        /* Chips go on meanwhile, and may want to wake it up. */
+        pc.now_ns += until_us * 1000 > pc.now_ns + STEP_NS
+                         ? STEP_NS
+                         : until_us * 1000 - pc.now_ns;
+    } while (pc.now_ns < until_us * 1000);
 }
 
 void pc_work(void)

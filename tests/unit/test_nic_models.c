@@ -26,9 +26,8 @@
 #define TURN_US 4000u
 
 static const struct chip *const chips[] = {
-    &chip_intel_82540em,
-    &chip_intel_82574l,
-    &chip_rtl8139,
+    &chip_intel_82540em, &chip_intel_82574l, &chip_rtl8139,
+    &chip_rtl8168b,      &chip_rtl8168h,
 };
 
 #define CHIPS (sizeof(chips) / sizeof(chips[0]))
