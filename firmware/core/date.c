@@ -29,6 +29,15 @@ static void take_days(int64_t days, struct date *date)
     date->year = span * 400 + year + (date->month <= 2);
 }
 
+int64_t date_days(int year, int month, int day)
+{
+    const int from_march = month > 2 ? month - 3 : month + 9;
+    const int64_t years = month > 2 ? year : year - 1;
+
+    return years * 365 + years / 4 - years / 100 + years / 400 +
+           (153 * from_march + 2) / 5 + day - 1 - EPOCH_DAYS;
+}
+
 void date_of(int64_t unix_ms, struct date *date)
 {
     int ms;

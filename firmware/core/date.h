@@ -14,6 +14,9 @@ struct date {
  * moved to that end. */
 void date_of(int64_t unix_ms, struct date *date);
 
+/* date_days - days from 1970-01-01 to a date; month and day from 1. */
+int64_t date_days(int year, int month, int day);
+
 /* Longest text of the functions below, with NUL. */
 #define DATE_TEXT_BYTES 25
 
