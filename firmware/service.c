@@ -8,6 +8,7 @@
 #include "core/memory.h"
 #include "core/timer.h"
 #include "core/zone.h"
+#include "http/http_server.h"
 #include "limits/judge.h"
 #include "menu/settings.h"
 #include "net/dns.h"
@@ -33,6 +34,9 @@
 #define BUTTON_MS 250
 /* Of the memory, for the relay. */
 #define RELAY_SHARE 32
+/* For the web server, up to a limit. */
+#define HTTP_SHARE 32
+#define HTTP_MAX   ((size_t)16 * 1024 * 1024)
 /* A connection with its session and its share of buffers, roughly. */
 #define BYTES_PER_CONNECTION ((size_t)32 * 1024)
 #define CONNECTIONS_MIN      256u
@@ -150,6 +154,9 @@ enum err service_init(void)
         err = pop3_server_init((unsigned)connections / 4);
     if (err == OK)
         err = relay_init(memory / RELAY_SHARE, &relay_network);
+    if (err == OK)
+        err = http_server_init(
+            memory / HTTP_SHARE < HTTP_MAX ? memory / HTTP_SHARE : HTTP_MAX);
     devices_start();
     if (err == OK)
         err = st_module_init(memory / 10);
@@ -213,6 +220,7 @@ static void end(enum service_end how)
         smtp_server_stop();
         pop3_server_stop();
         relay_stop();
+        http_server_stop();
     }
     mdns_stop();
     timer_start(&state.deadline, LAST_WORDS_MS);
@@ -246,6 +254,7 @@ void service_run(void)
         smtp_server_start();
         pop3_server_start();
         relay_start();
-        log_info("service", "serving smtp=25 submission=587 pop3=110");
+        http_server_start();
+        log_info("service", "serving smtp=25 submission=587 pop3=110 http=80");
     }
 }

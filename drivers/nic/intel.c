@@ -87,16 +87,13 @@
 #define INTEL_COMMAND_FCS 0x02u
 #define INTEL_COMMAND_RS  0x08u
 
-#define CARDS          4u
-#define RING           256u /* descriptors: 4 KiB, a multiple of 128 bytes */
-#define REFILL_BATCH   16u  /* slots for one write of the tail register */
-#define FRAME_MIN      14u
-#define FRAME_SEND_MAX 1514u
-#define FRAME_MAX      1518u /* with a VLAN tag */
-#define RESET_MS       20u   /* policy: covers the EEPROM's autoload */
-#define LINK_MS        500u
-#define STUCK_MS       2000u
-#define EEPROM_POLLS   100u /* of 10 us for a word */
+#define CARDS        4u
+#define RING         256u /* descriptors: 4 KiB, a multiple of 128 bytes */
+#define REFILL_BATCH 16u  /* slots for one write of the tail register */
+#define RESET_MS     20u  /* policy: covers the EEPROM's autoload */
+#define LINK_MS      500u
+#define STUCK_MS     2000u
+#define EEPROM_POLLS 100u /* of 10 us for a word */
 
 /* Quirks of a part. */
 #define QUIRK_EERD_LARGE   1u /* done in bit 1, address from bit 2 on */
@@ -458,7 +455,7 @@ static bool intel_send(void *pointer, struct iobuf *frame)
     const unsigned slot = card->send_tail;
     volatile struct intel_send *row = &card->send_ring[slot];
 
-    ASSERT(length >= FRAME_MIN && length <= FRAME_SEND_MAX);
+    ASSERT(length >= NIC_FRAME_MIN && length <= NIC_FRAME_SEND_MAX);
     if (!card->running)
         return false;
     release_sent(card);
@@ -490,8 +487,8 @@ static bool row_is_good(struct intel_card *card, uint8_t status, uint8_t errors,
     const bool whole = last && !card->discarding;
 
     card->discarding = !last;
-    return whole && !(errors & INTEL_ERRORS_BAD) && length >= FRAME_MIN &&
-           length <= FRAME_MAX;
+    return whole && !(errors & INTEL_ERRORS_BAD) && length >= NIC_FRAME_MIN &&
+           length <= NIC_FRAME_MAX;
 }
 
 static struct iobuf *intel_receive(void *pointer)

@@ -54,6 +54,15 @@ void date_of(int64_t unix_ms, struct date *date)
     date->hour = ms / 3600000;
 }
 
+int64_t date_to_unix(const struct date *date)
+{
+    const int64_t days = date_days(date->year, date->month, date->day);
+
+    return days * DAY_MS + date->hour * INT64_C(3600000) +
+           date->minute * INT64_C(60000) + date->second * INT64_C(1000) +
+           date->millisecond;
+}
+
 char *date_format(int64_t unix_ms, char *text)
 {
     struct date date;

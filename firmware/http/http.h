@@ -105,6 +105,10 @@ struct http_user {
 const struct http_user *http_user(const struct http_exchange *x);
 const char *http_csrf(const struct http_exchange *x);
 
+/* http_login_renew - the user has changed his own password: his other logins
+ * end, as with any change of it, but not this one. After the change. */
+void http_login_renew(struct http_exchange *x);
+
 /* http_gone - whether the client has gone, or the stick, or the AO stops. */
 bool http_gone(const struct http_exchange *x);
 

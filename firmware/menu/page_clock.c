@@ -54,11 +54,7 @@ static bool read_time(const char *text, int64_t *unix_ms)
         date.month < 1 || date.month > 12 || date.day < 1 || date.hour > 23 ||
         date.minute > 59 || date.second > 59)
         return false;
-    local_ms =
-        ((date_days(date.year, date.month, date.day) * 24 + date.hour) * 60 +
-         date.minute) *
-            60000 +
-        date.second * INT64_C(1000);
+    local_ms = date_to_unix(&date);
     /* The 31st of a month that has none. */
     date_of(local_ms, &back);
     if (back.day != date.day)
@@ -91,8 +87,7 @@ static void set_time(unsigned index, const char *value)
 
 static const struct form_field fields[] = {
     {"timezone", "Time zone",
-     "a place (Berlin), an offset (+2), or a POSIX rule",
-     zone_valid},
+     "a place (Berlin), an offset (+2), or a POSIX rule", zone_valid},
     {"ntp", "Time servers",
      "up to four; off; or nothing: DHCP's and pool.ntp.org",
      settings_ntp_valid},

@@ -18,6 +18,7 @@
 /* Where devices see the memory: not where the program does. */
 #define ARENA_PHYSICAL 0x10000000u
 #define ACCESS_NS      300u /* what an access to a register takes */
+#define STEP_NS        1000000u
 #define FIRST_LINE     9u
 #define READ_BYTES     0x6000u /* of a BAR, whose reads are remembered */
 
@@ -42,6 +43,7 @@ static struct {
     uint16_t lines_enabled;
     size_t taken;
     unsigned failures;
+    bool spoilt;
 } pc;
 
 static uint8_t arena[ARENA_BYTES] __attribute__((aligned(4096)));
@@ -133,6 +135,11 @@ void chip_descriptor(void *descriptor, size_t bytes)
         return;
     for (size_t i = 0; i < bytes; i++)
         ((uint8_t *)descriptor)[i] = (uint8_t)random64();
+}
+
+bool chip_was_spoilt(void)
+{
+    return pc.spoilt;
 }
 
 bool chip_resets_endlessly(void)
@@ -295,6 +302,7 @@ static uint32_t stuck_bit(const struct slot *slot, unsigned bar,
     if (!pc_faults.stuck.active || slot != &pc.slots[pc_faults.stuck.slot] ||
         bar != pc_faults.stuck.bar || at < offset || at >= offset + bytes)
         return value;
+    pc.spoilt = true;
     bit = 1u << (8 * (at - offset) + pc_faults.stuck.bit);
     return pc_faults.stuck.value ? value | bit : value & ~bit;
 }
@@ -306,6 +314,7 @@ static uint32_t register_read(uint64_t address, unsigned bytes, bool is_io)
     struct slot *slot = find(address, bytes, is_io, &bar, &offset);
 
     pc.now_ns += ACCESS_NS;
+    pc.spoilt |= pc_faults.gone;
     if (slot == NULL || pc_faults.gone)
         return UINT32_MAX;
     for (unsigned i = 0; i < bytes && offset + i < READ_BYTES; i++)
@@ -490,14 +499,18 @@ void pc_sleep(uint64_t until_us)
 
     if (until_us > limit_us)
         until_us = limit_us;
-    if (lines_speak()) {
-        pc.now_ns += 2000;
-        return;
-    }
-    if (pc.now_ns < until_us * 1000)
-        pc.now_ns = until_us * 1000;
-    else
-        pc.now_ns += 1000;
+    if (until_us <= pc_now_us())
+        until_us = pc_now_us() + 1;
+    do {
+        if (lines_speak()) {
+            pc.now_ns += 2000;
+            return;
+        }
+        /* Chips go on meanwhile, and may want to wake it up. */
+        pc.now_ns += until_us * 1000 > pc.now_ns + STEP_NS
+                         ? STEP_NS
+                         : until_us * 1000 - pc.now_ns;
+    } while (pc.now_ns < until_us * 1000);
 }
 
 void pc_work(void)
