@@ -20,7 +20,9 @@ B := build
 
 # ---- Sources: every file of a room belongs to it -----------------------------
 
-SHARED_SRC := $(wildcard mailstore/*.c mailstore/mime/*.c userdb/*.c)
+# Tables made from Python's codecs are sources like the others.
+MADE_SRC := $B/charset_tables.c
+SHARED_SRC := $(wildcard mailstore/*.c mailstore/mime/*.c userdb/*.c) $(MADE_SRC)
 FIRMWARE_SRC := $(wildcard firmware/*.c firmware/*/*.c)
 DRIVER_SRC := $(wildcard drivers/*.c drivers/*/*.c)
 BOOT_SRC := $(wildcard boot/*.c)
@@ -88,7 +90,7 @@ SQLITE_OPTIONS := -DSQLITE_OS_OTHER=1 -DSQLITE_THREADSAFE=0 \
 	-DSQLITE_OMIT_SHARED_CACHE -DSQLITE_OMIT_DECLTYPE -DSQLITE_OMIT_LOCALTIME \
 	-DSQLITE_OMIT_TRACE -DSQLITE_OMIT_COMPLETE -DSQLITE_OMIT_GET_TABLE \
 	-DSQLITE_OMIT_TCL_VARIABLE -DSQLITE_OMIT_DESERIALIZE -DSQLITE_OMIT_JSON \
-	-DSQLITE_OMIT_UTF16 -DNDEBUG
+	-DSQLITE_OMIT_UTF16 -DSQLITE_ENABLE_FTS5 -DNDEBUG
 # userdb/password.c stands between argon2's core and its inner loop (fill.o),
 # and gives it memory.
 ARGON2_OPTIONS := -DARGON2_NO_THREADS -Dmalloc=argon2_malloc -Dfree=argon2_free \
@@ -104,7 +106,8 @@ MUSL_SRC := $(addprefix string/,memchr.c memcmp.c memrchr.c strchr.c strchrnul.c
 	$(addprefix internal/,intscan.c shgetc.c) \
 	$(addprefix ctype/,tolower.c isupper.c toupper.c islower.c isdigit.c isalpha.c \
 	isalnum.c isspace.c isprint.c) \
-	$(addprefix math/,frexpl.c __fpclassifyl.c __signbitl.c) \
+	$(addprefix math/,frexpl.c __fpclassifyl.c __signbitl.c log.c log_data.c \
+	__math_divzero.c __math_invalid.c) \
 	$(addprefix stdio/,snprintf.c vsnprintf.c sprintf.c vsprintf.c vfprintf.c __toread.c __uflow.c \
 	__towrite.c fwrite.c) \
 	$(addprefix time/,gmtime_r.c __secs_to_tm.c)
@@ -147,6 +150,10 @@ $B/ao: $B/ao.unnamed
 $B/font.c: drivers/console/font.py $(DEPS)/console-setup.done
 	@$(PYTHON) $< font_small=$(FONTS)/Lat15-Terminus16.psf.gz \
 		font_large=$(FONTS)/Lat15-Terminus32x16.psf.gz >$@
+
+$B/charset_tables.c: mailstore/mime/charset.py
+	@mkdir -p $(@D)
+	@$(PYTHON) $< >$@.new && mv $@.new $@
 
 $B/ao-obj/font.o: $B/font.c
 	@mkdir -p $(@D)
@@ -192,7 +199,14 @@ $B/BOOTX64.EFI: $(UEFI_OBJ) boot/uefi/loader.ld
 	ld -m i386pep --subsystem 10 -e efi_main --image-base 0 -nostdlib -s \
 		--no-insert-timestamp -T boot/uefi/loader.ld -o $@ $(UEFI_OBJ)
 
-$(DEPS)/ao/sqlite3.o: $(SQLITE)/sqlite3.c
+# SQLite is built again when its options change.
+$(DEPS)/sqlite-options: FORCE
+	@mkdir -p $(@D)
+	@echo '$(SQLITE_OPTIONS)' | cmp -s - $@ || echo '$(SQLITE_OPTIONS)' >$@
+.PHONY: FORCE
+FORCE:
+
+$(DEPS)/ao/sqlite3.o: $(SQLITE)/sqlite3.c $(DEPS)/sqlite-options
 	@mkdir -p $(@D)
 	$(CC) $(AO_LIB_CFLAGS) $(SQLITE_OPTIONS) -c -o $@ $<
 
@@ -241,12 +255,12 @@ $B/host/%.asm.o $B/tool/%.asm.o: %.asm | $(ALL_DEPS)
 	@mkdir -p $(@D)
 	nasm -f elf64 -o $@ $<
 
-$(DEPS)/host/sqlite/sqlite3.o: $(SQLITE)/sqlite3.c
+$(DEPS)/host/sqlite/sqlite3.o: $(SQLITE)/sqlite3.c $(DEPS)/sqlite-options
 	@mkdir -p $(@D)
 	$(CC) -g -O1 -w -fsanitize=address,undefined -fno-sanitize-recover=all \
 		-fno-sanitize=alignment,object-size $(SQLITE_OPTIONS) -c -o $@ $<
 
-$(DEPS)/tool/sqlite/sqlite3.o: $(SQLITE)/sqlite3.c
+$(DEPS)/tool/sqlite/sqlite3.o: $(SQLITE)/sqlite3.c $(DEPS)/sqlite-options
 	@mkdir -p $(@D)
 	$(CC) -g -O2 -w -fPIE $(SQLITE_OPTIONS) -c -o $@ $<
 
@@ -352,7 +366,7 @@ sim: $(SIM_PROGRAMS:%=$B/sim/%)
 sim-fast: $(SIM_PROGRAMS:%=$B/sim-fast/%)
 # ---- make check: what needs no machine -----------------------------------------
 
-CHECK_SRC := $(AO_C) $(UEFI_SRC) $(MKUSB_SRC)
+CHECK_SRC := $(filter-out $(MADE_SRC),$(AO_C)) $(UEFI_SRC) $(MKUSB_SRC)
 CHECK_TEST_SRC := $(SIM_SRC) $(TAP_SRC) $(UNIT_SRC) $(UNIT_HELP_SRC) $(MODEL_SRC) \
 	$(wildcard tests/bench/*.c tests/fuzz/*.c)
 CHECK_H := $(wildcard boot/*.h boot/*/*.h drivers/*.h drivers/*/*.h firmware/*.h \

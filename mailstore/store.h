@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define STORE_VERSION  2
+#define STORE_VERSION  3
 #define STORE_FILE     "mail.db"
 #define STORE_WAL_FILE "mail.db-wal"
 /* A message body lies in rows of at most this many bytes. */
@@ -30,6 +30,7 @@ struct store_place {
     struct media *media;
     uint64_t database_sector, database_bytes;
     uint64_t wal_sector, wal_bytes;
+    bool data; /* of a database beside mail.db: sql.h */
 };
 
 /* store_module_init - gives SQLite its heap, once per process.

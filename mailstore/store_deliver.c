@@ -4,7 +4,9 @@
  * a row of entry, and, for recipients elsewhere, one row of outgoing and one of
  * queue each. Deliveries stop before the reserve of pages is touched, so that
  * deletions, which may need a page or two before they free many, still work. */
+#include "mailstore/mime/mime_header.h"
 #include "mailstore/store_internal.h"
+#include "mailstore/store_judge.h"
 #include "mailstore/schema.h"
 #include "core/bytes.h"
 #include <stdio.h>
@@ -12,9 +14,6 @@
 
 /* How far ahead of use message ids are set aside in the store. */
 #define ID_STEP 65536
-/* How many UIDs of a mailbox at once: what is left is lost when the PC goes
- * off. Of 2^32, RFC 9051 2.3.1.1. */
-#define UID_STEP 32
 /* Pages that a delivery may take beside its body's, and rows of queue that fit
  * into a further one with their index entries. */
 #define PAGES_EXTRA    8
@@ -193,7 +192,8 @@ static void find_subject(struct store *store,
 
     subject[0] = '\0';
     if (delivery->chunks == 0) {
-        subject_find(delivery->tail, delivery->tail_bytes, subject, bytes);
+        (void)mime_field_text(delivery->tail, delivery->tail_bytes, "Subject",
+                              subject, bytes);
         return;
     }
     if (sqlite3_blob_open(store->db, "main", "body", "Bytes",
@@ -202,7 +202,7 @@ static void find_subject(struct store *store,
         len = sqlite3_blob_bytes(blob);
         head = sqlite3_malloc(len);
         if (head && sqlite3_blob_read(blob, head, len, 0) == SQLITE_OK)
-            subject_find(head, (size_t)len, subject, bytes);
+            (void)mime_field_text(head, (size_t)len, "Subject", subject, bytes);
         sqlite3_free(head);
     }
     sqlite3_blob_close(blob);
@@ -269,65 +269,33 @@ static enum err put_message(struct store *store,
     return err;
 }
 
-/* The next UID of a mailbox whose UIDNext is as given. UIDs are set aside by
- * the block, so that most deliveries leave the table mailbox alone. What is
- * remembered holds as long as UIDNext is the end of that block: not after a
- * rollback, nor when anybody else has raised it. */
-static enum err take_uid(struct store *store, int64_t mailbox_id,
-                         int64_t uid_next, int64_t *uid)
-{
-    struct store_uids *uids =
-        &store->uids[(uint64_t)mailbox_id % STORE_UID_SLOTS];
-    sqlite3_stmt *take;
-    enum err err;
-
-    if (uids->mailbox_id != mailbox_id || uids->limit != uid_next ||
-        uids->next == uids->limit) {
-        take = store_statement(store, SQL_UID_TAKE);
-        if (take) {
-            sqlite3_bind_int64(take, 1, mailbox_id);
-            sqlite3_bind_int64(take, 2, uid_next + UID_STEP);
-        }
-        err = store_run(store, take);
-        if (err)
-            return err;
-        uids->mailbox_id = mailbox_id;
-        uids->next = uid_next;
-        uids->limit = uid_next + UID_STEP;
-    }
-    *uid = uids->next++;
-    return OK;
-}
-
-static enum err put_entry(struct store *store, int64_t user_id, int64_t mail_id,
-                          uint64_t bytes)
+enum err store_find_inbox(struct store *store, int64_t user_id,
+                          int64_t *mailbox_id, int64_t *uid_next)
 {
     sqlite3_stmt *find = store_statement(store, SQL_UID_LIMIT);
-    sqlite3_stmt *put = store_statement(store, SQL_ENTRY_PUT);
-    int64_t mailbox_id = 0, uid = 0;
-    enum err err;
     int code;
 
-    if (!find || !put)
+    if (!find)
         return store_error(store, sqlite3_errcode(store->db));
     sqlite3_bind_int64(find, 1, user_id);
     code = sqlite3_step(find);
     if (code == SQLITE_ROW) {
-        mailbox_id = sqlite3_column_int64(find, 0);
-        uid = sqlite3_column_int64(find, 1);
+        *mailbox_id = sqlite3_column_int64(find, 0);
+        *uid_next = sqlite3_column_int64(find, 1);
     }
     sqlite3_reset(find);
-    err = code == SQLITE_DONE ? ERR_NOT_FOUND : store_error(store, code);
-    if (!err)
-        err = take_uid(store, mailbox_id, uid, &uid);
-    if (err)
-        return err;
-    sqlite3_bind_int64(put, 1, mailbox_id);
-    sqlite3_bind_int64(put, 2, uid);
-    sqlite3_bind_int64(put, 3, mail_id);
-    sqlite3_bind_int64(put, 4, (sqlite3_int64)bytes);
-    err = store_run(store, put);
-    return err ? err : store_usage_change(store, user_id, (int64_t)bytes);
+    return code == SQLITE_DONE ? ERR_NOT_FOUND : store_error(store, code);
+}
+
+enum err store_put_inbox(struct store *store, int64_t user_id, int64_t mail_id,
+                         uint64_t bytes)
+{
+    struct store_new_entry entry = {
+        .user_id = user_id, .mail_id = mail_id, .bytes = bytes};
+    enum err err =
+        store_find_inbox(store, user_id, &entry.mailbox_id, &entry.uid_next);
+
+    return err ? err : store_put_entry(store, &entry);
 }
 
 static enum err put_outgoing(struct store *store,
@@ -356,7 +324,7 @@ static enum err put_outgoing(struct store *store,
     return store_run(store, statement);
 }
 
-static enum err put_remote(struct store *store,
+static enum err put_queued(struct store *store,
                            const struct store_delivery *delivery,
                            const struct store_remote *remote)
 {
@@ -370,6 +338,7 @@ static enum err put_remote(struct store *store,
         sqlite3_bind_int(statement, 4, remote->notify);
         sqlite3_bind_int64(statement, 5, delivery->received_ms);
     }
+    store->queue_changed = true;
     return store_run(store, statement);
 }
 
@@ -379,15 +348,25 @@ static enum err put_remotes(struct store *store,
     enum err err = put_outgoing(store, delivery);
 
     for (unsigned i = 0; !err && i < delivery->remote_count; i++)
-        err = put_remote(store, delivery, &delivery->remotes[i]);
-    if (!err)
-        store->queue_changed = true;
+        err = put_queued(store, delivery, &delivery->remotes[i]);
     return err;
 }
 
-static enum err deliver(struct store *store, void *context)
+enum err store_put_remote(struct store *store,
+                          const struct store_delivery *delivery,
+                          const struct store_remote *remote)
 {
-    struct store_delivery *delivery = context;
+    int64_t outgoing;
+    enum err err = store_number_of(store, SQL_OUTGOING_FIND,
+                                   delivery->message_id, &outgoing);
+
+    if (!err && !outgoing)
+        err = put_outgoing(store, delivery);
+    return err ? err : put_queued(store, delivery, remote);
+}
+
+enum err store_put_message(struct store *store, struct store_delivery *delivery)
+{
     uint64_t bytes = delivery->chunk_bytes + delivery->tail_bytes;
     uint32_t parts = delivery->chunks;
     int64_t id;
@@ -411,20 +390,50 @@ static enum err deliver(struct store *store, void *context)
         err = put_message(store, delivery, bytes, parts);
     if (!err && delivery->chunks)
         err = run_with_id(store, SQL_PART_DROP, id);
-    for (unsigned i = 0; !err && i < delivery->user_count; i++)
-        err = put_entry(store, delivery->users[i], id, bytes);
-    if (!err && delivery->remote_count)
-        err = put_remotes(store, delivery);
     return err;
+}
+
+enum err store_put_targets(struct store *store, struct store_delivery *delivery)
+{
+    uint64_t bytes = delivery->chunk_bytes + delivery->tail_bytes;
+    int64_t id = delivery->message_id;
+    bool ruled, any_ruled = false;
+    enum err err = OK;
+
+    /* First the queue: rules may add to it. */
+    if (delivery->remote_count)
+        err = put_remotes(store, delivery);
+    for (unsigned i = 0; !err && i < delivery->user_count; i++) {
+        err = store_is_ruled(store, delivery->users[i], &ruled);
+        any_ruled |= ruled;
+        if (!err)
+            err = ruled
+                      ? store_deliver_ruled(store, delivery, delivery->users[i])
+                      : store_put_inbox(store, delivery->users[i], id, bytes);
+    }
+    return err || !any_ruled ? err : store_release_message(store, id);
+}
+
+static enum err deliver(struct store *store, void *context)
+{
+    struct store_delivery *delivery = context;
+    enum err err = store_put_message(store, delivery);
+
+    return err ? err : store_put_targets(store, delivery);
+}
+
+bool store_delivery_valid(const struct store_delivery *delivery)
+{
+    return delivery->user_count + delivery->remote_count > 0 &&
+           delivery->user_count <= STORE_RECIPIENTS_MAX &&
+           delivery->remote_count <= STORE_RECIPIENTS_MAX &&
+           delivery->tail_bytes <= STORE_CHUNK_BYTES &&
+           delivery->chunks < 1u << SCHEMA_CHUNK_BITS;
 }
 
 enum err store_deliver(struct store *store, struct store_delivery *delivery)
 {
-    if (delivery->user_count + delivery->remote_count == 0 ||
-        delivery->user_count > STORE_RECIPIENTS_MAX ||
-        delivery->remote_count > STORE_RECIPIENTS_MAX ||
-        delivery->tail_bytes > STORE_CHUNK_BYTES ||
-        delivery->chunks >= 1u << SCHEMA_CHUNK_BITS)
+    if (!store_delivery_valid(delivery))
         return ERR_INVALID;
     return store_atomically(store, deliver, delivery);
 }
@@ -436,18 +445,6 @@ struct deletion {
     const uint32_t *uids;
     size_t count;
 };
-
-static enum err bind_entry(struct store *store, enum statement which,
-                           int64_t mailbox_id, uint32_t uid,
-                           sqlite3_stmt **statement)
-{
-    *statement = store_statement(store, which);
-    if (!*statement)
-        return store_error(store, sqlite3_errcode(store->db));
-    sqlite3_bind_int64(*statement, 1, mailbox_id);
-    sqlite3_bind_int64(*statement, 2, uid);
-    return OK;
-}
 
 enum err store_release_message(struct store *store, int64_t id)
 {
@@ -467,60 +464,22 @@ enum err store_release_message(struct store *store, int64_t id)
     return err ? err : run_with_id(store, SQL_MESSAGE_DROP, id);
 }
 
-/* Takes it out of the mailbox; *bytes grows by what it had. */
-static enum err delete_one(struct store *store, int64_t mailbox_id,
-                           uint32_t uid, int64_t *bytes)
-{
-    sqlite3_stmt *statement;
-    int64_t id = 0;
-    int code;
-    enum err err =
-        bind_entry(store, SQL_ENTRY_MAIL, mailbox_id, uid, &statement);
-
-    if (err)
-        return err;
-    code = sqlite3_step(statement);
-    if (code == SQLITE_ROW) {
-        id = sqlite3_column_int64(statement, 0);
-        *bytes += sqlite3_column_int64(statement, 1);
-    }
-    sqlite3_reset(statement);
-    err = store_error(store, code);
-    if (err || code == SQLITE_DONE)
-        return err;
-    err = bind_entry(store, SQL_ENTRY_DROP, mailbox_id, uid, &statement);
-    if (!err)
-        err = store_run(store, statement);
-    return err ? err : store_release_message(store, id);
-}
-
-static enum err find_owner(struct store *store, int64_t mailbox_id,
-                           int64_t *user_id)
-{
-    sqlite3_stmt *statement = store_statement(store, SQL_MAILBOX_USER);
-    int code;
-
-    if (!statement)
-        return store_error(store, sqlite3_errcode(store->db));
-    sqlite3_bind_int64(statement, 1, mailbox_id);
-    code = sqlite3_step(statement);
-    if (code == SQLITE_ROW)
-        *user_id = sqlite3_column_int64(statement, 0);
-    sqlite3_reset(statement);
-    return store_error(store, code);
-}
-
 static enum err delete_all(struct store *store, void *context)
 {
     const struct deletion *deletion = context;
+    struct store_old_entry old;
     int64_t bytes = 0, user_id = 0;
     enum err err = OK;
 
-    for (size_t i = 0; !err && i < deletion->count; i++)
-        err =
-            delete_one(store, deletion->mailbox_id, deletion->uids[i], &bytes);
+    for (size_t i = 0; !err && i < deletion->count; i++) {
+        err = store_drop_entry(store, deletion->mailbox_id, deletion->uids[i],
+                               true, &old);
+        bytes += (int64_t)old.bytes;
+        if (err == ERR_NOT_FOUND)
+            err = OK;
+    }
     if (!err && bytes)
-        err = find_owner(store, deletion->mailbox_id, &user_id);
+        err = store_mailbox_user(store, deletion->mailbox_id, &user_id);
     return err || !user_id ? err : store_usage_change(store, user_id, -bytes);
 }
 
