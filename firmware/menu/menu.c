@@ -62,6 +62,11 @@ void menu_leave(void)
     show(current());
 }
 
+void menu_redraw(void)
+{
+    state.dirty = true;
+}
+
 void menu_note(const char *text)
 {
     (void)snprintf(state.note, sizeof(state.note), "%s", text);
@@ -109,6 +114,7 @@ static const struct {
     {'r', "Relay: servers that take mail for other domains", &page_routes, NULL,
      false},
     {'l', "Limits against abuse", &page_limits, NULL, false},
+    {'s', "SQL prompt", &page_sql, NULL, false},
     {'8', "Restart the PC", NULL, restart, true},
     {'9', "Power off", NULL, power_off, true},
 };
