@@ -32,7 +32,8 @@ MKUSB_SRC := $(wildcard mkusb/*.c)
 MKUSB_TESTED_SRC := $(addprefix mkusb/,layout.c media_file.c say.c settings.c \
 	sysfs.c target.c)
 # The part of core that workstation tools use as well.
-TOOL_CORE_SRC := firmware/core/err.c firmware/core/random.c firmware/core/date.c
+TOOL_CORE_SRC := firmware/core/err.c firmware/core/random.c firmware/core/date.c \
+	firmware/core/zone.c firmware/core/version.c
 SIM_SRC := $(wildcard tests/sim/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT_HELP_SRC := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
@@ -115,6 +116,12 @@ MUSL_ASM := $(addprefix string/x86_64/,memcpy.s memmove.s memset.s)
 MUSL_CFLAGS = $(FREESTANDING) -w -D_XOPEN_SOURCE=700 -I$(MUSL)/arch/x86_64 \
 	-I$(MUSL)/arch/generic -I$(MUSL)/src/include -I$(MUSL)/src/internal \
 	-I$(MUSL)/obj/include -I$(MUSL)/include
+
+# Which build this is: written anew only when it has changed.
+BUILD_ID := $(shell git log -1 --format='%h of %cs' 2>/dev/null || echo unknown)$(shell \
+	git diff --quiet HEAD 2>/dev/null || echo -dirty)
+$(shell mkdir -p $B && echo '#define BUILD_ID "$(BUILD_ID)"' >$B/version.h.new && \
+	{ cmp -s $B/version.h.new $B/version.h || cp $B/version.h.new $B/version.h; })
 
 # ---- The AO ----------------------------------------------------------------
 

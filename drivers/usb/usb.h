@@ -279,6 +279,10 @@ struct usb_device {
     struct usb_interface interfaces[USB_INTERFACES];
 };
 
+/* usb_device_at - the index-th device that is in use and has told who it is,
+ * NULL behind the last. */
+const struct usb_device *usb_device_at(unsigned index);
+
 /* usb_bus_prepare - once, before any other call with this bus. */
 void usb_bus_prepare(struct usb_bus *bus);
 

@@ -493,3 +493,15 @@ bool usb_bus_poll(struct usb_bus *bus)
     usb_bus_wake(bus, now_us, next_us);
     return busy;
 }
+
+const struct usb_device *usb_device_at(unsigned index)
+{
+    for (unsigned i = 0; i < USB_DEVICES; i++) {
+        const struct usb_device *device = &state.devices[i];
+
+        if (device->state == USB_READY && index-- == 0) {
+            return device;
+        }
+    }
+    return NULL;
+}

@@ -29,6 +29,8 @@
 #define HEAP_MIN   ((size_t)512 * 1024)
 #define HEAP_MAX   ((size_t)8 * 1024 * 1024)
 #define TEXT_PART  8 /* of it, for the text */
+/* With less memory than this there is one query at a time. */
+#define SMALL_BYTES ((size_t)16 * 1024 * 1024)
 
 static struct {
     struct st_query queries[SQL_HEAPS];
@@ -386,7 +388,7 @@ bool st_sql_turn(bool busy)
         int index = (int)(state.next + (unsigned)i) % SQL_HEAPS;
         struct st_query *query = &state.queries[index];
 
-        if (!wants(&query->worker))
+        if (query->text == NULL || !wants(&query->worker))
             continue;
         if (!any)
             now = machine_monotonic_ns();
@@ -426,6 +428,7 @@ static enum err init_query(int index, size_t heap_bytes)
 enum err st_sql_init(void)
 {
     size_t heap_bytes = memory_left() / HEAP_SHARE;
+    int count = memory_left() < SMALL_BYTES ? 1 : SQL_HEAPS;
     enum err err = OK;
 
     if (heap_bytes < HEAP_MIN)
@@ -436,7 +439,7 @@ enum err st_sql_init(void)
     memset(&state, 0, sizeof state);
     state.text_bytes = heap_bytes / TEXT_PART;
     state.figures.heap_bytes = heap_bytes;
-    for (int i = 0; err == OK && i < SQL_HEAPS; i++)
+    for (int i = 0; err == OK && i < count; i++)
         err = init_query(i, heap_bytes);
     return err;
 }
