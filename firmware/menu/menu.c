@@ -114,14 +114,11 @@ static const struct {
     {'r', "Relay: servers that take mail for other domains", &page_routes, NULL,
      false},
     {'l', "Limits against abuse", &page_limits, NULL, false},
-<<<<<<< HEAD
     {'s', "SQL prompt", &page_sql, NULL, false},
-=======
     {'c', "Clock and time zone", &page_clock, NULL, false},
     {'h', "Hardware", &page_hardware, NULL, false},
     {'d', "Dump of memory", &page_dump, NULL, false},
     {'a', "About Barepost", &page_about, NULL, false},
->>>>>>> main
     {'8', "Restart the PC", NULL, restart, true},
     {'9', "Power off", NULL, power_off, true},
 };
