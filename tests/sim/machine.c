@@ -171,3 +171,23 @@ bool machine_power_button(void)
 void machine_watchdog_feed(void)
 {
 }
+
+size_t machine_memory_total(void)
+{
+    return sim_options.memory_bytes;
+}
+
+bool machine_memory_read(uint64_t address, void *buffer, size_t bytes)
+{
+    (void)address;
+    (void)buffer;
+    (void)bytes;
+    return false;
+}
+
+bool machine_part(unsigned index, struct machine_part *part)
+{
+    (void)index;
+    (void)part;
+    return false;
+}

@@ -182,3 +182,23 @@ WEAK bool machine_power_button(void)
 WEAK void machine_watchdog_feed(void)
 {
 }
+
+WEAK size_t machine_memory_total(void)
+{
+    return MEMORY_LIMIT;
+}
+
+WEAK bool machine_memory_read(uint64_t address, void *buffer, size_t bytes)
+{
+    (void)address;
+    (void)buffer;
+    (void)bytes;
+    return false;
+}
+
+WEAK bool machine_part(unsigned index, struct machine_part *part)
+{
+    (void)index;
+    (void)part;
+    return false;
+}
