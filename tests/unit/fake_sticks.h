@@ -37,6 +37,7 @@ struct fake_disk {
 
 static struct fake_disk disks[MACHINE_DISKS];
 static struct ram_medium sticks[2];
+static struct ram_medium blank __attribute__((unused));
 static char folder[] = "/tmp/test_st.XXXXXX";
 static int64_t user_ids[3];
 

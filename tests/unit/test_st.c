@@ -2,8 +2,6 @@
  * maildrops, logins, the stick pulled out and put back, the store full. */
 #include "fake_sticks.h"
 
-static struct ram_medium blank;
-
 static enum err check_password(const char *text, const char *password)
 {
     struct st_password work = {0};
