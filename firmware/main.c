@@ -16,6 +16,7 @@
 #include "net/net.h"
 #include "service.h"
 #include "store/st.h"
+#include "store/st_sql.h"
 #include <string.h>
 
 /* Frames that RT carries through before the rest of a turn has its chance. */
@@ -92,6 +93,7 @@ static bool turn(void)
     busy |= net_flush();
     service_run();
     busy |= menu_run();
+    busy |= st_sql_turn(busy);
     return busy || task_any_ready();
 }
 
