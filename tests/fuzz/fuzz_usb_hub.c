@@ -230,6 +230,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (unsigned i = take() % 8; i > 0; i--)
         plug();
     run_us(20000000);
+    state.left = 0;
     pull_all();
     run_us(10000000);
     if (usb_device_next(NULL) != NULL)

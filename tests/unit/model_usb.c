@@ -73,7 +73,8 @@ struct model_device *model_usb_plug(struct model_usb *model,
     for (i = 0; i < MODEL_DEVICES; i++) {
         struct model_device *device = &model->devices[i];
 
-        if (device->plugged || device->usb != NULL) {
+        if (device->plugged || device->usb != NULL ||
+            at_port(model, parent, port) != NULL) {
             continue;
         }
         memset(device, 0, sizeof *device);

@@ -56,8 +56,7 @@ struct model_usb {
 /* model_usb_init - empty bus, added to the core. */
 void model_usb_init(struct model_usb *model);
 /* model_usb_plug - a new device; parent NULL: into a root port. ports 0: a
- * leaf.
- */
+ * leaf. NULL when that port is taken. */
 struct model_device *model_usb_plug(struct model_usb *model,
                                     struct model_device *parent, unsigned port,
                                     enum usb_speed speed, unsigned ports);
