@@ -62,6 +62,11 @@ void menu_leave(void)
     show(current());
 }
 
+void menu_redraw(void)
+{
+    state.dirty = true;
+}
+
 void menu_note(const char *text)
 {
     (void)snprintf(state.note, sizeof(state.note), "%s", text);
@@ -109,6 +114,7 @@ static const struct {
     {'r', "Relay: servers that take mail for other domains", &page_routes, NULL,
      false},
     {'l', "Limits against abuse", &page_limits, NULL, false},
+    {'s', "SQL prompt", &page_sql, NULL, false},
     {'c', "Clock and time zone", &page_clock, NULL, false},
     {'h', "Hardware", &page_hardware, NULL, false},
     {'d', "Dump of memory", &page_dump, NULL, false},

@@ -124,7 +124,7 @@ bool st_readers_busy(void)
         if (ST_JOBBER[i].state != WORKER_IDLE)
             return true;
     }
-    return false;
+    return st_sql_connected();
 }
 
 bool st_run_worker(struct st_worker *worker)
@@ -148,6 +148,7 @@ void st_lose(void)
     st_fail_queue(&st_context.passwords, ERR_GONE);
     st_inbound_lose();
     st_job_lose();
+    st_sql_lose();
 }
 
 bool st_run(void)
@@ -179,6 +180,7 @@ void st_close(void)
 {
     st_context.closing = true;
     st_job_lose();
+    st_sql_lose();
 }
 
 /* ---- Figures ------------------------------------------------------------ */
@@ -321,6 +323,7 @@ enum err st_module_init(size_t buffer_bytes)
     timer_init(&st_context.search_timer, search_again);
     timer_init(&st_context.idle_timer, idle_for_long);
     st_media_init();
+    st_index_init();
     err = take_memory(buffer_bytes);
     if (!err)
         err = start_worker(ST_WRITER, st_writer_main, st_writer_wanted);
@@ -330,6 +333,8 @@ enum err st_module_init(size_t buffer_bytes)
         err = start_worker(&ST_JOBBER[i], st_job_main, st_job_wanted);
     if (!err)
         err = start_worker(ST_PASSWORD, st_password_main, st_password_wanted);
+    if (!err)
+        err = st_sql_init();
     if (err)
         return err;
     st_say(ST_SEARCHING, "looking for a stick with a store");

@@ -64,6 +64,7 @@ struct st_context {
 
     /* The stick. */
     struct media media;
+    struct store_place place; /* of mail.db, while it is open */
     unsigned disk;
     uint32_t generation;
     bool gone;    /* nothing reaches the stick any more */
@@ -132,6 +133,8 @@ bool st_writer_wanted(const struct st_worker *worker);
 enum err st_inbound_init(size_t bytes) MUST_CHECK;
 bool st_inbound_run(void);
 void st_inbound_lose(void);
+/* st_inbound_active - whether any message is on its way in. */
+bool st_inbound_active(void);
 void st_inbound_figures(struct st_figures *figures);
 
 /* st_log.c */
@@ -162,6 +165,15 @@ enum err st_user_drain(struct store *store) MUST_CHECK;
 void st_user_end(bool durable);
 void st_user_give_up(void);
 
+/* st_sql.c: st_sql_lose - those that run end, connections are closed.
+ * st_sql_connected - there is one still. */
+enum err st_sql_init(void) MUST_CHECK;
+void st_sql_lose(void);
+bool st_sql_connected(void);
+/* st_query.c: st_sql_prepare - finds data.db, and makes the databases that are
+ * missing; in the writer's coroutine, when the store is open. */
+enum err st_sql_prepare(void) MUST_CHECK;
+
 /* st_request.c */
 enum err st_request_init(void) MUST_CHECK;
 void st_reader_main(void *argument);
@@ -172,6 +184,11 @@ bool st_password_wanted(const struct st_worker *worker);
  * resp. before done() of one that was worked off. */
 void st_request_cancelled(struct st_request *request);
 void st_request_finish(struct st_request *request);
+
+/* st_index.c */
+void st_index_init(void);
+/* st_index_note_commit - something may be new to the index. */
+void st_index_note_commit(void);
 
 /* st_job.c */
 void st_job_main(void *argument);
