@@ -24,6 +24,9 @@ PACKAGES += msmtp s-nail mutt alpine fetchmail getmail6 mpop netbase libdb5.3 \
 # A client of multicast DNS, and the libraries of a daemon.
 PACKAGES += python3-zeroconf libavahi-core7 libdaemon0
 
+# A load generator for the web server.
+PACKAGES += wrk
+
 # Upstream tarballs are pinned, the Debian revision may move.
 SQLITE_TARBALL := sqlite3_3.40.1.orig.tar.xz
 SQLITE_SHA256 := aaa776260ab4dc976db34aa7891819484c8676b5b2783123ebc6301e2ca5d655
