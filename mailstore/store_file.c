@@ -10,7 +10,8 @@ bool store_file_name_valid(const char *name)
     size_t len = strlen(name);
 
     return len > 0 && len < STORE_FILE_NAME_BYTES && name[0] != '.' &&
-           strpbrk(name, "/\\") == NULL && user_text_valid(name, len);
+           !strchr(name, '/') && !strchr(name, '\\') &&
+           user_text_valid(name, len);
 }
 
 /* These are few enough that nothing is kept prepared for them. */

@@ -109,6 +109,7 @@ static const struct {
     {'r', "Relay: servers that take mail for other domains", &page_routes, NULL,
      false},
     {'l', "Limits against abuse", &page_limits, NULL, false},
+    {'f', "Files from the network: users, scripts", &page_load, NULL, false},
     {'c', "Clock and time zone", &page_clock, NULL, false},
     {'h', "Hardware", &page_hardware, NULL, false},
     {'d', "Dump of memory", &page_dump, NULL, false},

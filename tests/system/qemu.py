@@ -234,12 +234,14 @@ class Machine:
     file at once instead of what is on the stick. capture: path for a pcap of
     all frames. forward: guest ports reachable from here (network "user").
     guest, card: its IPv4 and MAC address where there are several in a network.
+    tftp: a folder that QEMU serves at 10.0.2.2 (network "user").
     """
 
     def __init__(self, stick=None, kernel=None, append="", memory="64M",
                  network="user", forward=(25, 110), capture=None, extra=(),
                  paused=False, controller="qemu-xhci", cpu=None,
-                 nic="e1000", guest=GUEST_ADDRESS, card="52:54:00:12:34:56"):
+                 nic="e1000", guest=GUEST_ADDRESS, card="52:54:00:12:34:56",
+                 tftp=None):
         self.folder = tempfile.mkdtemp(prefix="barepost-")
         self.network = network
         self.guest = guest
@@ -259,7 +261,7 @@ class Machine:
         if kernel:
             command += ["-kernel", kernel, "-append", append]
         command += self._network_arguments(network, forward, capture,
-                                           f"{nic},mac={card}")
+                                           f"{nic},mac={card}", tftp)
         command += list(extra)
         self.command_line = command
         self._start()
@@ -279,11 +281,12 @@ class Machine:
                 "bootindex=1"]  # 0 is taken by -kernel
 
     @staticmethod
-    def _network_arguments(network, forward, capture, nic):
+    def _network_arguments(network, forward, capture, nic, tftp=None):
         if not network:
             return []
         if network == "user":
-            netdev = "user,id=net" + "".join(
+            netdev = "user,id=net" + (f",tftp={tftp}" if tftp else "")
+            netdev += "".join(
                 f",hostfwd=tcp:127.0.0.1:0-{GUEST_ADDRESS}:{port}"
                 for port in forward)
         else:
