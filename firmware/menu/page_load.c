@@ -26,9 +26,7 @@ static bool file_valid(const char *value)
 
 static const struct form_field fields[] = {
     {NULL, "TFTP server", "its address", address_valid},
-    {NULL, "File",
-     "users.csv adds and changes users; others become shared files",
-     file_valid},
+    {NULL, "File", "users.csv: users; others become shared files", file_valid},
 };
 
 static struct {
@@ -49,7 +47,9 @@ static void save(char values[][FORM_VALUE_BYTES])
     err = net_address_parse(values[0], &server);
     if (!err)
         err = load_begin(&server, values[1]);
-    form_saved(err == OK ? "" : err_text(err));
+    form_saved(err == OK              ? ""
+               : err == ERR_NOT_FOUND ? "There is no way to that server yet."
+                                      : err_text(err));
 }
 
 static void enter(void)

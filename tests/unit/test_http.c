@@ -833,6 +833,35 @@ static void test_many_uploads(void)
     check_clean();
 }
 
+/* Strangers who send no whole request give way to those who do. */
+static void test_many_beginners(void)
+{
+    static struct fake_stream fakes[60];
+    unsigned i, served = 0, ended = 0;
+
+    for (i = 0; i < 60; i++) {
+        begin_play(&fakes[i], &plays[0]);
+        fake_web_send(&fakes[i], &plays[0], i % 2 ? "GET /" : "POST /", 5);
+    }
+    for (i = 0; i < 60; i++) {
+        if (fakes[i].end != FAKE_OPEN) {
+            ended += strstr(fakes[i].out, "408 ") != NULL;
+            continue;
+        }
+        fake_web_send(&fakes[i], &plays[0],
+                      i % 2 ? "echo/ HTTP/1.0\r\n\r\n" : "/ HTTP/1.0\r\n\r\n",
+                      i % 2 ? 18 : 14);
+        served += strstr(fakes[i].out, i % 2 ? "200 OK" : "404 ") != NULL;
+    }
+    CHECK(served > 10 && ended > 10 && served + ended == 60);
+    CHECK(strstr(fakes[59].out, "200 OK") != NULL);
+    for (i = 0; i < 60; i++) {
+        fake_lose(&fakes[i], ERR_RESET);
+        fake_free(&fakes[i]);
+    }
+    check_clean();
+}
+
 static void test_stick_gone(void)
 {
     struct fake_stream fake;
@@ -887,6 +916,7 @@ int main(void)
     test_many_logins();
     test_slow_clients();
     test_many_uploads();
+    test_many_beginners();
     test_stick_gone();
     test_stop();
     return check_report();
