@@ -20,8 +20,8 @@ B := build
 
 # ---- Sources: every file of a room belongs to it -----------------------------
 
-# Tables made from Python's codecs are sources like the others.
-MADE_SRC := $B/charset_tables.c
+# Tables made from what Python knows are sources like the others.
+MADE_SRC := $B/charset_tables.c $B/html_names.c
 SHARED_SRC := $(wildcard mailstore/*.c mailstore/mime/*.c userdb/*.c) $(MADE_SRC)
 FIRMWARE_SRC := $(wildcard firmware/*.c firmware/*/*.c)
 DRIVER_SRC := $(wildcard drivers/*.c drivers/*/*.c)
@@ -159,6 +159,8 @@ $B/font.c: drivers/console/font.py $(DEPS)/console-setup.done
 		font_large=$(FONTS)/Lat15-Terminus32x16.psf.gz >$@
 
 $B/charset_tables.c: mailstore/mime/charset.py
+$B/html_names.c: mailstore/mime/html_names.py
+$(MADE_SRC):
 	@mkdir -p $(@D)
 	@$(PYTHON) $< >$@.new && mv $@.new $@
 
@@ -490,7 +492,7 @@ fuzz: $(FUZZ)
 
 .PHONY: test bench bench-peer bench-profile run
 test: all unit $(TAP) $(if $(SIM_SRC),sim $B/sim-fast/relay_days) $(DEPS)/postfix.done \
-		$(DEPS)/peers.done $(DEPS)/net_peers.done
+		$(DEPS)/peers.done $(DEPS)/net_peers.done $(DEPS)/guest-kernel.done
 	@$(PYTHON) -m pytest -q -p no:cacheprovider -n 2 --dist loadfile \
 		$(PYTEST_OPTIONS) tests/system
 

@@ -4,6 +4,7 @@
  * stacks, registers. */
 #include "boot/boot.h"
 #include "boot/handoff.h"
+#include "boot/report.h"
 #include "core/check.h"
 #include "core/machine.h"
 #include "drivers/console/console.h"
@@ -68,6 +69,7 @@ boot_start(uint32_t magic, uint32_t information)
     state.total = memory_map_left(&state.map);
     if (state.total < MEMORY_LEAST || !paging_init(&state.map))
         stop("There is too little memory for Barepost.");
+    report_init(&state.map);
     vectors_init();
     interrupt_init();
     clock_init();

@@ -226,16 +226,18 @@ enum machine_key {
 /* machine_key_read - the next key from a keyboard, or KEY_NONE. */
 int machine_key_read(void);
 
-/* machine_emergency_write - for panic: puts text on screen and serial at once,
+/* machine_emergency_write - last words: puts text on screen and serial at once,
  * by waiting if need be, without using any queue. */
 void machine_emergency_write(const char *text);
 
-/* machine_backtrace_write - the calls that led here, with names, by
- * machine_emergency_write(). */
-void machine_backtrace_write(void);
+/* machine_fail - the AO cannot go on: shows what has happened, the calls that
+ * led here and the last log lines, keeps all that over the restart, leaves a
+ * person some seconds to photograph it, restarts. */
+_Noreturn void machine_fail(const char *what);
 
-/* machine_panic_restart - after the panic screen was written: leaves a person
- * some seconds to photograph it, then restarts. */
-_Noreturn void machine_panic_restart(void);
+/* machine_last_failure - what machine_fail(), or an exception, had to say
+ * before this start: lines with a line feed behind each; NULL when there was
+ * none. Told once: the start after this one does not know it any more. */
+const char *machine_last_failure(void);
 
 #endif

@@ -62,6 +62,11 @@ void menu_leave(void)
     show(current());
 }
 
+void menu_redraw(void)
+{
+    state.dirty = true;
+}
+
 void menu_note(const char *text)
 {
     (void)snprintf(state.note, sizeof(state.note), "%s", text);
@@ -110,6 +115,7 @@ static const struct {
      false},
     {'l', "Limits against abuse", &page_limits, NULL, false},
     {'f', "Files from the network: users, scripts", &page_load, NULL, false},
+    {'s', "SQL prompt", &page_sql, NULL, false},
     {'c', "Clock and time zone", &page_clock, NULL, false},
     {'h', "Hardware", &page_hardware, NULL, false},
     {'d', "Dump of memory", &page_dump, NULL, false},

@@ -95,14 +95,16 @@ WEAK _Noreturn void machine_power_off(void)
     exit(4);
 }
 
-WEAK _Noreturn void machine_panic_restart(void)
+WEAK _Noreturn void machine_fail(const char *what)
 {
+    printf("%s\n", what);
     fflush(stdout);
     abort();
 }
 
-WEAK void machine_backtrace_write(void)
+WEAK const char *machine_last_failure(void)
 {
+    return NULL;
 }
 
 WEAK void machine_emergency_write(const char *text)
