@@ -140,6 +140,7 @@ static void collect_garbage(bool urgent)
             return;
         }
         st_context.room = store_room(store);
+        st_index_note_commit();
     }
 }
 
