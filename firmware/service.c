@@ -2,6 +2,7 @@
  * PC goes off. */
 #include "service.h"
 #include "account/account.h"
+#include "admin/admin.h"
 #include "core/iobuf.h"
 #include "core/log.h"
 #include "core/machine.h"
@@ -157,6 +158,8 @@ enum err service_init(void)
     if (err == OK)
         err = http_server_init(
             memory / HTTP_SHARE < HTTP_MAX ? memory / HTTP_SHARE : HTTP_MAX);
+    if (err == OK)
+        admin_init();
     devices_start();
     if (err == OK)
         err = st_module_init(memory / 10);

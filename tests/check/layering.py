@@ -38,7 +38,7 @@ for helper in HELPERS:
 for protocol in PROTOCOLS:
     MAY[protocol] = BELOW_PROTOCOLS | set(HELPERS) | {protocol}
 for pages in PAGES:
-    MAY[pages] = BELOW_PROTOCOLS | set(HELPERS) | {"smtp", "relay", "http", pages}
+    MAY[pages] = BELOW_PROTOCOLS | set(HELPERS) | set(PROTOCOLS) | {pages}
 MAY["menu"] = BELOW_PROTOCOLS | set(HELPERS) | set(PROTOCOLS) | set(PAGES) | \
     {"menu"}
 MAY["main"] = MAY["menu"] | {"main"}
