@@ -323,7 +323,7 @@ static enum err take_header(struct http_part *part, char *line, bool *named,
 /* The lines up to the empty one. */
 static enum err take_headers(struct http_form *form, struct http_part *part)
 {
-    char line[900];
+    char line[800];
     size_t total = 0;
     bool named = false, file = false;
 
