@@ -8,6 +8,7 @@
 #include "mailstore/mime/mime_html.h"
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -75,8 +76,8 @@ static void check_value(const char *name, const char *value, size_t len,
                 (remote &&
                  (begins(value, "http://") || begins(value, "https://"))));
     if (begins(name, "style=") && !remote) {
-        for (size_t i = 0; i + 1 < len; i++)
-            require(value[i] != '/' || value[i + 1] != '/');
+        for (size_t i = 0; i < len; i++)
+            require(!begins(value + i, "url("));
     }
 }
 
@@ -107,13 +108,18 @@ static const char *check_tag(const char *text, bool remote)
 static const char *check_style(const char *text, bool remote)
 {
     const char *end = strstr(text, "</style>");
+    char quote = '\0';
 
     require(end != NULL);
     for (; text < end; text++) {
         require(*text != '<' && *text != '\\');
-        require(*text != '@' || begins(text, "@media") ||
-                begins(text, "@MEDIA") || strchr("mM", text[1]) != NULL);
         require(remote || !begins(text, "url("));
+        if (quote != '\0')
+            quote = *text == quote ? '\0' : quote;
+        else if (*text == '"' || *text == '\'')
+            quote = *text;
+        else if (*text == '@')
+            require(strncasecmp(text, "@media", 6) == 0);
     }
     return end + 8;
 }

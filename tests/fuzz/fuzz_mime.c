@@ -117,12 +117,31 @@ static void flow_close(void *context)
 static const struct mime_flowed_sink flow_sink = {flow_open, flow_put,
                                                   flow_close, NULL};
 
+/* A message of what was read. */
+static void make_message(const struct mime_part *part, const char *text,
+                         size_t len)
+{
+    struct mime_sink ascii = {take_ascii, NULL};
+
+    mime_make_begin(&make, &ascii, 1);
+    mime_make_text(&make, "X", text);
+    mime_make_addresses(&make, "To");
+    mime_make_address(&make, text, "a@b");
+    mime_make_addresses_end(&make);
+    mime_make_multipart(&make, "mixed");
+    mime_make_flowed(&make, text, len);
+    mime_make_file(&make, part->type, part->name, part->content_id);
+    mime_make_data(&make, text, len);
+    mime_make_file_end(&make);
+    require(mime_make_end(&make) == OK);
+}
+
 static void read_part(const struct mime_source *source,
                       const struct mime_part *part, size_t room)
 {
     struct mime_flowed flow;
-    struct mime_sink ascii = {take_ascii, NULL};
     char text[300];
+    bool first = true;
     int got;
 
     mime_decode_begin(&decoder, source, part, MIME_AS_BYTES);
@@ -130,26 +149,20 @@ static void read_part(const struct mime_source *source,
         require((size_t)got <= room);
     require(got == 0);
     open_count = 0;
-    mime_make_begin(&make, &ascii, 1);
     mime_flowed_begin(&flow, part->flowed, part->del_sp, &flow_sink);
     mime_decode_begin(&decoder, source, part, MIME_AS_TEXT);
     while ((got = mime_decode_read(&decoder, text, room)) > 0) {
         require((size_t)got <= room);
         require_utf8(text, (size_t)got);
         mime_flowed_write(&flow, text, (size_t)got);
-        mime_make_flowed(&make, text, (size_t)got);
-        text[got < 250 ? got : 250] = '\0';
-        mime_make_text(&make, "X", text);
-        mime_make_addresses(&make, "To");
-        mime_make_address(&make, text, "a@b");
-        mime_make_addresses_end(&make);
+        text[got] = '\0';
+        if (first)
+            make_message(part, text, (size_t)got);
+        first = false;
     }
     require(got == 0);
     mime_flowed_end(&flow);
     require(open_count == 0);
-    mime_make_file(&make, part->type, part->name, part->content_id);
-    mime_make_file_end(&make);
-    require(mime_make_end(&make) == OK);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
