@@ -9,8 +9,10 @@
 #include "core/memory.h"
 #include "core/timer.h"
 #include "core/zone.h"
+#include "files/files.h"
 #include "http/http_server.h"
 #include "limits/judge.h"
+#include "load/load.h"
 #include "menu/settings.h"
 #include "net/dns.h"
 #include "net/mdns.h"
@@ -160,6 +162,10 @@ enum err service_init(void)
             memory / HTTP_SHARE < HTTP_MAX ? memory / HTTP_SHARE : HTTP_MAX);
     if (err == OK)
         admin_init();
+    if (err == OK)
+        err = files_init();
+    if (err == OK)
+        err = load_init();
     devices_start();
     if (err == OK)
         err = st_module_init(memory / 10);
