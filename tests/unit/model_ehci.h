@@ -1,7 +1,6 @@
-/* A model of an EHCI controller for unit tests: registers, PCI configuration,
- * and an engine that walks queues in memory as the specification says (4.8 -
- * 4.10). It is all that lies under the driver; DMA addresses are the program's
- * pointers, which lie below 4 GiB. */
+/* A model of an EHCI controller for unit tests: registers, and an engine that
+ * walks queues in memory as the specification says (4.8 - 4.10). DMA addresses
+ * are the program's pointers, which lie below 4 GiB. */
 #ifndef TESTS_UNIT_MODEL_EHCI_H
 #define TESTS_UNIT_MODEL_EHCI_H
 

@@ -4,10 +4,122 @@
 #include "drivers/usb/ehci.c" /* NOLINT(bugprone-suspicious-include) */
 #include "tests/unit/check.h"
 #include "tests/unit/model_ehci.h"
+#include "core/machine.h"
 #include "core/timer.h"
 #include <stdlib.h>
 
 static struct pci_device pci;
+
+/* ---- The rest of the PC -------------------------------------------------- */
+
+uint8_t pci_read8(const struct pci_device *device, unsigned offset)
+{
+    (void)device;
+    if (offset == MODEL_LEGACY + 2 && !model.bios_stays &&
+        (model.config[MODEL_LEGACY + 3] & 1) != 0) {
+        model.config[offset] = 0;
+    }
+    return model.config[offset];
+}
+
+uint16_t pci_read16(const struct pci_device *device, unsigned offset)
+{
+    (void)device;
+    (void)offset;
+    return 0;
+}
+
+uint32_t pci_read32(const struct pci_device *device, unsigned offset)
+{
+    uint32_t value;
+
+    (void)device;
+    memcpy(&value, model.config + offset, 4);
+    return value;
+}
+
+void pci_write8(const struct pci_device *device, unsigned offset, uint8_t value)
+{
+    (void)device;
+    model.config[offset] = value;
+}
+
+void pci_write16(const struct pci_device *device, unsigned offset,
+                 uint16_t value)
+{
+    (void)device;
+    (void)offset;
+    (void)value;
+}
+
+void pci_write32(const struct pci_device *device, unsigned offset,
+                 uint32_t value)
+{
+    (void)device;
+    memcpy(model.config + offset, &value, 4);
+}
+
+enum err pci_bar(const struct pci_device *device, unsigned index,
+                 uint64_t *base, uint64_t *bytes, bool *is_io)
+{
+    (void)device;
+    (void)index;
+    *base = 0xfebc0000;
+    *bytes = 0x1000;
+    *is_io = false;
+    return OK;
+}
+
+void pci_enable(const struct pci_device *device)
+{
+    (void)device;
+}
+
+void pci_route_interrupt(const struct pci_device *device)
+{
+    (void)device;
+}
+
+uint32_t pci_interrupt_count(const struct pci_device *device)
+{
+    (void)device;
+    return model.interrupts;
+}
+
+struct io_region io_map(uint64_t physical, size_t bytes)
+{
+    const struct io_region region = {physical, bytes};
+
+    return region;
+}
+
+uint64_t io_dma_address(const void *memory)
+{
+    model.violations += (uintptr_t)memory > UINT32_MAX;
+    return (uint64_t)(uintptr_t)memory;
+}
+
+void *io_dma_take(size_t bytes, size_t alignment, size_t boundary)
+{
+    static uint8_t arena[8u << 20] __attribute__((aligned(4096)));
+    static size_t taken;
+    size_t start = (taken + 4095) & ~(size_t)4095;
+
+    (void)alignment;
+    (void)boundary;
+    taken = start + bytes;
+    return taken <= sizeof arena ? arena + start : NULL;
+}
+
+uint64_t io_now_us(void)
+{
+    return model.now_us;
+}
+
+uint64_t machine_monotonic_ns(void)
+{
+    return model.now_us * 1000;
+}
 
 /* ---- Driving ------------------------------------------------------------- */
 
