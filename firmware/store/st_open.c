@@ -227,8 +227,8 @@ static void say_failure(enum err err, const char *stick, bool read_only)
         break;
     case ERR_EXISTS:
         st_say(waiting,
-               "the stick %s holds another store; waiting for store %.8s",
-               stick, known_id());
+               "waiting for store %.8s; another store is on the stick %s",
+               known_id(), stick);
         break;
     case ERR_GONE:
         st_say(waiting, "the stick was pulled out again");

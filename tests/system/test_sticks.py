@@ -27,7 +27,7 @@ def test_own_stick_among_others(copy_stick, boot, tmp_path):
     machine.expect_screen(r"Store.*store [0-9a-f]{8} on")
     assert mail.send_one(server.smtp, f"anna@{DOMAIN}", BODY)[0] == 250
     machine.pull_stick()
-    machine.expect_screen(r"Store.*(pulled out|not there|other store)")
+    machine.expect_screen(r"Store.*(pulled out|not there|another store)")
     with mail.Smtp(server.smtp) as client:
         client.command("EHLO tests.example")
         assert 400 <= client.deliver(f"anna@{DOMAIN}", BODY)[0] < 500
