@@ -108,12 +108,11 @@ def test_fifty_pulls_lose_nothing(copy_stick, boot, figure):
 @pytest.mark.parametrize("place, controller, devices, ports", [
     ("EHCI", "usb-ehci", (), ("1", "2", "5")),
     ("a hub on xHCI", "qemu-xhci", (HUB,), ("1.1", "1.3", "2", "1.1")),
-    ("OHCI", "pci-ohci,num-ports=4", (), ("2", "3")),
 ])
 def test_pulls_elsewhere(place, controller, devices, ports, copy_stick, boot,
                          figure):
     server = boot(copy_stick, controller=controller, devices=devices,
                   port=ports[0]).run()
-    resumed, kept = pull_again_and_again(server, 8, ports)
-    figure(f"8 pulls from {place}, {kept} messages kept, service again after "
+    resumed, kept = pull_again_and_again(server, 5, ports)
+    figure(f"5 pulls from {place}, {kept} messages kept, service again after "
            f"{resumed[-1]:.1f} s at most")
