@@ -407,6 +407,29 @@ static void run_stuck_bits(const struct chip *chip, uint64_t seed)
     recover(chip);
 }
 
+/* Everything at once, on and off. */
+static void run_chaos(const struct chip *chip, uint64_t seed)
+{
+    start(chip, seed);
+    for (unsigned i = 0; i < 40; i++) {
+        pc_faults.gone = chip_random(8) == 0;
+        pc_faults.deaf = chip_random(4) == 0;
+        pc_faults.endless_reset = chip_random(4) == 0;
+        pc_faults.hold = chip_random(6) == 0;
+        pc_faults.bad_length = chip_random(3) == 0 ? 50 : 0;
+        pc_faults.bad_status = chip_random(3) == 0 ? 50 : 0;
+        pc_faults.garbage = chip_random(3) == 0 ? 50 : 0;
+        pc_faults.stuck.active = false;
+        if (chip_random(4) == 0)
+            pc_stick_a_bit();
+        if (chip_random(4) == 0)
+            chip->set_link(chip_random(3) == 0 ? 0 : best(chip));
+        suffer_some(chip_random(200), chip_random(200));
+        traffic_idle(chip_random(1500));
+    }
+    recover(chip);
+}
+
 /* Wrong from the start: the card is not used, or comes up later. */
 static void run_stuck_at_start(const struct chip *chip, uint64_t seed)
 {
@@ -448,6 +471,7 @@ static const struct run {
     {"gone", run_gone, 1},
     {"endless_reset", run_endless_reset, 1},
     {"stuck_bits", run_stuck_bits, 2},
+    {"chaos", run_chaos, 1},
     {"stuck_at_start", run_stuck_at_start, 6},
 };
 
