@@ -434,7 +434,7 @@ fuzz: $(FUZZ)
 
 .PHONY: test bench bench-peer bench-profile run
 test: all unit $(TAP) $(if $(SIM_SRC),sim $B/sim-fast/relay_days) $(DEPS)/postfix.done \
-		$(DEPS)/peers.done $(DEPS)/net_peers.done
+		$(DEPS)/peers.done $(DEPS)/net_peers.done $(DEPS)/browser.done
 	@$(PYTHON) -m pytest -q -p no:cacheprovider -n 2 --dist loadfile \
 		$(PYTEST_OPTIONS) tests/system
 
