@@ -20,7 +20,7 @@ B := build
 
 # ---- Sources: every file of a room belongs to it -----------------------------
 
-SHARED_SRC := $(wildcard mailstore/*.c userdb/*.c)
+SHARED_SRC := $(wildcard mailstore/*.c mailstore/mime/*.c userdb/*.c)
 FIRMWARE_SRC := $(wildcard firmware/*.c firmware/*/*.c)
 DRIVER_SRC := $(wildcard drivers/*.c drivers/*/*.c)
 BOOT_SRC := $(wildcard boot/*.c)
@@ -88,7 +88,7 @@ SQLITE_OPTIONS := -DSQLITE_OS_OTHER=1 -DSQLITE_THREADSAFE=0 \
 	-DSQLITE_OMIT_SHARED_CACHE -DSQLITE_OMIT_DECLTYPE -DSQLITE_OMIT_LOCALTIME \
 	-DSQLITE_OMIT_TRACE -DSQLITE_OMIT_COMPLETE -DSQLITE_OMIT_GET_TABLE \
 	-DSQLITE_OMIT_TCL_VARIABLE -DSQLITE_OMIT_DESERIALIZE -DSQLITE_OMIT_JSON \
-	-DSQLITE_OMIT_UTF16 -DNDEBUG
+	-DSQLITE_OMIT_UTF16 -DSQLITE_ENABLE_FTS5 -DNDEBUG
 # userdb/password.c stands between argon2's core and its inner loop (fill.o),
 # and gives it memory.
 ARGON2_OPTIONS := -DARGON2_NO_THREADS -Dmalloc=argon2_malloc -Dfree=argon2_free \
@@ -104,7 +104,8 @@ MUSL_SRC := $(addprefix string/,memchr.c memcmp.c memrchr.c strchr.c strchrnul.c
 	$(addprefix internal/,intscan.c shgetc.c) \
 	$(addprefix ctype/,tolower.c isupper.c toupper.c islower.c isdigit.c isalpha.c \
 	isalnum.c isspace.c isprint.c) \
-	$(addprefix math/,frexpl.c __fpclassifyl.c __signbitl.c) \
+	$(addprefix math/,frexpl.c __fpclassifyl.c __signbitl.c log.c log_data.c \
+	__math_divzero.c __math_invalid.c) \
 	$(addprefix stdio/,snprintf.c vsnprintf.c sprintf.c vsprintf.c vfprintf.c __toread.c __uflow.c \
 	__towrite.c fwrite.c) \
 	$(addprefix time/,gmtime_r.c __secs_to_tm.c)
@@ -117,7 +118,7 @@ MUSL_CFLAGS = $(FREESTANDING) -w -D_XOPEN_SOURCE=700 -I$(MUSL)/arch/x86_64 \
 
 AO_C := $(BOOT_SRC) $(DRIVER_SRC) $(FIRMWARE_SRC) $(SHARED_SRC)
 AO_OBJ := $(AO_C:%.c=$B/ao-obj/%.o) $(AO_ASM:%.asm=$B/ao-obj/%.asm.o) \
-	$B/ao-obj/font.o
+	$B/ao-obj/font.o $B/ao-obj/assets.o
 AO_LIB_OBJ := $(DEPS)/ao/sqlite3.o \
 	$(ARGON2_SRC:%.c=$(DEPS)/ao/argon2id/%.o) $(DEPS)/ao/argon2id/fill.o \
 	$(MUSL_SRC:%.c=$(DEPS)/ao/musl/%.o) $(MUSL_ASM:%.s=$(DEPS)/ao/musl/%.s.o)
@@ -130,7 +131,9 @@ AO_LINK := ld -nostdlib -static -z max-page-size=4096 -z noexecstack \
 AO_LINK_LIBS := $(AO_LIB_OBJ) $(shell $(CC) -print-libgcc-file-name)
 
 # Linked twice: the first link tells the names of the functions, which the
-# second takes in behind all code, so that it moves none of them.
+# second takes in behind all code, so that it moves none of them. What a
+# debugger reads stays in ao.debug: a BIOS loads the AO packet by packet, and
+# needs a minute for it where the stick hangs on USB 1.
 $B/ao.unnamed: $(AO_OBJ) $(AO_LIB_OBJ) boot/ao.ld boot/symbols.awk
 	@awk -f boot/symbols.awk </dev/null >$B/symbols-none.asm
 	@nasm -f elf64 -o $B/symbols-none.o $B/symbols-none.asm
@@ -139,13 +142,23 @@ $B/ao.unnamed: $(AO_OBJ) $(AO_LIB_OBJ) boot/ao.ld boot/symbols.awk
 $B/ao: $B/ao.unnamed
 	@nm -n $< | awk -f boot/symbols.awk >$B/symbols.asm
 	@nasm -f elf64 -o $B/symbols.o $B/symbols.asm
-	$(AO_LINK) -o $@ $(AO_OBJ) $B/symbols.o $(AO_LINK_LIBS)
+	$(AO_LINK) -o $@.debug $(AO_OBJ) $B/symbols.o $(AO_LINK_LIBS)
+	@objcopy --strip-debug $@.debug $@
 
 $B/font.c: drivers/console/font.py $(DEPS)/console-setup.done
 	@$(PYTHON) $< font_small=$(FONTS)/Lat15-Terminus16.psf.gz \
 		font_large=$(FONTS)/Lat15-Terminus32x16.psf.gz >$@
 
 $B/ao-obj/font.o: $B/font.c
+	@mkdir -p $(@D)
+	$(CC) $(AO_CFLAGS) -c -o $@ $<
+
+# The web server's static files: every file of this folder.
+ASSETS := $(wildcard firmware/web/assets/*)
+$B/assets.c: firmware/http/assets.py $(ASSETS) firmware/web/assets
+	@$(PYTHON) firmware/http/assets.py $(ASSETS) >$@
+
+$B/ao-obj/assets.o: $B/assets.c
 	@mkdir -p $(@D)
 	$(CC) $(AO_CFLAGS) -c -o $@ $<
 
@@ -180,7 +193,14 @@ $B/BOOTX64.EFI: $(UEFI_OBJ) boot/uefi/loader.ld
 	ld -m i386pep --subsystem 10 -e efi_main --image-base 0 -nostdlib -s \
 		--no-insert-timestamp -T boot/uefi/loader.ld -o $@ $(UEFI_OBJ)
 
-$(DEPS)/ao/sqlite3.o: $(SQLITE)/sqlite3.c
+# SQLite is built again when its options change.
+$(DEPS)/sqlite-options: FORCE
+	@mkdir -p $(@D)
+	@echo '$(SQLITE_OPTIONS)' | cmp -s - $@ || echo '$(SQLITE_OPTIONS)' >$@
+.PHONY: FORCE
+FORCE:
+
+$(DEPS)/ao/sqlite3.o: $(SQLITE)/sqlite3.c $(DEPS)/sqlite-options
 	@mkdir -p $(@D)
 	$(CC) $(AO_LIB_CFLAGS) $(SQLITE_OPTIONS) -c -o $@ $<
 
@@ -205,12 +225,17 @@ $(DEPS)/ao/musl/%.s.o: | $(ALL_DEPS)
 
 HOST_SRC := $(FIRMWARE_SRC) $(SHARED_SRC) $(DRIVER_SRC) $(MKUSB_TESTED_SRC) \
 	$(filter-out tests/unit/fake_machine.c,$(UNIT_HELP_SRC))
-HOST_OBJ := $(HOST_SRC:%.c=$B/host/%.o) $B/host/firmware/core/coroutine_switch.asm.o
+HOST_OBJ := $(HOST_SRC:%.c=$B/host/%.o) $B/host/assets.o \
+	$B/host/firmware/core/coroutine_switch.asm.o
 HOST_LIB_OBJ := $(DEPS)/host/sqlite/sqlite3.o $(ARGON2_SRC:%.c=$(DEPS)/host/argon2id/%.o) \
 	$(DEPS)/host/argon2id/fill.o
 TOOL_OBJ := $(MKUSB_SRC:%.c=$B/tool/%.o) $(SHARED_SRC:%.c=$B/tool/%.o) \
 	$(TOOL_CORE_SRC:%.c=$B/tool/%.o)
 TOOL_LIB_OBJ := $(HOST_LIB_OBJ:$(DEPS)/host/%=$(DEPS)/tool/%)
+
+$B/host/assets.o: $B/assets.c
+	@mkdir -p $(@D)
+	$(CC) $(HOST_CFLAGS) -c -o $@ $<
 
 $B/host/%.o: %.c | $(ALL_DEPS)
 	@mkdir -p $(@D)
@@ -224,12 +249,12 @@ $B/host/%.asm.o $B/tool/%.asm.o: %.asm | $(ALL_DEPS)
 	@mkdir -p $(@D)
 	nasm -f elf64 -o $@ $<
 
-$(DEPS)/host/sqlite/sqlite3.o: $(SQLITE)/sqlite3.c
+$(DEPS)/host/sqlite/sqlite3.o: $(SQLITE)/sqlite3.c $(DEPS)/sqlite-options
 	@mkdir -p $(@D)
 	$(CC) -g -O1 -w -fsanitize=address,undefined -fno-sanitize-recover=all \
 		-fno-sanitize=alignment,object-size $(SQLITE_OPTIONS) -c -o $@ $<
 
-$(DEPS)/tool/sqlite/sqlite3.o: $(SQLITE)/sqlite3.c
+$(DEPS)/tool/sqlite/sqlite3.o: $(SQLITE)/sqlite3.c $(DEPS)/sqlite-options
 	@mkdir -p $(@D)
 	$(CC) -g -O2 -w -fPIE $(SQLITE_OPTIONS) -c -o $@ $<
 
@@ -265,6 +290,16 @@ $B/unit/%: $B/host/tests/unit/%.o $B/host/tests/unit/fake_machine.o \
 	@mkdir -p $(@D)
 	$(CC) -fsanitize=address,undefined -no-pie -o $@ $^ -lm
 
+# All card drivers and models of their chips, as they are: the drivers find
+# their cards by the linker's table, which takes nothing out of an archive.
+MODEL_SRC := $(wildcard tests/models/*.c)
+MODEL_OBJ := $(MODEL_SRC:%.c=$B/host/%.o) \
+	$(patsubst %.c,$B/host/%.o,$(wildcard drivers/nic/*.c))
+$B/unit/test_nic_models: $B/host/tests/unit/test_nic_models.o $(MODEL_OBJ) \
+		$B/host/tests/unit/fake_machine.o $B/host/barepost.a
+	@mkdir -p $(@D)
+	$(CC) -fsanitize=address,undefined -no-pie -o $@ $^ -lm
+
 .PHONY: unit
 unit: $(UNIT)
 
@@ -287,7 +322,11 @@ SIM_PC_SRC := $(filter-out $(SIM_PROGRAMS:%=tests/sim/%.c),$(SIM_SRC))
 SIM_CORE := firmware/core/coroutine_switch.asm
 FAST_CFLAGS := $(COMMON) -D_GNU_SOURCE -O2 $(WARNINGS)
 FAST_OBJ := $(FIRMWARE_SRC:%.c=$B/fast/%.o) $(SHARED_SRC:%.c=$B/fast/%.o) \
-	$(SIM_CORE:%=$B/fast/%.o) $(TOOL_LIB_OBJ)
+	$(SIM_CORE:%=$B/fast/%.o) $B/fast/assets.o $(TOOL_LIB_OBJ)
+
+$B/fast/assets.o: $B/assets.c
+	@mkdir -p $(@D)
+	$(CC) $(FAST_CFLAGS) -c -o $@ $<
 
 $B/fast/%.o: %.c | $(ALL_DEPS)
 	@mkdir -p $(@D)
@@ -322,10 +361,10 @@ sim-fast: $(SIM_PROGRAMS:%=$B/sim-fast/%)
 # ---- make check: what needs no machine -----------------------------------------
 
 CHECK_SRC := $(AO_C) $(UEFI_SRC) $(MKUSB_SRC)
-CHECK_TEST_SRC := $(SIM_SRC) $(TAP_SRC) $(UNIT_SRC) $(UNIT_HELP_SRC) \
+CHECK_TEST_SRC := $(SIM_SRC) $(TAP_SRC) $(UNIT_SRC) $(UNIT_HELP_SRC) $(MODEL_SRC) \
 	$(wildcard tests/bench/*.c tests/fuzz/*.c)
 CHECK_H := $(wildcard boot/*.h boot/*/*.h drivers/*.h drivers/*/*.h firmware/*.h \
-	firmware/*/*.h mailstore/*.h userdb/*.h mkusb/*.h tests/*/*.h)
+	firmware/*/*.h mailstore/*.h mailstore/*/*.h userdb/*.h mkusb/*.h tests/*/*.h)
 CHECK_ALL := $(sort $(CHECK_SRC) $(CHECK_TEST_SRC) $(CHECK_H))
 
 # clang has no such warnings, and its headers are its own. In its -Wconversion
@@ -406,8 +445,12 @@ FUZZ_CFLAGS := $(filter-out $(CLANG_LACKS),$(COMMON)) -D_GNU_SOURCE -O1 \
 	-fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
 	-fno-sanitize-recover=all $(filter-out $(CLANG_LACKS),$(WARNINGS)) \
 	-Wno-string-conversion
-FUZZ_OBJ := $(HOST_SRC:%.c=$B/fuzz-obj/%.o) \
+FUZZ_OBJ := $(HOST_SRC:%.c=$B/fuzz-obj/%.o) $B/fuzz-obj/assets.o \
 	$B/fuzz-obj/firmware/core/coroutine_switch.asm.o
+
+$B/fuzz-obj/assets.o: $B/assets.c
+	@mkdir -p $(@D)
+	clang-14 $(FUZZ_CFLAGS) -c -o $@ $<
 
 $B/fuzz-obj/%.o: %.c | $(ALL_DEPS)
 	@mkdir -p $(@D)

@@ -17,6 +17,9 @@
 #define SPACE_IO       1u
 #define SPACE_PCI      2u
 #define FLAG_RESET     (1u << 10)
+#define FLAG_BUTTON    (1u << 4) /* the button is not a fixed one */
+#define STATUS_BUTTON  0x0100u
+#define SCI_ENABLED    0x0001u
 #define FADT_MIN_BYTES 116u
 
 static struct acpi_state {
@@ -29,6 +32,11 @@ static struct acpi_state {
     uint16_t control_a, control_b; /* PM1a, PM1b control ports */
     uint32_t command_port;         /* SMI command, to switch ACPI on */
     uint8_t enable_command;
+    uint16_t event_a, event_b; /* PM1a, PM1b event ports: status, enable */
+    uint8_t enable_offset;     /* from status to enable */
+    bool has_button;
+    bool asked;     /* the firmware was told to switch ACPI on */
+    bool listening; /* the button is ours */
     bool has_sleep;
     uint8_t sleep_a, sleep_b; /* SLP_TYP of S5 */
     uint8_t reset_space, reset_value;
@@ -230,6 +238,12 @@ static void read_fadt(const struct io_region *fadt)
     state.enable_command = io_read8(fadt, 52);
     state.control_a = (uint16_t)table32(fadt, 64);
     state.control_b = (uint16_t)table32(fadt, 68);
+    state.event_a = (uint16_t)table32(fadt, 56);
+    state.event_b = (uint16_t)table32(fadt, 60);
+    state.enable_offset = io_read8(fadt, 88) / 2;
+    state.has_button = !(table32(fadt, 112) & FLAG_BUTTON) &&
+                       state.event_a != 0 && state.enable_offset >= 2 &&
+                       state.control_a != 0;
     if (timer <= 0xffff && io_read8(fadt, 91) == 4)
         state.timer_port = (uint16_t)timer;
     state.century = io_read8(fadt, 108) & 0x7f;
@@ -303,16 +317,65 @@ void acpi_reset(void)
 }
 
 /* 4.8.3.2.1: SCI_EN tells whether the tables' ports are alive. */
-static void switch_acpi_on(void)
+static bool acpi_is_on(void)
 {
-    if (io_in16(state.control_a) & 1)
-        return;
+    return (io_in16(state.control_a) & SCI_ENABLED) != 0;
+}
+
+/* Returns whether there is anything to wait for. */
+static bool ask_for_acpi(void)
+{
     if (state.command_port == 0 || state.command_port > 0xffff ||
         state.enable_command == 0)
-        return;
+        return false;
     io_out8((uint16_t)state.command_port, state.enable_command);
-    for (unsigned i = 0; i < 300 && !(io_in16(state.control_a) & 1); i++)
+    return true;
+}
+
+static void switch_acpi_on(void)
+{
+    if (acpi_is_on() || !ask_for_acpi())
+        return;
+    for (unsigned i = 0; i < 300 && !acpi_is_on(); i++)
         io_delay_us(10000);
+}
+
+/* Of all fixed events only the button is let through (4.8.3.1). The line that
+ * it raises is not listened to. */
+static void listen(uint16_t event)
+{
+    if (event == 0)
+        return;
+    io_out16(event, STATUS_BUTTON);
+    io_out16((uint16_t)(event + state.enable_offset), STATUS_BUTTON);
+}
+
+static bool take_press(uint16_t event)
+{
+    if (event == 0 || !(io_in16(event) & STATUS_BUTTON))
+        return false;
+    io_out16(event, STATUS_BUTTON);
+    return true;
+}
+
+bool acpi_power_button(void)
+{
+    bool pressed;
+
+    search();
+    if (!state.has_button)
+        return false;
+    if (state.listening) {
+        pressed = take_press(state.event_a);
+        return take_press(state.event_b) || pressed;
+    }
+    if (acpi_is_on() || (!state.asked && !ask_for_acpi())) {
+        listen(state.event_a);
+        listen(state.event_b);
+        state.listening = true;
+    }
+    state.asked = true;
+    return false;
 }
 
 void acpi_power_off(void)

@@ -1,5 +1,6 @@
 /* The few facts that the AO takes from ACPI (ACPI 6.4, chapter 5): power timer,
- * reset register, how to switch off, century register of the battery clock.
+ * reset register, how to switch off, the power button, century register of the
+ * battery clock.
  * Every table is checked for length and sum before it is believed. */
 #ifndef DRIVERS_ACPI_H
 #define DRIVERS_ACPI_H
@@ -25,6 +26,12 @@ void acpi_reset(void);
 
 /* acpi_power_off - enters sleep state S5; returns when that did not work. */
 void acpi_power_off(void);
+
+/* acpi_power_button - whether the power button was pressed since the last call.
+ * The first call takes the button over from the firmware, which takes a moment;
+ * presses count from then on. Only the button that the tables call a fixed one
+ * is known; any other needs AML. Does not wait. */
+bool acpi_power_button(void);
 
 /* acpi_has_keyboard_controller - false only when the tables deny an 8042. */
 bool acpi_has_keyboard_controller(void);

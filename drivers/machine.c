@@ -7,6 +7,7 @@
 #include "drivers/interrupt.h"
 #include "drivers/machine_parts.h"
 #include "drivers/pci.h"
+#include "drivers/watchdog.h"
 
 /* Sleeps in a row that ended by time alone and yet found a device with work,
  * before interrupts are taken not to arrive. */
@@ -36,6 +37,7 @@ bool machine_poll(void)
     if (!state.started) {
         state.started = true;
         pci_module_init();
+        watchdog_start();
     }
     clock_poll();
     any = pci_poll();

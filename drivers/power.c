@@ -1,7 +1,9 @@
-/* Restart and power off: every way there is, one after the other. */
+/* Restart and power off: every way there is, one after the other; and the
+ * button that asks for it. */
 #include "core/machine.h"
 #include "drivers/acpi.h"
 #include "drivers/io.h"
+#include "drivers/watchdog.h"
 
 #define KEYBOARD_STATUS 0x64u
 #define RESET_CONTROL   0xcf9u
@@ -9,6 +11,11 @@
 static struct power_state {
     bool restarting;
 } state;
+
+bool machine_power_button(void)
+{
+    return acpi_power_button();
+}
 
 _Noreturn void machine_restart(void)
 {
@@ -41,6 +48,7 @@ _Noreturn void machine_restart(void)
 
 _Noreturn void machine_power_off(void)
 {
+    watchdog_stop();
     acpi_power_off();
     machine_emergency_write("\nThis PC cannot switch itself off: it is safe to "
                             "switch it off now.\n");

@@ -21,6 +21,14 @@
 /* Frames that RT carries through before the rest of a turn has its chance. */
 #define RECEIVE_BUDGET 64
 
+/* A watchdog is fed at this pace, by the loop itself: when it does not come
+ * round any more, the PC restarts. */
+#define FEED_MS 1000
+
+static struct {
+    struct timer feed;
+} state;
+
 static const struct menu_actions actions = {
     .run = service_want,
     .running = service_running,
@@ -36,14 +44,22 @@ static bool load_only(void)
     return strstr(machine_command_line(), "mode=load") != NULL;
 }
 
+static void feed(struct timer *timer)
+{
+    machine_watchdog_feed();
+    timer_start(timer, FEED_MS);
+}
+
 static void start(void)
 {
     timer_module_init();
     task_module_init();
     random_module_init();
+    timer_init(&state.feed, feed);
+    timer_start(&state.feed, FEED_MS);
     log_info("main", "start memory_kb=%zu", memory_left() / 1024);
     if (service_init() != OK)
-        PANIC("this PC has too little memory: Barepost needs 64 MB");
+        PANIC("this PC has too little memory: Barepost needs 32 MB");
     menu_init(&actions, load_only());
     if (!load_only())
         service_want();

@@ -7,6 +7,7 @@
 #include "core/machine.h"
 #include "core/memory.h"
 #include "core/timer.h"
+#include "http/http_server.h"
 #include "limits/judge.h"
 #include "menu/settings.h"
 #include "net/dns.h"
@@ -28,8 +29,13 @@
 #define CLOSE_MS 5000
 /* How long before that servers have for their answers to what was sent. */
 #define LAST_WORDS_MS 2000
+/* How often the power button is looked at. */
+#define BUTTON_MS 250
 /* Of the memory, for the relay. */
 #define RELAY_SHARE 32
+/* For the web server, up to a limit. */
+#define HTTP_SHARE 32
+#define HTTP_MAX   ((size_t)16 * 1024 * 1024)
 /* A connection with its session and its share of buffers, roughly. */
 #define BYTES_PER_CONNECTION ((size_t)32 * 1024)
 #define CONNECTIONS_MIN      256u
@@ -46,6 +52,7 @@ static struct {
     bool keeping_floor;
     struct st_setting floor; /* being written */
     struct timer deadline;
+    struct timer button;
 } state;
 
 static void close_store(void)
@@ -66,6 +73,15 @@ static void finish(struct timer *timer)
     if (state.ending == END_POWER_OFF)
         machine_power_off();
     machine_restart();
+}
+
+static void look_at_button(struct timer *timer)
+{
+    if (machine_power_button()) {
+        log_info("service", "power button pressed");
+        service_power_off();
+    }
+    timer_start(timer, BUTTON_MS);
 }
 
 /* Devices take their time to come up: they do so while memory is taken and
@@ -104,16 +120,19 @@ static const struct relay_network relay_network = {
 
 enum err service_init(void)
 {
+    enum err err = st_password_init();
     size_t memory = memory_left();
     size_t connections = memory / BYTES_PER_CONNECTION;
-    enum err err;
 
     if (connections < CONNECTIONS_MIN)
         connections = CONNECTIONS_MIN;
     if (connections > CONNECTIONS_MAX)
         connections = CONNECTIONS_MAX;
     timer_init(&state.deadline, finish);
-    err = iobuf_pool_init(memory / 6 / IOBUF_BYTES);
+    timer_init(&state.button, look_at_button);
+    timer_start(&state.button, BUTTON_MS);
+    if (err == OK)
+        err = iobuf_pool_init(memory / 6 / IOBUF_BYTES);
     devices_start();
     if (err == OK)
         err = net_module_init((unsigned)connections);
@@ -134,6 +153,9 @@ enum err service_init(void)
         err = pop3_server_init((unsigned)connections / 4);
     if (err == OK)
         err = relay_init(memory / RELAY_SHARE, &relay_network);
+    if (err == OK)
+        err = http_server_init(
+            memory / HTTP_SHARE < HTTP_MAX ? memory / HTTP_SHARE : HTTP_MAX);
     devices_start();
     if (err == OK)
         err = st_module_init(memory / 10);
@@ -195,6 +217,7 @@ static void end(enum service_end how)
         smtp_server_stop();
         pop3_server_stop();
         relay_stop();
+        http_server_stop();
     }
     mdns_stop();
     timer_start(&state.deadline, LAST_WORDS_MS);
@@ -228,6 +251,7 @@ void service_run(void)
         smtp_server_start();
         pop3_server_start();
         relay_start();
-        log_info("service", "serving smtp=25 submission=587 pop3=110");
+        http_server_start();
+        log_info("service", "serving smtp=25 submission=587 pop3=110 http=80");
     }
 }

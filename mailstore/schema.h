@@ -7,9 +7,7 @@
 
 /* A new database. */
 extern const char schema_sql[];
-/* One of version 1 becomes one of SCHEMA's version. */
+/* One of the version before becomes one of SCHEMA's version. */
 extern const char schema_upgrade_sql[];
-/* The mailboxes beside Inbox, for every user that lacks them. */
-extern const char schema_folders_sql[];
 
 #endif

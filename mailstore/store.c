@@ -8,7 +8,7 @@
 /* Page cache: two thirds of the heap, shared by all connections: of these the
  * writer may hold so much, which is where deliveries to many mailboxes find
  * their pages again, and each reader so much. */
-#define HEAP_MIN            (8 * 1024 * 1024)
+#define HEAP_MIN            (5 * 1024 * 1024)
 #define HEAP_ALLOC_MIN      64
 #define CACHE_SHARE(bytes)  ((bytes) / 3 * 2)
 #define WRITER_SHARE(slots) ((slots) / 3 * 2)
@@ -44,8 +44,11 @@ static const char *const texts[STATEMENTS] = {
                      "Enabled) VALUES(?1,?2,?3,?4,?5,?6)",
     [SQL_ALIAS_ADD] = "INSERT INTO alias(Alias,UserID,Address)"
                       " VALUES(?1,?2,?3)",
-    [SQL_MAILBOX_ADD] = "INSERT INTO mailbox(UserID,Name,UIDValidity)"
-                        " VALUES(?1,?2,?3)",
+    [SQL_MAILBOX_ADD] =
+        "INSERT INTO mailbox(MailboxID,UserID,Name,UIDValidity) VALUES(max("
+        "ifnull((SELECT max(MailboxID) FROM mailbox),0)+1,"
+        "ifnull((SELECT CAST(Value AS INTEGER) FROM setting"
+        " WHERE Key='mailbox_id_limit'),1)),?1,?2,?3)",
     [SQL_BODY_PUT] = "INSERT INTO body VALUES(?1,?2)",
     [SQL_BODY_DISCARD] =
         "DELETE FROM body WHERE BodyID BETWEEN ?1<<12 AND ?1<<12|4095",
@@ -54,8 +57,13 @@ static const char *const texts[STATEMENTS] = {
     [SQL_MESSAGE_PUT] = "INSERT INTO message VALUES(?1,?2,?3,?4,?5,?6,?7)",
     [SQL_UID_LIMIT] = "SELECT MailboxID,UIDNext FROM mailbox WHERE UserID=?1"
                       " AND Name='Inbox'",
-    [SQL_UID_TAKE] = "UPDATE mailbox SET UIDNext=?2 WHERE MailboxID=?1",
-    [SQL_ENTRY_PUT] = "INSERT INTO entry VALUES(?1,?2,?3,?4,0)",
+    [SQL_UID_TAKE] =
+        "UPDATE mailbox SET UIDNext=?3,CountedUID=?2,Messages=Messages+m,"
+        "Unseen=Unseen+u,Bytes=Bytes+b FROM (SELECT count(*) AS m,"
+        "ifnull(sum(Flags&1=0),0) AS u,ifnull(sum(Bytes),0) AS b FROM entry"
+        " WHERE MailboxID=?1 AND UID>=(SELECT CountedUID FROM mailbox"
+        " WHERE MailboxID=?1) AND UID<?2) WHERE MailboxID=?1",
+    [SQL_ENTRY_PUT] = "INSERT INTO entry VALUES(?1,?2,?3,?4,?5)",
     [SQL_INBOX_FIND] = "SELECT MailboxID,UIDValidity FROM mailbox"
                        " WHERE UserID=?1 AND Name='Inbox'",
     [SQL_ENTRY_LIST] = "SELECT UID,MailID,Bytes FROM entry WHERE MailboxID=?1"
@@ -64,8 +72,8 @@ static const char *const texts[STATEMENTS] = {
     [SQL_BODY_GET] = "SELECT Bytes FROM body WHERE BodyID=?1",
     [SQL_BODY_SIZES] = "SELECT length(Bytes) FROM body WHERE BodyID"
                        " BETWEEN ?1<<12 AND ?1<<12|4095 ORDER BY BodyID",
-    [SQL_ENTRY_MAIL] = "SELECT MailID,Bytes FROM entry WHERE MailboxID=?1"
-                       " AND UID=?2",
+    [SQL_ENTRY_MAIL] = "SELECT MailID,Bytes,Flags FROM entry WHERE"
+                       " MailboxID=?1 AND UID=?2",
     [SQL_ENTRY_DROP] = "DELETE FROM entry WHERE MailboxID=?1 AND UID=?2",
     [SQL_MESSAGE_HELD] = "SELECT 1 FROM entry WHERE MailID=?1 UNION ALL"
                          " SELECT 1 FROM outgoing WHERE MailID=?1 LIMIT 1",
@@ -107,14 +115,39 @@ static const char *const texts[STATEMENTS] = {
     [SQL_ROUTE_DROP] = "DELETE FROM route WHERE Domain=?1",
     [SQL_ROUTE_LIST] = "SELECT Host,Port,Login,Password,Domain FROM route"
                        " ORDER BY Domain",
-    [SQL_USAGE] = "SELECT CAST(total(Bytes) AS INTEGER) FROM entry WHERE"
-                  " MailboxID IN (SELECT MailboxID FROM mailbox WHERE"
-                  " UserID=?1)",
+    [SQL_USAGE] = "SELECT CAST(total(Bytes+ifnull((SELECT sum(entry.Bytes) FROM"
+                  " entry WHERE entry.MailboxID=mailbox.MailboxID"
+                  " AND UID>=CountedUID),0)) AS INTEGER) FROM mailbox"
+                  " WHERE UserID=?1",
     [SQL_LOGIN_PUT] = "INSERT OR REPLACE INTO login SELECT UserID,?2,?3,?4"
                       " FROM user WHERE UserID=?1",
     [SQL_USER_CHANGE] = "UPDATE user SET FullName=?2,Password=?3,QuotaBytes=?4,"
                         "Admin=?5,Enabled=?6 WHERE UserID=?1",
     [SQL_MAILBOX_USER] = "SELECT UserID FROM mailbox WHERE MailboxID=?1",
+    [SQL_MAILBOX_NEXT] = "SELECT UIDNext FROM mailbox WHERE MailboxID=?1"
+                         " AND UserID=?2",
+    [SQL_ENTRY_FLAGS] = "UPDATE entry SET Flags=?3 WHERE MailboxID=?1"
+                        " AND UID=?2",
+    [SQL_FOLDER_KIND] = "SELECT MailboxID FROM mailbox WHERE UserID=?1"
+                        " AND Name=?2",
+    [SQL_FOLDER_ENTRIES] = "SELECT UID FROM entry WHERE MailboxID=?1"
+                           " AND UID>?2 ORDER BY UID LIMIT ?3",
+    [SQL_BLIND_GET] = "SELECT Addresses FROM blind WHERE MailID=?1"
+                      " AND UserID=?2",
+    [SQL_ROW] =
+        "SELECT MailID,Flags,message.Bytes,ReceivedMs,Sender,Subject,DateMs,"
+        "FromName,FromAddress,ToText,Preview,Attachments,ThreadID FROM mailbox"
+        " JOIN entry USING(MailboxID) JOIN message USING(MailID) LEFT JOIN"
+        " summary USING(MailID) WHERE MailboxID=?1 AND UID=?2 AND UserID=?3",
+    /* In a mailbox of somebody who has both. */
+    [SQL_THREAD_OF_SUBJECT] =
+        "SELECT ThreadID FROM summary s JOIN message USING(MailID)"
+        " WHERE SubjectHash=?1 AND s.MailID<?2 AND ReceivedMs>?3 AND EXISTS"
+        "(SELECT 1 FROM entry a JOIN mailbox b USING(MailboxID) JOIN mailbox c"
+        " USING(UserID) JOIN entry d ON d.MailboxID=c.MailboxID"
+        " WHERE a.MailID=s.MailID AND d.MailID=?2)"
+        " ORDER BY s.MailID DESC LIMIT 1",
+    [SQL_THREAD_OF_ID] = "SELECT ThreadID FROM summary WHERE IdHash=?1 LIMIT 1",
 };
 
 static struct {
@@ -178,6 +211,8 @@ enum err store_error(struct store *store, int code)
         return ERR_EXISTS;
     case SQLITE_TOOBIG:
         return ERR_TOO_BIG;
+    case SQLITE_INTERRUPT:
+        return ERR_GONE;
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:
         if (code == SQLITE_IOERR_NOMEM)
@@ -433,14 +468,22 @@ static int call_pause(void *context)
 {
     struct store *store = context;
 
-    store->pause();
-    return 0;
+    return !store->pause();
 }
 
-void store_set_pause(struct store *store, void (*pause)(void))
+void store_set_pause(struct store *store, bool (*pause)(void))
 {
     store->pause = pause;
     sqlite3_progress_handler(store->db, PAUSE_STEPS, call_pause, store);
+}
+
+void store_limit_cache(struct store *store, unsigned part)
+{
+    char sql[64];
+
+    snprintf(sql, sizeof sql, "PRAGMA cache_size=%zu",
+             state.cache_slots / part);
+    (void)!store_exec(store, sql);
 }
 
 static enum err set_up(struct store *store)
@@ -489,10 +532,8 @@ static enum err check_version(struct store *store)
 
 static enum err upgrade(struct store *store, void *context)
 {
-    enum err err = store_exec(store, schema_upgrade_sql);
-
     (void)context;
-    return err ? err : store_exec(store, schema_folders_sql);
+    return store_exec(store, schema_upgrade_sql);
 }
 
 static enum err start_writer(struct store *store)

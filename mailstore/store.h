@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define STORE_VERSION  2
+#define STORE_VERSION  3
 #define STORE_FILE     "mail.db"
 #define STORE_WAL_FILE "mail.db-wal"
 /* A message body lies in rows of at most this many bytes. */
@@ -62,8 +62,12 @@ enum err store_open(const struct store_place *place, bool writer,
 void store_close(struct store *store);
 
 /* store_set_pause - `pause` is called now and then while SQL runs for long on
- * this connection. */
-void store_set_pause(struct store *store, void (*pause)(void));
+ * this connection; when it returns false that SQL ends with ERR_GONE. */
+void store_set_pause(struct store *store, bool (*pause)(void));
+
+/* store_limit_cache - this connection's share of the page cache: one part in
+ * `part`. */
+void store_limit_cache(struct store *store, unsigned part);
 
 /* store_open_message - why the last store_open() failed, e.g. "store of version
  * 2, this is for version 1". */

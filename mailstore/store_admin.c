@@ -85,8 +85,8 @@ enum err store_list_settings(struct store *store,
     return err;
 }
 
-static enum err add_mailbox(struct store *store, int64_t user_id,
-                            const char *name)
+enum err store_add_mailbox(struct store *store, int64_t user_id,
+                           const char *name)
 {
     sqlite3_stmt *statement = store_statement(store, SQL_MAILBOX_ADD);
     sqlite3_int64 now = 0;
@@ -126,7 +126,7 @@ static enum err add_user(struct store *store, void *context)
         return err;
     user->id = sqlite3_last_insert_rowid(store->db);
     for (size_t i = 0; !err && i < sizeof mailboxes / sizeof mailboxes[0]; i++)
-        err = add_mailbox(store, user->id, mailboxes[i]);
+        err = store_add_mailbox(store, user->id, mailboxes[i]);
     return err;
 }
 
@@ -343,7 +343,7 @@ enum err store_list_mailboxes(
     void *context)
 {
     static const char sql[] =
-        "SELECT UserID,user.Name,mailbox.Name,count(UID),total(Bytes)"
+        "SELECT UserID,user.Name,mailbox.Name,count(UID),total(entry.Bytes)"
         " FROM user JOIN mailbox USING(UserID) LEFT JOIN entry"
         " USING(MailboxID) GROUP BY MailboxID ORDER BY 2,3";
     struct store_mailbox_info info;

@@ -30,6 +30,18 @@ static const char *const checks[] = {
     "SELECT 'mailbox '||MailboxID||' would give a UID twice' FROM mailbox"
     " WHERE UIDNext<=(SELECT max(UID) FROM entry"
     " WHERE entry.MailboxID=mailbox.MailboxID) LIMIT 1",
+    "SELECT 'mailbox '||MailboxID||' counts its messages wrongly' FROM mailbox"
+    " WHERE (Messages,Unseen,Bytes)<>(SELECT count(*),"
+    "ifnull(sum(Flags&1=0),0),ifnull(sum(entry.Bytes),0) FROM entry"
+    " WHERE entry.MailboxID=mailbox.MailboxID AND UID<CountedUID)"
+    " OR CountedUID>UIDNext OR UIDNext-CountedUID>32 LIMIT 1",
+    "SELECT 'summary of '||MailID||' is of no message' FROM summary"
+    " WHERE MailID NOT IN (SELECT MailID FROM message) LIMIT 1",
+    "SELECT 'message '||MailID||' counts as indexed and is not' FROM summary"
+    " WHERE Indexed AND MailID NOT IN (SELECT rowid FROM find) LIMIT 1",
+    "SELECT 'index of '||rowid||' is of no message' FROM find WHERE rowid NOT"
+    " IN (SELECT MailID FROM summary WHERE Indexed UNION ALL SELECT MailID"
+    " FROM unfind) LIMIT 1",
     "SELECT 'message '||max(MailID)||' is over the limit of ids' FROM message"
     " HAVING max(MailID)>=(SELECT CAST(Value AS INTEGER) FROM setting"
     " WHERE Key='mail_id_limit')",

@@ -12,9 +12,6 @@
 
 /* How far ahead of use message ids are set aside in the store. */
 #define ID_STEP 65536
-/* How many UIDs of a mailbox at once: what is left is lost when the PC goes
- * off. Of 2^32, RFC 9051 2.3.1.1. */
-#define UID_STEP 32
 /* Pages that a delivery may take beside its body's, and rows of queue that fit
  * into a further one with their index entries. */
 #define PAGES_EXTRA    8
@@ -269,65 +266,26 @@ static enum err put_message(struct store *store,
     return err;
 }
 
-/* The next UID of a mailbox whose UIDNext is as given. UIDs are set aside by
- * the block, so that most deliveries leave the table mailbox alone. What is
- * remembered holds as long as UIDNext is the end of that block: not after a
- * rollback, nor when anybody else has raised it. */
-static enum err take_uid(struct store *store, int64_t mailbox_id,
-                         int64_t uid_next, int64_t *uid)
-{
-    struct store_uids *uids =
-        &store->uids[(uint64_t)mailbox_id % STORE_UID_SLOTS];
-    sqlite3_stmt *take;
-    enum err err;
-
-    if (uids->mailbox_id != mailbox_id || uids->limit != uid_next ||
-        uids->next == uids->limit) {
-        take = store_statement(store, SQL_UID_TAKE);
-        if (take) {
-            sqlite3_bind_int64(take, 1, mailbox_id);
-            sqlite3_bind_int64(take, 2, uid_next + UID_STEP);
-        }
-        err = store_run(store, take);
-        if (err)
-            return err;
-        uids->mailbox_id = mailbox_id;
-        uids->next = uid_next;
-        uids->limit = uid_next + UID_STEP;
-    }
-    *uid = uids->next++;
-    return OK;
-}
-
 static enum err put_entry(struct store *store, int64_t user_id, int64_t mail_id,
                           uint64_t bytes)
 {
+    struct store_new_entry entry = {
+        .user_id = user_id, .mail_id = mail_id, .bytes = bytes};
     sqlite3_stmt *find = store_statement(store, SQL_UID_LIMIT);
-    sqlite3_stmt *put = store_statement(store, SQL_ENTRY_PUT);
-    int64_t mailbox_id = 0, uid = 0;
     enum err err;
     int code;
 
-    if (!find || !put)
+    if (!find)
         return store_error(store, sqlite3_errcode(store->db));
     sqlite3_bind_int64(find, 1, user_id);
     code = sqlite3_step(find);
     if (code == SQLITE_ROW) {
-        mailbox_id = sqlite3_column_int64(find, 0);
-        uid = sqlite3_column_int64(find, 1);
+        entry.mailbox_id = sqlite3_column_int64(find, 0);
+        entry.uid_next = sqlite3_column_int64(find, 1);
     }
     sqlite3_reset(find);
     err = code == SQLITE_DONE ? ERR_NOT_FOUND : store_error(store, code);
-    if (!err)
-        err = take_uid(store, mailbox_id, uid, &uid);
-    if (err)
-        return err;
-    sqlite3_bind_int64(put, 1, mailbox_id);
-    sqlite3_bind_int64(put, 2, uid);
-    sqlite3_bind_int64(put, 3, mail_id);
-    sqlite3_bind_int64(put, 4, (sqlite3_int64)bytes);
-    err = store_run(store, put);
-    return err ? err : store_usage_change(store, user_id, (int64_t)bytes);
+    return err ? err : store_put_entry(store, &entry);
 }
 
 static enum err put_outgoing(struct store *store,
@@ -437,18 +395,6 @@ struct deletion {
     size_t count;
 };
 
-static enum err bind_entry(struct store *store, enum statement which,
-                           int64_t mailbox_id, uint32_t uid,
-                           sqlite3_stmt **statement)
-{
-    *statement = store_statement(store, which);
-    if (!*statement)
-        return store_error(store, sqlite3_errcode(store->db));
-    sqlite3_bind_int64(*statement, 1, mailbox_id);
-    sqlite3_bind_int64(*statement, 2, uid);
-    return OK;
-}
-
 enum err store_release_message(struct store *store, int64_t id)
 {
     sqlite3_stmt *statement = store_statement(store, SQL_MESSAGE_HELD);
@@ -467,60 +413,22 @@ enum err store_release_message(struct store *store, int64_t id)
     return err ? err : run_with_id(store, SQL_MESSAGE_DROP, id);
 }
 
-/* Takes it out of the mailbox; *bytes grows by what it had. */
-static enum err delete_one(struct store *store, int64_t mailbox_id,
-                           uint32_t uid, int64_t *bytes)
-{
-    sqlite3_stmt *statement;
-    int64_t id = 0;
-    int code;
-    enum err err =
-        bind_entry(store, SQL_ENTRY_MAIL, mailbox_id, uid, &statement);
-
-    if (err)
-        return err;
-    code = sqlite3_step(statement);
-    if (code == SQLITE_ROW) {
-        id = sqlite3_column_int64(statement, 0);
-        *bytes += sqlite3_column_int64(statement, 1);
-    }
-    sqlite3_reset(statement);
-    err = store_error(store, code);
-    if (err || code == SQLITE_DONE)
-        return err;
-    err = bind_entry(store, SQL_ENTRY_DROP, mailbox_id, uid, &statement);
-    if (!err)
-        err = store_run(store, statement);
-    return err ? err : store_release_message(store, id);
-}
-
-static enum err find_owner(struct store *store, int64_t mailbox_id,
-                           int64_t *user_id)
-{
-    sqlite3_stmt *statement = store_statement(store, SQL_MAILBOX_USER);
-    int code;
-
-    if (!statement)
-        return store_error(store, sqlite3_errcode(store->db));
-    sqlite3_bind_int64(statement, 1, mailbox_id);
-    code = sqlite3_step(statement);
-    if (code == SQLITE_ROW)
-        *user_id = sqlite3_column_int64(statement, 0);
-    sqlite3_reset(statement);
-    return store_error(store, code);
-}
-
 static enum err delete_all(struct store *store, void *context)
 {
     const struct deletion *deletion = context;
+    struct store_old_entry old;
     int64_t bytes = 0, user_id = 0;
     enum err err = OK;
 
-    for (size_t i = 0; !err && i < deletion->count; i++)
-        err =
-            delete_one(store, deletion->mailbox_id, deletion->uids[i], &bytes);
+    for (size_t i = 0; !err && i < deletion->count; i++) {
+        err = store_drop_entry(store, deletion->mailbox_id, deletion->uids[i],
+                               true, &old);
+        bytes += (int64_t)old.bytes;
+        if (err == ERR_NOT_FOUND)
+            err = OK;
+    }
     if (!err && bytes)
-        err = find_owner(store, deletion->mailbox_id, &user_id);
+        err = store_mailbox_user(store, deletion->mailbox_id, &user_id);
     return err || !user_id ? err : store_usage_change(store, user_id, -bytes);
 }
 

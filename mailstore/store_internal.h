@@ -58,8 +58,16 @@ enum statement {
     SQL_ROUTE_LIST,
     SQL_USAGE,
     SQL_LOGIN_PUT,
-    SQL_MAILBOX_USER,
     SQL_USER_CHANGE,
+    SQL_MAILBOX_USER,
+    SQL_MAILBOX_NEXT,
+    SQL_ENTRY_FLAGS,
+    SQL_FOLDER_KIND,
+    SQL_FOLDER_ENTRIES,
+    SQL_BLIND_GET,
+    SQL_ROW,
+    SQL_THREAD_OF_SUBJECT,
+    SQL_THREAD_OF_ID,
     STATEMENTS
 };
 
@@ -89,7 +97,7 @@ struct store {
     uint8_t *part; /* the part of a body that was read last */
     size_t part_bytes;
     int64_t part_id; /* its BodyID, 0: none */
-    void (*pause)(void);
+    bool (*pause)(void);
     /* Writer: what the open transaction has changed, see store_usage.c. */
     void (*usage_changed)(int64_t user_id, int64_t bytes);
     struct store_change *changes;
@@ -127,9 +135,58 @@ enum err store_atomically(struct store *store,
                           enum err (*work)(struct store *store, void *context),
                           void *context) MUST_CHECK;
 
+/* store_message_head - the first part of a message's body, in memory of this
+ * connection until it reads another one. ERR_NOT_FOUND: no such message. */
+enum err store_message_head(struct store *store, int64_t message_id,
+                            const void **bytes, size_t *len) MUST_CHECK;
+
 /* store_release_message - removes a message that is in no mailbox and not in
  * the queue any more, with its body. */
 enum err store_release_message(struct store *store, int64_t id) MUST_CHECK;
+
+/* store_add_mailbox - an empty one. ERR_EXISTS. */
+enum err store_add_mailbox(struct store *store, int64_t user_id,
+                           const char *name) MUST_CHECK;
+
+/* store_check_folder - whether a mailbox is this user's; ERR_NOT_FOUND: not.
+ * uid_next: NULL, or mailbox.UIDNext. */
+enum err store_check_folder(struct store *store, int64_t user_id,
+                            int64_t mailbox_id, int64_t *uid_next) MUST_CHECK;
+
+/* A message that is to be in a mailbox, see store_count.c. */
+struct store_new_entry {
+    int64_t mailbox_id, user_id; /* and who it belongs to */
+    int64_t uid_next;            /* as it stands in the mailbox's row */
+    int64_t mail_id;
+    uint64_t bytes;
+    uint8_t flags;
+    uint32_t uid; /* out */
+};
+enum err store_put_entry(struct store *store,
+                         struct store_new_entry *entry) MUST_CHECK;
+
+/* store_mailbox_user - whose a mailbox is; 0: there is no such mailbox. */
+enum err store_mailbox_user(struct store *store, int64_t mailbox_id,
+                            int64_t *user_id) MUST_CHECK;
+
+/* An entry as it is. */
+struct store_old_entry {
+    int64_t mail_id;
+    uint64_t bytes;
+    uint8_t flags;
+};
+enum err store_find_entry(struct store *store, int64_t mailbox_id, uint32_t uid,
+                          struct store_old_entry *entry) MUST_CHECK;
+
+/* store_drop_entry - takes a message out of the mailbox; release: and out of
+ * the store, when it is nowhere else. old: what it was. What the user takes up
+ * is the caller's to tell. OK, ERR_NOT_FOUND or an error. */
+enum err store_drop_entry(struct store *store, int64_t mailbox_id, uint32_t uid,
+                          bool release, struct store_old_entry *old) MUST_CHECK;
+
+/* store_flag_entry - an entry gets other flags. */
+enum err store_flag_entry(struct store *store, int64_t mailbox_id, uint32_t uid,
+                          uint8_t flags) MUST_CHECK;
 
 struct store_notice;
 /* store_put_notice - a notice as a new message, within a transaction. */

@@ -105,6 +105,24 @@ static enum err load_part(struct store *store, int64_t body_id)
     return err;
 }
 
+enum err store_message_head(struct store *store, int64_t message_id,
+                            const void **bytes, size_t *len)
+{
+    struct layout layout = {0};
+    enum err err = find_message(store, message_id, 0, &layout);
+
+    *bytes = "";
+    *len = 0;
+    if (err || layout.bytes == 0)
+        return err;
+    err = load_part(store, message_id << SCHEMA_CHUNK_BITS);
+    if (err)
+        return err;
+    *bytes = store->part;
+    *len = store->part_bytes;
+    return OK;
+}
+
 static enum err read_parts(struct store *store, int64_t id,
                            struct layout *layout, uint64_t offset,
                            uint8_t *buffer, size_t bytes)

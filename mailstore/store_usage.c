@@ -1,7 +1,7 @@
-/* What users take up of the store: see store_usage.h. The bytes of a mailbox
- * stand in its entries only, so that a delivery writes no sum; whoever needs
- * sums keeps them in memory and is told of changes. Here: the telling, which
- * goes back on its word when a transaction is undone. */
+/* What users take up of the store: see store_usage.h. A delivery writes no sum
+ * (store_count.c); whoever needs sums at any moment keeps them in memory and is
+ * told of changes. Here: the telling, which goes back on its word when a
+ * transaction is undone. */
 #include "mailstore/store_usage.h"
 #include "mailstore/store_internal.h"
 #include <stdio.h>

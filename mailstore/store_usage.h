@@ -14,7 +14,7 @@ void store_watch_usage(struct store *store,
  * this user takes up. */
 bool store_usage_open(const struct store *store, int64_t user_id);
 
-/* store_usage - bytes of all messages in the user's mailboxes. A long scan. */
+/* store_usage - bytes of all messages in the user's mailboxes. */
 enum err store_usage(struct store *store, int64_t user_id,
                      uint64_t *bytes) MUST_CHECK;
 

@@ -88,7 +88,7 @@ void machine_entropy(void *buffer, size_t bytes)
 
 enum err host_services_init(void)
 {
-    size_t arena_bytes = (size_t)PASSWORD_MEMORY_KIB * 1024;
+    size_t arena_bytes = (size_t)PASSWORD_MEMORY_MAX_KIB * 1024;
     void *heap = aligned_alloc(4096, STORE_HEAP_BYTES);
     void *arena = aligned_alloc(4096, arena_bytes);
 

@@ -139,7 +139,7 @@ bool password_hash_valid(const char *text)
     argon2_context context;
 
     return decode(text, &context, salt, hash) == OK &&
-           context.m_cost <= PASSWORD_MEMORY_KIB;
+           context.m_cost <= PASSWORD_MEMORY_MAX_KIB;
 }
 
 enum err password_verify(const char *hash, const char *password, size_t len)

@@ -87,16 +87,13 @@
 #define INTEL_COMMAND_FCS 0x02u
 #define INTEL_COMMAND_RS  0x08u
 
-#define CARDS          4u
-#define RING           256u /* descriptors: 4 KiB, a multiple of 128 bytes */
-#define REFILL_BATCH   16u  /* slots for one write of the tail register */
-#define FRAME_MIN      14u
-#define FRAME_SEND_MAX 1514u
-#define FRAME_MAX      1518u /* with a VLAN tag */
-#define RESET_MS       20u   /* policy: covers the EEPROM's autoload */
-#define LINK_MS        500u
-#define STUCK_MS       2000u
-#define EEPROM_POLLS   100u /* of 10 us for a word */
+#define CARDS        4u
+#define RING         256u /* descriptors: 4 KiB, a multiple of 128 bytes */
+#define REFILL_BATCH 16u  /* slots for one write of the tail register */
+#define RESET_MS     20u  /* policy: covers the EEPROM's autoload */
+#define LINK_MS      500u
+#define STUCK_MS     2000u
+#define EEPROM_POLLS 100u /* of 10 us for a word */
 
 /* Quirks of a part. */
 #define QUIRK_EERD_LARGE   1u /* done in bit 1, address from bit 2 on */
@@ -130,6 +127,8 @@ struct intel_card {
     uint8_t group[6]; /* multicast; all zero: none */
     bool running;     /* not in reset */
     bool discarding;  /* inside a frame that is too long */
+    bool overdue;     /* the reset has not ended in its time */
+    unsigned watched; /* receive_head when it was looked at last */
     uint32_t interrupts_seen;
     uint64_t send_progress_ms;
     uint64_t resets;
@@ -350,10 +349,18 @@ static void count_errors(struct intel_card *card)
     card->info.errors_in += read_register(card, INTEL_MPC);
 }
 
-static void end_reset(struct intel_card *card)
+/* False while the card is still at it, or does not answer. */
+static bool end_reset(struct intel_card *card)
 {
     uint32_t control = read_register(card, INTEL_CTRL);
 
+    if (control == UINT32_MAX || (control & INTEL_CTRL_RST)) {
+        if (!card->overdue)
+            log_warn("intel", "does not end its reset");
+        card->overdue = true;
+        return false;
+    }
+    card->overdue = false;
     write_register(card, INTEL_IMC, UINT32_MAX);
     (void)read_register(card, INTEL_ICR);
     control &= ~(INTEL_CTRL_LRST | INTEL_CTRL_ILOS | INTEL_CTRL_FRCSPD |
@@ -368,7 +375,23 @@ static void end_reset(struct intel_card *card)
                        INTEL_IRQ_RXT0);
     card->running = true;
     card->send_progress_ms = timer_now_ms();
+    card->watched = RING;
     check_link(card);
+    return true;
+}
+
+/* The card goes on behind a slot that it never gave back: what it wrote there
+ * made no sense. */
+static bool receiving_stuck(struct intel_card *card)
+{
+    const unsigned slot = card->receive_head;
+    const bool passed = slot != card->receive_told &&
+                        !(card->receive_ring[slot].status & INTEL_STATUS_DD) &&
+                        read_register(card, INTEL_RDH) != slot;
+    const bool stuck = passed && card->watched == slot;
+
+    card->watched = passed ? slot : RING;
+    return stuck;
 }
 
 static void watch(struct intel_card *card)
@@ -384,6 +407,9 @@ static void watch(struct intel_card *card)
         timer_now_ms() - card->send_progress_ms >= STUCK_MS) {
         log_warn("intel", "sending stuck: reset");
         start_reset(card);
+    } else if (receiving_stuck(card)) {
+        log_warn("intel", "receiving stuck: reset");
+        start_reset(card);
     }
 }
 
@@ -391,12 +417,14 @@ static void timer_expired(struct timer *timer)
 {
     struct intel_card *card = (struct intel_card *)timer;
 
-    if (!card->running)
-        end_reset(card);
-    else
+    if (!card->running) {
+        (void)end_reset(card);
+    } else {
         watch(card);
-    if (card->running)
-        timer_start(&card->timer, LINK_MS);
+        if (!card->running)
+            return; /* the end of a reset is waited for */
+    }
+    timer_start(&card->timer, LINK_MS);
 }
 
 /* Ends, when the card has loaded its EEPROM, with end_reset(). */
@@ -427,7 +455,7 @@ static bool intel_send(void *pointer, struct iobuf *frame)
     const unsigned slot = card->send_tail;
     volatile struct intel_send *row = &card->send_ring[slot];
 
-    ASSERT(length >= FRAME_MIN && length <= FRAME_SEND_MAX);
+    ASSERT(length >= NIC_FRAME_MIN && length <= NIC_FRAME_SEND_MAX);
     if (!card->running)
         return false;
     release_sent(card);
@@ -459,8 +487,8 @@ static bool row_is_good(struct intel_card *card, uint8_t status, uint8_t errors,
     const bool whole = last && !card->discarding;
 
     card->discarding = !last;
-    return whole && !(errors & INTEL_ERRORS_BAD) && length >= FRAME_MIN &&
-           length <= FRAME_MAX;
+    return whole && !(errors & INTEL_ERRORS_BAD) && length >= NIC_FRAME_MIN &&
+           length <= NIC_FRAME_MAX;
 }
 
 static struct iobuf *intel_receive(void *pointer)

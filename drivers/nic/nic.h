@@ -6,6 +6,11 @@
 #include "core/machine.h"
 #include <stdbool.h>
 
+/* Bytes of a frame without its FCS. */
+#define NIC_FRAME_MIN      14u
+#define NIC_FRAME_SEND_MAX 1514u
+#define NIC_FRAME_MAX      1518u /* with a VLAN tag */
+
 struct nic_operations {
     /* As machine_nic_send() and machine_nic_receive() of core/machine.h. */
     bool (*send)(void *card, struct iobuf *frame);

@@ -69,16 +69,13 @@
 #define RING_SPARE 2048u /* for a frame that begins near the end */
 #define SEND_SLOTS 4u
 #define SEND_BYTES 2048u
-#define FRAME_MIN  14u
 #define FRAME_SHORTEST                                                         \
     60u /* on the wire, without FCS; the card does not pad                     \
          */
-#define FRAME_SEND_MAX 1514u
-#define FRAME_MAX      1518u
-#define RESET_MS       2u
-#define RESET_MS_MAX   100u
-#define LINK_MS        500u
-#define STUCK_MS       2000u
+#define RESET_MS     2u
+#define RESET_MS_MAX 100u
+#define LINK_MS      500u
+#define STUCK_MS     2000u
 
 struct rtl_card {
     struct timer timer; /* end of reset, then link and watchdog */
@@ -88,6 +85,7 @@ struct rtl_card {
     uint32_t read_offset;          /* in the ring */
     unsigned send_head, send_tail; /* free running */
     bool running;
+    bool overdue; /* the reset has not ended in its time */
     uint32_t interrupts_seen;
     uint64_t send_progress_ms, reset_ms;
     struct machine_nic_info info;
@@ -143,11 +141,15 @@ static void start_receiver(struct rtl_card *card)
 static void end_reset(struct rtl_card *card)
 {
     if (io_in8(port(card, RTL_CR)) & CR_RST) {
-        if (timer_now_ms() - card->reset_ms > RESET_MS_MAX)
+        const bool late = timer_now_ms() - card->reset_ms > RESET_MS_MAX;
+
+        if (late && !card->overdue)
             log_warn("rtl8139", "does not end its reset");
-        timer_start(&card->timer, RESET_MS);
+        card->overdue |= late;
+        timer_start(&card->timer, late ? LINK_MS : RESET_MS);
         return;
     }
+    card->overdue = false;
     io_out8(port(card, RTL_9346CR), UNLOCK);
     for (unsigned i = 0; i < 8; i += 4)
         io_out32(port(card, RTL_IDR0 + i),
@@ -224,7 +226,7 @@ static bool rtl_send(void *pointer, struct iobuf *frame)
     uint8_t *buffer = card->send_buffers + slot * SEND_BYTES;
     size_t length = iobuf_length(frame);
 
-    ASSERT(length >= FRAME_MIN && length <= FRAME_SEND_MAX);
+    ASSERT(length >= NIC_FRAME_MIN && length <= NIC_FRAME_SEND_MAX);
     if (!card->running)
         return false;
     release_sent(card);
@@ -288,7 +290,8 @@ static struct iobuf *rtl_receive(void *pointer)
         if (length == LENGTH_GOING_ON)
             return NULL;
         if (!(status & HEADER_ROK) || (status & HEADER_BAD) ||
-            length < FRAME_MIN + FCS_BYTES || length > FRAME_MAX + FCS_BYTES) {
+            length < NIC_FRAME_MIN + FCS_BYTES ||
+            length > NIC_FRAME_MAX + FCS_BYTES) {
             restart_receiver(card);
             return NULL;
         }

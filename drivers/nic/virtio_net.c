@@ -12,19 +12,16 @@
 #include "drivers/virtio.h"
 #include <string.h>
 
-#define CARDS          2u
-#define QUEUE_RECEIVE  0u
-#define QUEUE_SEND     1u
-#define ENTRIES        512u /* where the device lets choose: 256 frames */
-#define CHAINS_MAX     (VIRTIO_QUEUE_MAX / 2)
-#define REFILL_BATCH   16u
-#define HEADER_LEGACY  10u
-#define HEADER_MODERN  12u
-#define FRAME_MIN      14u
-#define FRAME_SEND_MAX 1514u
-#define FRAME_MAX      1518u /* with a VLAN tag */
-#define WATCH_MS       500u
-#define STUCK_MS       2000u
+#define CARDS         2u
+#define QUEUE_RECEIVE 0u
+#define QUEUE_SEND    1u
+#define ENTRIES       512u /* where the device lets choose: 256 frames */
+#define CHAINS_MAX    (VIRTIO_QUEUE_MAX / 2)
+#define REFILL_BATCH  16u
+#define HEADER_LEGACY 10u
+#define HEADER_MODERN 12u
+#define WATCH_MS      500u
+#define STUCK_MS      2000u
 
 #define FEATURE_MAC    (1ull << 5)
 #define FEATURE_STATUS (1ull << 16)
@@ -211,7 +208,7 @@ static bool virtio_send(void *pointer, struct iobuf *frame)
     const size_t length = iobuf_length(frame);
     uint16_t chain;
 
-    ASSERT(length >= FRAME_MIN && length <= FRAME_SEND_MAX);
+    ASSERT(length >= NIC_FRAME_MIN && length <= NIC_FRAME_SEND_MAX);
     if (!card->running)
         return false;
     release_sent(card);
@@ -246,7 +243,7 @@ static struct iobuf *virtio_receive(void *pointer)
             continue; /* handed back twice */
         card->receive_buffers[chain] = NULL;
         card->free_receive[card->free_receive_count++] = chain;
-        if (bytes < header + FRAME_MIN || bytes > header + FRAME_MAX) {
+        if (bytes < header + NIC_FRAME_MIN || bytes > header + NIC_FRAME_MAX) {
             card->info.errors_in++;
             iobuf_release(frame);
             frame = NULL;

@@ -55,6 +55,7 @@ enum usb_status {
 #define USB_REQUEST_INTERFACE    0x01
 #define USB_REQUEST_ENDPOINT     0x02
 #define USB_CLEAR_FEATURE        1
+#define USB_SET_ADDRESS          5
 #define USB_GET_DESCRIPTOR       6
 #define USB_SET_CONFIGURATION    9
 #define USB_FEATURE_HALT         0
@@ -176,8 +177,10 @@ struct usb_host_operations {
     /* Starts a reset; port_status tells when it is over. */
     void (*port_reset)(struct usb_bus *bus, unsigned port);
     /* The next four work on a device, one at a time, and end with
-     * usb_operation_done(). */
-    /* Gives an address to the device that answers at address 0. */
+     * usb_operation_done() or usb_operation_over(). */
+    /* Makes the control endpoint usable and gives an address to the device that
+     * answers at address 0; where the bus says software_address, the core does
+     * the latter. */
     void (*device_address)(struct usb_device *device);
     /* control.max_packet was corrected. */
     void (*control_update)(struct usb_device *device);
@@ -199,6 +202,8 @@ struct usb_bus {
     void *host;
     const char *name;
     unsigned ports;
+    bool software_address; /* SET_ADDRESS is the core's work */
+    uint32_t addresses[4]; /* given away, one bit each (software_address) */
     uint64_t started_us;
     uint32_t changed[USB_ROOT_PORTS / 32]; /* ports to look at */
     struct usb_device *addressing;         /* the one that is at address 0 */
@@ -207,13 +212,14 @@ struct usb_bus {
 
 enum usb_state {
     USB_FREE,
-    USB_DEBOUNCE,    /* until the contact is firm */
-    USB_WAIT_BUS,    /* another device is at address 0 */
-    USB_RESET,       /* the port is being reset */
-    USB_RECOVER,     /* after the reset (USB 2.0 9.2.6.2) */
-    USB_ADDRESS,     /* the controller gives it an address */
-    USB_SETTLE,      /* after the address (9.2.6.3) */
-    USB_DESCRIPTOR8, /* first 8 bytes: the size of endpoint 0's packets */
+    USB_DEBOUNCE,     /* until the contact is firm */
+    USB_WAIT_BUS,     /* another device is at address 0 */
+    USB_RESET,        /* the port is being reset */
+    USB_RECOVER,      /* after the reset (USB 2.0 9.2.6.2) */
+    USB_ADDRESS,      /* the controller gives it an address */
+    USB_GIVE_ADDRESS, /* or the core does */
+    USB_SETTLE,       /* after the address (9.2.6.3) */
+    USB_DESCRIPTOR8,  /* first 8 bytes: the size of endpoint 0's packets */
     USB_CONTROL_UPDATE,
     USB_DESCRIPTOR,
     USB_CONFIG9,
@@ -234,13 +240,17 @@ enum usb_after_close { USB_AFTER_FREE, USB_AFTER_RETRY, USB_AFTER_FAIL };
 struct usb_device {
     struct usb_bus *bus;
     uint8_t port;
+    uint8_t address;     /* that it answers at (software_address) */
+    uint8_t new_address; /* taken for it */
     enum usb_speed speed;
     enum usb_state state;
     enum usb_after_close after_close;
     bool gone;      /* removed: close it when the running operation is over */
     bool operating; /* the controller works on it */
-    bool open;      /* the controller holds something for it */
-    bool known;     /* was READY once: drivers are attached */
+    bool over;      /* ... and has ended */
+    enum err over_result;
+    bool open;  /* the controller holds something for it */
+    bool known; /* was READY once: drivers are attached */
     uint8_t tries;
     uint8_t config_index; /* the one that is read */
     uint64_t deadline_us; /* of the state */
@@ -287,6 +297,9 @@ void usb_port_changed(struct usb_bus *bus, unsigned port);
 
 /* What a controller reports. */
 void usb_operation_done(struct usb_device *device, enum err result);
+/* usb_operation_over - the same from within the operation itself: it is done by
+ * the next poll. */
+void usb_operation_over(struct usb_device *device, enum err result);
 void usb_transfer_finish(struct usb_transfer *transfer, enum usb_status status,
                          uint32_t actual);
 void usb_endpoint_reset_done(struct usb_endpoint *endpoint, enum err result);

@@ -257,11 +257,18 @@ void usb_operation_done(struct usb_device *device, enum err result)
         return;
     }
     device->operating = false;
+    device->over = false;
     if (device->gone && device->state != USB_CLOSE) {
         usb_enumerate_enter(device, USB_CLOSE);
         return;
     }
     usb_enumerate_operation_done(device, result);
+}
+
+void usb_operation_over(struct usb_device *device, enum err result)
+{
+    device->over = true;
+    device->over_result = result;
 }
 
 /* ---- Ports and buses ------------------------------------------------- */
@@ -398,6 +405,7 @@ void usb_bus_add(struct usb_bus *bus)
         bus->ports = USB_ROOT_PORTS - 1;
     }
     bus->addressing = NULL;
+    memset(bus->addresses, 0, sizeof bus->addresses);
     bus->started_us = io_now_us();
     for (port = 1; port <= bus->ports; port++) {
         usb_port_changed(bus, port);
@@ -448,6 +456,10 @@ static uint64_t device_poll(struct usb_device *device, uint64_t now_us,
     uint64_t next_us;
     unsigned i;
 
+    if (device->over) {
+        *busy = true;
+        usb_operation_done(device, device->over_result);
+    }
     *busy |= control_poll(device, now_us);
     *busy |= usb_enumerate_poll(device, now_us);
     next_us = earlier(device->deadline_us, device->control_deadline_us);

@@ -179,6 +179,45 @@ static void enter_serial(struct usb_device *device)
                    STRING_BYTES);
 }
 
+/* Addresses 1 to 127; there are more than devices. */
+static void take_address(struct usb_device *device)
+{
+    uint32_t *taken = device->bus->addresses;
+    uint8_t address = 1;
+
+    while ((taken[address / 32] & 1U << address % 32) != 0) {
+        address++;
+    }
+    taken[address / 32] |= 1U << address % 32;
+    device->new_address = address;
+}
+
+static void give_address_back(struct usb_device *device)
+{
+    uint8_t address = device->new_address;
+
+    if (address != 0) {
+        device->bus->addresses[address / 32] &= ~(1U << address % 32);
+    }
+    device->address = device->new_address = 0;
+}
+
+static void enter_set_address(struct usb_device *device)
+{
+    struct usb_setup setup = {0, USB_SET_ADDRESS, 0, 0, 0};
+
+    take_address(device);
+    setup.value = device->new_address;
+    ask(device, &setup);
+}
+
+static void addressed(struct usb_device *device)
+{
+    device->address = device->new_address;
+    device->bus->addressing = NULL;
+    usb_enumerate_enter(device, USB_SETTLE);
+}
+
 static void enter_control_update(struct usb_device *device)
 {
     device->operating = true;
@@ -363,8 +402,10 @@ static void close_done(struct usb_device *device)
     unsigned i, k;
 
     device->operating = false;
+    device->over = false;
     device->open = false;
     device->control_busy = false;
+    give_address_back(device);
     device->control_deadline_us = UINT64_MAX;
     device->control.resetting = false;
     for (i = 0; i < device->interface_count; i++) {
@@ -400,6 +441,7 @@ static const struct state_row rows[USB_STATES] = {
     [USB_RESET] = {"reset", enter_reset, NULL, 800000},
     [USB_RECOVER] = {"recover", NULL, go_address, 10000},
     [USB_ADDRESS] = {"address", enter_address, NULL, NO_TIMEOUT},
+    [USB_GIVE_ADDRESS] = {"set address", enter_set_address, NULL, NO_TIMEOUT},
     [USB_SETTLE] = {"settle", NULL, go_descriptor, 2000},
     [USB_DESCRIPTOR8] = {"descriptor 8", enter_descriptor8, NULL, NO_TIMEOUT},
     [USB_CONTROL_UPDATE] = {"packet size", enter_control_update, NULL,
@@ -438,6 +480,8 @@ static void control_arrived(struct usb_device *device, void *context,
         }
     } else if (device->state == USB_LANGUAGE) {
         usb_enumerate_enter(device, actual >= 4 ? USB_SERIAL : USB_SET_CONFIG);
+    } else if (device->state == USB_GIVE_ADDRESS) {
+        addressed(device);
     } else if (device->state == USB_SET_CONFIG) {
         usb_enumerate_enter(device, USB_OPEN);
     } else if (arrived[device->state] != NULL) {
@@ -455,7 +499,9 @@ void usb_enumerate_operation_done(struct usb_device *device, enum err result)
         usb_enumerate_fail(device, err_text(result));
         return;
     }
-    if (device->state == USB_ADDRESS) {
+    if (device->state == USB_ADDRESS && device->bus->software_address) {
+        usb_enumerate_enter(device, USB_GIVE_ADDRESS);
+    } else if (device->state == USB_ADDRESS) {
         device->bus->addressing = NULL;
         usb_enumerate_enter(device, USB_SETTLE);
     } else if (device->state == USB_CONTROL_UPDATE) {

@@ -2,6 +2,7 @@
  *
  * Start is a row of timed states, moved on by xhci_poll():
  *   HANDOFF  the BIOS gives the controller up, within 1 s, else it is taken
+ *   WAIT     until the BIOS has given up all others, too
  *   HALT     until it stands still
  *   RESET    1 ms without touching it, then until reset and ready
  *   POWER    rings are set up, it runs, ports get power
@@ -15,6 +16,7 @@
  * interrupter, speed tables other than the default one. */
 #include "drivers/usb/xhci.h"
 #include "core/log.h"
+#include "drivers/usb/host.h"
 #include <string.h>
 
 #define QUIRK_PCH_SWITCH 0x1 /* ports are routed between EHCI and xHCI */
@@ -124,7 +126,17 @@ static void poll_handoff(struct xhci *xhci, uint64_t now_us)
         io_write32(&xhci->io, offset + LEGCTLSTS,
                    (control & LEGCTLSTS_PRESERVE) | LEGCTLSTS_STATUS);
     }
-    begin_halt(xhci);
+    usb_gate_release(USB_GATE_HANDOFF);
+    enter_state(xhci, XHCI_WAIT, 0);
+}
+
+static void poll_wait(struct xhci *xhci, uint64_t now_us)
+{
+    if (usb_gate_is_open(USB_GATE_HANDOFF)) {
+        begin_halt(xhci);
+    } else {
+        usb_bus_wake(&xhci->bus, now_us, now_us + 1000);
+    }
 }
 
 static void poll_halt(struct xhci *xhci, uint64_t now_us)
@@ -320,6 +332,9 @@ static bool poll(struct pci_device *device)
     case XHCI_HANDOFF:
         poll_handoff(xhci, now_us);
         break;
+    case XHCI_WAIT:
+        poll_wait(xhci, now_us);
+        break;
     case XHCI_HALT:
         poll_halt(xhci, now_us);
         break;
@@ -383,27 +398,6 @@ static void route_ports(const struct pci_device *device)
                     pci_read32(device, PCH_XUSB2PRM));
 }
 
-static enum err map_registers(struct xhci *xhci, struct pci_device *device)
-{
-    uint64_t base = 0, bytes = 0;
-    bool is_io = false;
-    enum err result = pci_bar(device, 0, &base, &bytes, &is_io);
-
-    if (result != OK) {
-        return result;
-    }
-    if (is_io || bytes < 0x1000) {
-        return ERR_INVALID;
-    }
-    /* The controller may be running for the BIOS: no bus mastering before it
-     * was reset. */
-    pci_write16(
-        device, PCI_COMMAND,
-        (uint16_t)(pci_read16(device, PCI_COMMAND) | PCI_COMMAND_MEMORY));
-    xhci->io = io_map(base, bytes < 0x100000 ? (size_t)bytes : 0x100000);
-    return xhci->io.base != 0 ? OK : ERR_MEMORY;
-}
-
 static enum err probe(struct pci_device *device, const struct pci_id *id)
 {
     struct xhci *xhci;
@@ -416,7 +410,7 @@ static enum err probe(struct pci_device *device, const struct pci_id *id)
     memset(xhci, 0, sizeof *xhci);
     xhci->pci = device;
     xhci->quirks = id->quirks;
-    result = map_registers(xhci, device);
+    result = usb_host_map(device, 0, 0x1000, &xhci->io);
     if (result == OK) {
         result = read_capabilities(xhci);
     }
@@ -441,6 +435,7 @@ static enum err probe(struct pci_device *device, const struct pci_id *id)
         io_write8(&xhci->io, (uint32_t)xhci->handoff + LEGSUP_OS, 1);
     }
     pci_route_interrupt(device);
+    usb_gate_hold(USB_GATE_HANDOFF);
     enter_state(xhci, XHCI_HANDOFF, 0);
     return OK;
 }

@@ -181,6 +181,7 @@ struct xhci_device {
 
 enum xhci_state {
     XHCI_HANDOFF, /* the BIOS has been asked for the controller */
+    XHCI_WAIT,    /* for the other controllers to be given up by it */
     XHCI_HALT,
     XHCI_RESET, /* settling 1 ms after HCRST, then until it is over */
     XHCI_POWER, /* ports have power, 20 ms until it is good */

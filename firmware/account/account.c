@@ -34,7 +34,7 @@
 /* Somebody to compare with when there is no such user, so that the answer takes
  * as long; made from random bytes, no password fits. */
 static const char nobody[] =
-    "$argon2id$v=19$m=19456,t=2,p=1$Vf2GmBb1yhJ0Wc8nqXk3Hw"
+    "$argon2id$v=19$m=7168,t=5,p=1$Vf2GmBb1yhJ0Wc8nqXk3Hw"
     "$2yqkYl3XbH4rU0dKQf9cN7o1ZtEw5sPaVmJxR8iTgCA";
 
 enum login_state {
@@ -180,7 +180,14 @@ static void refuse(void)
 /* Not looked at: nobody's fault. */
 static void give_back(enum err result)
 {
+    const struct user *user = directory_user_by_id(state.user_id);
+
     brake_lower(BRAKE_ADDRESS, state.address_key);
+    if (result == ERR_MEMORY && user != NULL)
+        log_warn("account",
+                 "this PC has too little memory for the password hash of "
+                 "user=%s: give it a new password",
+                 user->name);
     if (state.checking != NULL)
         answer(state.checking, result);
 }

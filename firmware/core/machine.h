@@ -56,6 +56,14 @@ void machine_entropy(void *buffer, size_t bytes);
 _Noreturn void machine_restart(void);
 _Noreturn void machine_power_off(void);
 
+/* machine_power_button - whether the PC's power button was pressed since the
+ * last call. To be asked a few times a second. */
+bool machine_power_button(void);
+
+/* machine_watchdog_feed - MT is alive. Once a second; when it is not called for
+ * 20 s, a PC with a watchdog restarts. */
+void machine_watchdog_feed(void);
+
 /* ---- Network card ------------------------------------------------------ */
 
 struct machine_nic_info {

@@ -4,16 +4,9 @@
  * 2): 64-bit words are added with end-around carry and folded at the end.
  * Little-endian only, like the AO itself. */
 #include "net/checksum.h"
+#include "core/bytes.h"
 
-static inline uint64_t load64(const uint8_t *p)
-{
-    uint64_t word;
-
-    memcpy(&word, p, 8);
-    return word;
-}
-
-static inline uint64_t add_carry(uint64_t sum, uint64_t word)
+WITHIN_LENGTH static inline uint64_t add_carry(uint64_t sum, uint64_t word)
 {
     uint64_t result;
 
@@ -40,22 +33,32 @@ static uint64_t load_rest(const uint8_t *p, size_t bytes)
     return bytes & 1 ? sum + *p : sum;
 }
 
+/* Of whole words. */
+WITHIN_LENGTH static uint64_t add_words(uint64_t sum, const uint8_t *p,
+                                        size_t bytes)
+{
+    const unaligned_word *words = (const unaligned_word *)p;
+    uint64_t a = sum, b = 0;
+
+    for (; bytes >= 32; bytes -= 32, words += 4) {
+        a = add_carry(a, words[0]);
+        b = add_carry(b, words[1]);
+        a = add_carry(a, words[2]);
+        b = add_carry(b, words[3]);
+    }
+    for (; bytes >= 8; bytes -= 8, words++)
+        a = add_carry(a, *words);
+    return add_carry(a, b);
+}
+
 uint32_t net_checksum_add(uint32_t sum, const void *data, size_t bytes)
 {
     const uint8_t *p = data;
-    uint64_t a = sum, b = 0;
+    size_t words = bytes & ~(size_t)7;
+    uint64_t a = add_words(sum, p, words);
 
-    for (; bytes >= 32; bytes -= 32, p += 32) {
-        a = add_carry(a, load64(p));
-        b = add_carry(b, load64(p + 8));
-        a = add_carry(a, load64(p + 16));
-        b = add_carry(b, load64(p + 24));
-    }
-    for (; bytes >= 8; bytes -= 8, p += 8)
-        a = add_carry(a, load64(p));
-    if (bytes)
-        b = add_carry(b, load_rest(p, bytes));
-    a = add_carry(a, b);
+    if (bytes > words)
+        a = add_carry(a, load_rest(p + words, bytes - words));
     a = (a & 0xFFFFFFFF) + (a >> 32);
     a = (a & 0xFFFFFFFF) + (a >> 32);
     a = (a & 0xFFFF) + (a >> 16);

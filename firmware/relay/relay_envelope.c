@@ -161,8 +161,7 @@ void relay_transaction(struct relay_session *session)
 {
     if (refused_beforehand(session)) {
         /* Later: there may be many of this kind, one behind the other. */
-        relay_enter_state(session, RELAY_NEXT);
-        task_ready(&session->task);
+        relay_next_later(session);
         return;
     }
     choose_members(session);

@@ -4,7 +4,11 @@
  * up to the setting "queue_host_sessions"; one that fails halves them. Sessions
  * are given out to the hosts with waiting jobs in turn. A host that could not
  * be reached is left alone for a minute: what becomes due meanwhile is put off
- * for the same reason. */
+ * for the same reason.
+ *
+ * No more jobs are under way at a host, from the first command until their
+ * outcome is durable, than it may have sessions: that is what a power cut can
+ * make it get twice. */
 #include "core/check.h"
 #include "core/log.h"
 #include "core/memory.h"
@@ -51,6 +55,7 @@ enum err relay_host_init(unsigned hosts)
         list_init(&host[i].link);
         list_init(&host[i].ready);
         list_init(&host[i].jobs);
+        list_init(&host[i].waiting);
         list_append(&state.free, &host[i].link);
     }
     return OK;
@@ -104,7 +109,8 @@ static struct relay_host *take_host(void)
     for (node = state.used.next; node != &state.used; node = node->next) {
         struct relay_host *host = LIST_ELEMENT(node, struct relay_host, link);
 
-        if (host->active == 0 && list_empty(&host->jobs)) {
+        if (host->active == 0 && host->under_way == 0 &&
+            list_empty(&host->jobs)) {
             list_remove(&host->link);
             return host;
         }
@@ -120,6 +126,7 @@ static struct relay_host *make_host(const char *name,
     if (host == NULL)
         return NULL;
     host->active = 0;
+    host->under_way = 0;
     host->limit = SESSIONS_FIRST;
     if (host->limit > sessions_max())
         host->limit = sessions_max();
@@ -168,6 +175,7 @@ void relay_host_add(struct relay_job *job, bool first)
 {
     struct relay_host *host = job->host;
 
+    relay_host_settled(job);
     list_insert(first ? host->jobs.next : &host->jobs, &job->link);
     if (list_empty(&host->ready))
         list_append(&state.ready, &host->ready);
@@ -176,10 +184,39 @@ void relay_host_add(struct relay_job *job, bool first)
 struct relay_job *relay_host_next_job(struct relay_host *host)
 {
     struct list *node = list_take_first(&host->jobs);
+    struct relay_job *job;
 
     if (list_empty(&host->jobs))
         list_remove(&host->ready);
-    return node ? LIST_ELEMENT(node, struct relay_job, link) : NULL;
+    if (node == NULL)
+        return NULL;
+    job = LIST_ELEMENT(node, struct relay_job, link);
+    job->under_way = true;
+    host->under_way++;
+    return job;
+}
+
+static bool is_full(const struct relay_host *host)
+{
+    return host->under_way >= sessions_max();
+}
+
+bool relay_host_must_wait(const struct relay_host *host)
+{
+    return !list_empty(&host->jobs) && is_full(host);
+}
+
+void relay_host_settled(struct relay_job *job)
+{
+    struct relay_host *host = job->host;
+
+    if (!job->under_way)
+        return;
+    job->under_way = false;
+    ASSERT(host->under_way > 0);
+    host->under_way--;
+    if (!relay_session_resume(host) && !list_empty(&host->jobs))
+        relay_host_schedule();
 }
 
 void relay_host_failed(struct relay_host *host, bool permanent,
@@ -209,6 +246,7 @@ void relay_host_left(struct relay_host *host)
 {
     ASSERT(host->active > 0);
     host->active--;
+    (void)relay_session_resume(host);
     relay_host_schedule();
 }
 
@@ -235,7 +273,7 @@ void relay_host_schedule(void)
                 LIST_ELEMENT(list_take_first(&round), struct relay_host, ready);
 
             list_append(&state.ready, &host->ready);
-            if (host->active < host->limit)
+            if (host->active < host->limit && !is_full(host))
                 started |= relay_session_begin(host);
         }
     }

@@ -52,6 +52,7 @@ struct relay_job {
     struct list recipients; /* relay_recipient.link */
     unsigned count;
     struct relay_host *host;
+    bool under_way; /* counted so at its host */
     int64_t message_id;
     int64_t received_ms, expires_ms;
     uint64_t bytes;
@@ -65,12 +66,14 @@ struct relay_job {
 
 /* A next hop: a recipient domain, or the server of a route. */
 struct relay_host {
-    struct list link;  /* all that are in use, least recently used first */
-    struct list ready; /* in the ring of those with waiting jobs */
-    struct list jobs;  /* waiting */
-    unsigned active;   /* sessions */
-    unsigned limit;    /* of them, learnt from how it goes */
-    bool routed;       /* name is a server, not a domain with MX */
+    struct list link;    /* all that are in use, least recently used first */
+    struct list ready;   /* in the ring of those with waiting jobs */
+    struct list jobs;    /* waiting */
+    struct list waiting; /* sessions that may take no job yet */
+    unsigned active;     /* sessions */
+    unsigned under_way;  /* jobs taken whose outcome is not durable */
+    unsigned limit;      /* of them, learnt from how it goes */
+    bool routed;         /* name is a server, not a domain with MX */
     uint16_t port;
     char name[USER_DOMAIN_BYTES]; /* or "[literal]" */
     char login[STORE_LOGIN_BYTES];
@@ -123,6 +126,14 @@ void relay_host_add(struct relay_job *job, bool first);
 /* relay_host_next_job - takes the next waiting job of a host; NULL: none. */
 struct relay_job *relay_host_next_job(struct relay_host *host);
 
+/* relay_host_must_wait - whether jobs wait, and none may be taken before the
+ * outcome of another one is durable: a power cut makes a host get twice only
+ * what is under way, and that is as many messages as it may get sessions. */
+bool relay_host_must_wait(const struct relay_host *host);
+
+/* relay_host_settled - the job's outcome is durable, or it was dropped. */
+void relay_host_settled(struct relay_job *job);
+
 /* relay_host_failed - nobody can be reached there: every waiting job gets the
  * same outcome. The host is left alone for a while, unless it is permanent. */
 void relay_host_failed(struct relay_host *host, bool permanent,
@@ -151,6 +162,10 @@ void relay_session_stop(void);
 /* relay_session_begin - a session for a host and a job of it. Returns false
  * when no task is free: nothing was taken. */
 bool relay_session_begin(struct relay_host *host);
+
+/* relay_session_resume - one of the sessions that wait for a job of this host
+ * goes on. Returns false when there is none. */
+bool relay_session_resume(struct relay_host *host);
 
 /* ---- relay_envelope.c ---------------------------------------------------- */
 

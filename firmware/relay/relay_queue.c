@@ -108,6 +108,7 @@ void relay_queue_free_recipient(struct relay_recipient *recipient)
 void relay_queue_free_job(struct relay_job *job)
 {
     ASSERT(list_empty(&job->recipients));
+    relay_host_settled(job);
     list_remove(&job->link);
     list_append(&state.free_jobs, &job->link);
     state.jobs_free++;
@@ -154,6 +155,7 @@ static struct relay_job *make_job(const struct store_due *due)
     list_init(&job->recipients);
     job->count = 0;
     job->host = NULL;
+    job->under_way = false;
     job->message_id = due->message_id;
     job->received_ms = due->received_ms;
     job->expires_ms = due->expires_ms;

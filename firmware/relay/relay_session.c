@@ -104,6 +104,7 @@ static void release(struct relay_session *session)
     session->looking = false;
     if (session->reading && st_cancel(&session->read.request))
         session->reading = false;
+    list_remove(&session->waiting);
     relay_enter_state(session, RELAY_OVER);
     relay_context.figures.sessions--;
     if (!session->reading)
@@ -137,23 +138,62 @@ static void quit(struct relay_session *session)
     relay_say(session, 6);
 }
 
-void relay_next(struct relay_session *session)
+static bool may_go_on(const struct relay_session *session)
 {
     unsigned limit = session->offer.messages_max;
 
-    ASSERT(session->job == NULL);
     if (limit == 0 || limit > RELAY_JOBS_MAX)
         limit = RELAY_JOBS_MAX;
-    session->stale = true;
-    session->jobs++;
-    session->connections = 0;
-    if (!relay_context.stopping && session->jobs < limit &&
-        session->stream != NULL)
+    return !relay_context.stopping && session->jobs < limit &&
+           session->stream != NULL;
+}
+
+/* In RELAY_NEXT: the next job, a wait for one, or the end. */
+static void take_job(struct relay_session *session)
+{
+    bool going_on = may_go_on(session);
+
+    if (going_on && relay_host_must_wait(session->host)) {
+        list_append(&session->host->waiting, &session->waiting);
+        return;
+    }
+    if (going_on)
         session->job = relay_host_next_job(session->host);
     if (session->job != NULL)
         relay_transaction(session);
     else
         quit(session);
+}
+
+static void end_job(struct relay_session *session)
+{
+    ASSERT(session->job == NULL);
+    session->stale = true;
+    session->jobs++;
+    session->connections = 0;
+    relay_enter_state(session, RELAY_NEXT);
+}
+
+void relay_next(struct relay_session *session)
+{
+    end_job(session);
+    take_job(session);
+}
+
+void relay_next_later(struct relay_session *session)
+{
+    end_job(session);
+    task_ready(&session->task);
+}
+
+bool relay_session_resume(struct relay_host *host)
+{
+    struct list *node = list_take_first(&host->waiting);
+
+    if (node == NULL)
+        return false;
+    task_ready(&LIST_ELEMENT(node, struct relay_session, waiting)->task);
+    return true;
 }
 
 /* The job waits again, before all others of its host. */
@@ -465,6 +505,7 @@ bool relay_session_begin(struct relay_host *host)
            offsetof(struct relay_session, lookup) - sizeof(struct task));
     timer_init(&session->timer, on_timeout);
     list_init(&session->read.request.link);
+    list_init(&session->waiting);
     session->host = host;
     session->job = relay_host_next_job(host);
     ASSERT(session->job != NULL);
@@ -485,7 +526,7 @@ static void step(struct task *task)
     if (session->state == RELAY_MX)
         relay_route_begin(session);
     else if (session->state == RELAY_NEXT)
-        relay_next(session);
+        take_job(session);
 }
 
 void relay_session_stop(void)

@@ -51,6 +51,7 @@ struct relay_session {
     struct task task;
     struct timer timer;
     struct relay_host *host;
+    struct list waiting;   /* at its host, for a job that it may take */
     struct relay_job *job; /* NULL: none */
     struct stream *stream; /* NULL: none */
     uint8_t state;         /* enum relay_state */
@@ -132,8 +133,10 @@ void relay_lost_loop(struct relay_session *session);
 void relay_give_up(struct relay_session *session, bool permanent,
                    const char *reply);
 
-/* relay_next - the job is done: the next one of this host, or QUIT. */
+/* relay_next - the job is done: the next one of this host, when it may be
+ * taken, or QUIT. relay_next_later: in the next turn. */
 void relay_next(struct relay_session *session);
+void relay_next_later(struct relay_session *session);
 
 /* relay_drop - ends the session at once; a job without outcome goes back into
  * the queue. */

@@ -17,8 +17,8 @@
 /* While there is no disk at all, one may appear at any moment. */
 #define APPEAR_MS 20
 /* Shares of the memory that is there at start. */
-#define HEAP_SHARE      8
-#define HEAP_MIN        ((size_t)8 * 1024 * 1024)
+#define HEAP_SHARE      4
+#define HEAP_MIN        ((size_t)5 * 1024 * 1024)
 #define HEAP_MAX        ((size_t)128 * 1024 * 1024)
 #define DIRECTORY_SHARE 128
 #define DIRECTORY_MIN   ((size_t)256 * 1024)
@@ -120,12 +120,16 @@ bool st_readers_busy(void)
         if (ST_READER[i].state != WORKER_IDLE)
             return true;
     }
+    for (unsigned i = 0; i < ST_JOBS; i++) {
+        if (ST_JOBBER[i].state != WORKER_IDLE)
+            return true;
+    }
     return false;
 }
 
-static bool run_worker(struct st_worker *worker)
+bool st_run_worker(struct st_worker *worker)
 {
-    if (worker->state == WORKER_DISK ||
+    if (worker->state == WORKER_DISK || worker->state == WORKER_WAIT ||
         (worker->state == WORKER_IDLE && !worker->wanted(worker)))
         return false;
     worker->state = WORKER_READY;
@@ -143,6 +147,7 @@ void st_lose(void)
     st_fail_queue(&st_context.reads, ERR_GONE);
     st_fail_queue(&st_context.passwords, ERR_GONE);
     st_inbound_lose();
+    st_job_lose();
 }
 
 bool st_run(void)
@@ -151,7 +156,8 @@ bool st_run(void)
 
     st_lose();
     for (unsigned i = 0; i < ST_WORKERS; i++)
-        busy |= run_worker(&st_context.workers[i]);
+        busy |= st_run_worker(&st_context.workers[i]);
+    busy |= st_job_run();
     st_lose();
     busy |= call_done();
     busy |= st_queue_run();
@@ -172,6 +178,7 @@ const char *st_state_text(void)
 void st_close(void)
 {
     st_context.closing = true;
+    st_job_lose();
 }
 
 /* ---- Figures ------------------------------------------------------------ */
@@ -194,20 +201,25 @@ static bool page_used(const uint64_t *page)
     return false;
 }
 
+static void look_at_stack(const struct st_worker *worker)
+{
+    size_t pages = STACK_BYTES / STACK_PAGE;
+    const uint64_t *stack = worker->coroutine.stack;
+
+    while (st_context.stack_pages < pages &&
+           page_used(stack + (pages - st_context.stack_pages - 1) *
+                                 (STACK_PAGE / sizeof *stack)))
+        st_context.stack_pages++;
+}
+
 /* How deep the deepest stack has been, in pages: they were zeros at first. A
  * look goes on where the last one stopped, so that it costs little. */
 static size_t stack_used(void)
 {
-    size_t pages = STACK_BYTES / STACK_PAGE;
-
-    for (unsigned i = 0; i < ST_WORKERS; i++) {
-        const uint64_t *stack = st_context.workers[i].coroutine.stack;
-
-        while (st_context.stack_pages < pages &&
-               page_used(stack + (pages - st_context.stack_pages - 1) *
-                                     (STACK_PAGE / sizeof *stack)))
-            st_context.stack_pages++;
-    }
+    for (unsigned i = 0; i < ST_WORKERS; i++)
+        look_at_stack(&st_context.workers[i]);
+    for (unsigned i = 0; i < ST_JOBS; i++)
+        look_at_stack(&st_context.job_workers[i]);
     return st_context.stack_pages * STACK_PAGE;
 }
 
@@ -303,6 +315,8 @@ enum err st_module_init(size_t buffer_bytes)
     list_init(&st_context.writes);
     list_init(&st_context.reads);
     list_init(&st_context.passwords);
+    list_init(&st_context.jobs);
+    list_init(&st_context.jobs_done);
     list_init(&st_context.done);
     timer_init(&st_context.search_timer, search_again);
     timer_init(&st_context.idle_timer, idle_for_long);
@@ -312,6 +326,8 @@ enum err st_module_init(size_t buffer_bytes)
         err = start_worker(ST_WRITER, st_writer_main, st_writer_wanted);
     for (unsigned i = 0; !err && i < ST_READERS; i++)
         err = start_worker(&ST_READER[i], st_reader_main, st_reader_wanted);
+    for (unsigned i = 0; !err && i < ST_JOBS; i++)
+        err = start_worker(&ST_JOBBER[i], st_job_main, st_job_wanted);
     if (!err)
         err = start_worker(ST_PASSWORD, st_password_main, st_password_wanted);
     if (err)

@@ -22,6 +22,10 @@ enum st_state {
     ST_FAILED, /* not a store, another version, damaged: see text */
 };
 
+/* st_password_init - takes the memory in which passwords are checked. It is a
+ * fixed amount, and much: it comes before what is shared out. */
+enum err st_password_init(void) MUST_CHECK;
+
 /* st_module_init - makes coroutines and message buffers and starts looking
  * for the store on the disks. buffer_bytes: memory for messages on their way
  * in. Returns OK or ERR_MEMORY. */

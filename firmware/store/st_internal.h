@@ -14,6 +14,7 @@
 #include "core/machine.h"
 #include "core/timer.h"
 #include "store/st.h"
+#include "store/st_job.h"
 #include "store/st_user.h"
 
 #define ST_READERS        3
@@ -27,6 +28,7 @@
 enum st_worker_state {
     WORKER_IDLE, /* gave way for want of work */
     WORKER_DISK, /* waits for the stick */
+    WORKER_WAIT, /* a page job waits for the outside */
     WORKER_READY /* gave way, goes on in the next turn */
 };
 
@@ -35,6 +37,7 @@ struct st_worker {
     enum st_worker_state state;
     struct store *store;
     struct machine_disk_request disk;
+    struct st_job *job; /* of a worker for page jobs, while one runs */
     /* Whether it has something to do; asked while it is idle. */
     bool (*wanted)(const struct st_worker *worker);
 };
@@ -53,8 +56,10 @@ struct st_context {
     enum st_state state;
     char text[160];
     struct st_worker workers[ST_WORKERS]; /* writer, readers, passwords */
+    struct st_worker job_workers[ST_JOBS];
 
     struct list writes, reads, passwords; /* st_request.link */
+    struct list jobs, jobs_done;          /* st_job.link */
     struct list done;                     /* worked off, done() still to call */
 
     /* The stick. */
@@ -87,6 +92,7 @@ extern struct st_context st_context;
 #define ST_WRITER   (&st_context.workers[0])
 #define ST_READER   (&st_context.workers[1])
 #define ST_PASSWORD (&st_context.workers[ST_WORKERS - 1])
+#define ST_JOBBER   (&st_context.job_workers[0])
 
 /* st.c */
 /* st_queue - appends a request to a queue; when the store is not there it is
@@ -97,7 +103,10 @@ void st_answer(struct st_request *request, enum err result);
 /* st_fail_queue - answers everything that waits in a queue. */
 void st_fail_queue(struct list *queue, enum err result);
 void st_give_way(enum st_worker_state state);
+/* Whether a reader or a page job is at something. */
 bool st_readers_busy(void);
+/* st_run_worker - one turn of a worker, if it has something to do: true. */
+bool st_run_worker(struct st_worker *worker);
 /* st_lose - when the stick is gone, nobody waits for it any longer. */
 void st_lose(void);
 
@@ -163,6 +172,14 @@ bool st_password_wanted(const struct st_worker *worker);
  * resp. before done() of one that was worked off. */
 void st_request_cancelled(struct st_request *request);
 void st_request_finish(struct st_request *request);
+
+/* st_job.c */
+void st_job_main(void *argument);
+bool st_job_wanted(const struct st_worker *worker);
+/* st_job_run - MT: one job goes on, in turn. st_job_lose - the stick is gone,
+ * or the store closes: all jobs end. */
+bool st_job_run(void);
+void st_job_lose(void);
 
 /* st_queue.c */
 /* st_queue_note_change - something in the queue may be due. */

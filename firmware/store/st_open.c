@@ -10,6 +10,10 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Pages of the cache that a page job's connection may hold: one part in so
+ * many. */
+#define JOB_CACHE_PART 16
+
 void st_say(enum st_state state, const char *format, ...)
 {
     va_list args;
@@ -87,18 +91,42 @@ static enum err check_identity(const struct store_place *place)
 }
 
 /* Long work, as the removal of many messages, in slices. */
-static void pause_worker(void)
+static bool pause_worker(void)
 {
     st_give_way(WORKER_READY);
+    return true;
+}
+
+/* Nobody waits for what a cancelled job has asked. */
+static bool pause_job(void)
+{
+    struct st_worker *worker = (struct st_worker *)(void *)coroutine_current();
+
+    st_give_way(WORKER_READY);
+    return worker->job == NULL || !st_job_cancelled(worker->job);
 }
 
 static enum err open_reader(const struct store_place *place,
-                            struct st_worker *reader)
+                            struct st_worker *reader, bool (*pause)(void))
 {
     enum err err = store_open(place, false, &reader->store);
 
     if (!err)
-        store_set_pause(reader->store, pause_worker);
+        store_set_pause(reader->store, pause);
+    return err;
+}
+
+static enum err open_readers(const struct store_place *place)
+{
+    enum err err = OK;
+
+    for (unsigned i = 0; !err && i < ST_READERS; i++)
+        err = open_reader(place, &ST_READER[i], pause_worker);
+    for (unsigned i = 0; !err && i < ST_JOBS; i++) {
+        err = open_reader(place, &ST_JOBBER[i], pause_job);
+        if (!err)
+            store_limit_cache(ST_JOBBER[i].store, JOB_CACHE_PART);
+    }
     return err;
 }
 
@@ -108,8 +136,8 @@ static enum err open_connections(const struct store_place *place)
 
     if (!err)
         store_set_pause(ST_WRITER->store, pause_worker);
-    for (unsigned i = 0; !err && i < ST_READERS; i++)
-        err = open_reader(place, &ST_READER[i]);
+    if (!err)
+        err = open_readers(place);
     if (!err)
         err = store_list_settings(ST_WRITER->store, keep_setting, NULL);
     if (!err)
@@ -123,6 +151,10 @@ static enum err open_connections(const struct store_place *place)
 
 void st_shut_store(void)
 {
+    for (unsigned i = 0; i < ST_JOBS; i++) {
+        store_close(ST_JOBBER[i].store);
+        ST_JOBBER[i].store = NULL;
+    }
     for (unsigned i = 0; i < ST_READERS; i++) {
         store_close(ST_READER[i].store);
         ST_READER[i].store = NULL;

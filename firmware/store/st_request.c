@@ -7,10 +7,12 @@
 /* Maildrops that are open: a hash set of user ids with linear probing. A slot
  * is free when it holds 0. */
 #define LOCK_SLOTS 16384
-#define LOCKS_MAX  (LOCK_SLOTS / 2)
+/* From here on there is room for the dearest hashes, too. */
+#define PLENTY    ((size_t)80 * 1024 * 1024)
+#define LOCKS_MAX (LOCK_SLOTS / 2)
 /* Of the memory that is there at start, for the lists of open maildrops. */
 #define MAILDROPS_SHARE 16
-#define MAILDROPS_MIN   ((size_t)2 * 1024 * 1024)
+#define MAILDROPS_MIN   ((size_t)512 * 1024)
 #define MAILDROPS_MAX   ((size_t)64 * 1024 * 1024)
 
 static struct {
@@ -304,16 +306,25 @@ static enum err make_maildrops(void)
     return OK;
 }
 
+enum err st_password_init(void)
+{
+    size_t bytes = (memory_left() >= PLENTY ? PASSWORD_MEMORY_MAX_KIB
+                                            : PASSWORD_MEMORY_KIB) *
+                   (size_t)1024;
+    void *arena = memory_take("passwords", bytes, 64);
+
+    if (!arena)
+        return ERR_MEMORY;
+    password_module_init(arena, bytes, between_slices);
+    return OK;
+}
+
 enum err st_request_init(void)
 {
-    size_t arena_bytes = (size_t)PASSWORD_MEMORY_KIB * 1024;
-    void *arena = memory_take("passwords", arena_bytes, 64);
-
     state.lock_count = 0;
     state.locks =
         memory_take("maildrop locks", LOCK_SLOTS * sizeof *state.locks, 64);
-    if (!arena || !state.locks)
+    if (!state.locks)
         return ERR_MEMORY;
-    password_module_init(arena, arena_bytes, between_slices);
     return make_maildrops();
 }

@@ -2,10 +2,10 @@
 """`make bench-profile`: where the AO's instructions go, function by function.
 
     profile.py [smtp] [SESSIONS [MESSAGES]]    default: smtp 100 3000
-    profile.py pop3 [CLIENTS]                  default: 20
+    profile.py pop3|read [CLIENTS]             default: 20
 
 smtp delivers messages of 1 KiB, pop3 fetches and deletes maildrops of messages
-of 10 KiB, both as `make bench` does, in a machine whose executed instructions
+of 10 KiB, read only fetches them, both as `make bench` does, in a machine whose executed instructions
 are counted (profile_plugin.c, TCG only). What the same machine executes without
 that is taken away; printed are instructions per message: by room, then by
 function.
@@ -86,20 +86,24 @@ def smtp(sessions=100, messages=3000):
         lambda running: running.send(sessions, messages)
 
 
-def pop3(clients=20):
+def pop3(clients=20, mode="fetch"):
     users = servers.FETCHERS[:clients]
 
     def fetch(running, most):
         running.fill(users)
-        measures.pop3_load(running.address(110), "fetch", most, *users)
+        measures.pop3_load(running.address(110), mode, most, *users)
     return len(users) * maildrops.MESSAGES, lambda running: fetch(running, 0), \
         lambda running: fetch(running, maildrops.MESSAGES)
+
+
+def read(clients=20):
+    return pop3(clients, "read")
 
 
 def main():
     tap = namespace.enter(os.path.abspath(__file__))
     arguments = sys.argv[1:]
-    what = {"smtp": smtp, "pop3": pop3}.get(arguments[0] if arguments else "")
+    what = {"smtp": smtp, "pop3": pop3, "read": read}.get(arguments[0] if arguments else "")
     messages, without, work = (what or smtp)(
         *map(int, arguments[1:] if what else arguments))
     if qemu.accelerator() != "tcg":

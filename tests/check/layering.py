@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Which room may include which: DESIGN.md's layers, checked on #include lines.
 
-    core < drivers, net, mailstore, userdb < store < protocol < account,
-    limits < smtp, pop3, relay, web < menu, main
+    core < drivers, net, mime, userdb < mailstore < store < protocol < account,
+    limits < smtp, pop3, relay, http < web, admin < menu, main
 
 Nothing but drivers/ and boot/ touches hardware (drivers/io.h), nothing in
 firmware/ includes a driver, protocols know of the network only streams and
@@ -15,10 +15,12 @@ import subprocess
 import sys
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>)')
-PROTOCOLS = ("smtp", "pop3", "relay", "web")
+PROTOCOLS = ("smtp", "pop3", "relay", "http")
+# What is served over http: pages for users, for administrators.
+PAGES = ("web", "admin")
 # Rooms that hold what several protocols share.
 HELPERS = ("protocol", "account", "limits")
-BELOW_PROTOCOLS = {"core", "net", "store", "mailstore", "userdb"}
+BELOW_PROTOCOLS = {"core", "net", "store", "mailstore", "mime", "userdb"}
 
 MAY = {
     "core": {"core"},
@@ -26,15 +28,19 @@ MAY = {
     "boot": {"core", "drivers", "boot"},
     "net": {"core", "net"},
     "userdb": {"core", "userdb"},
-    "mailstore": {"core", "userdb", "mailstore"},
-    "store": {"core", "userdb", "mailstore", "store"},
-    "mkusb": {"core", "userdb", "mailstore", "mkusb"},
+    "mime": {"core", "mime"},
+    "mailstore": {"core", "userdb", "mime", "mailstore"},
+    "store": {"core", "userdb", "mime", "mailstore", "store"},
+    "mkusb": {"core", "userdb", "mime", "mailstore", "mkusb"},
 }
 for helper in HELPERS:
     MAY[helper] = BELOW_PROTOCOLS | {"protocol", helper}
 for protocol in PROTOCOLS:
     MAY[protocol] = BELOW_PROTOCOLS | set(HELPERS) | {protocol}
-MAY["menu"] = BELOW_PROTOCOLS | set(HELPERS) | set(PROTOCOLS) | {"menu"}
+for pages in PAGES:
+    MAY[pages] = BELOW_PROTOCOLS | set(HELPERS) | {"smtp", "relay", "http", pages}
+MAY["menu"] = BELOW_PROTOCOLS | set(HELPERS) | set(PROTOCOLS) | set(PAGES) | \
+    {"menu"}
 MAY["main"] = MAY["menu"] | {"main"}
 
 # What a protocol may know of the network.
@@ -48,6 +54,8 @@ FOLDERS = {"boot", "drivers", "firmware", "mailstore", "userdb", "mkusb",
 
 def room_of(path):
     parts = path.split("/")
+    if path.startswith("mailstore/mime/"):
+        return "mime"
     if parts[0] != "firmware":
         return parts[0]
     return parts[1] if len(parts) > 2 else "main"

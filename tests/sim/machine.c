@@ -97,18 +97,25 @@ size_t machine_memory_left(void)
     return sim_options.memory_bytes - state.used;
 }
 
+/* Sanitizers want stacks of a size that no PC has to give. */
+#ifdef __SANITIZE_ADDRESS__
+#define STACK_PART 8
+#else
+#define STACK_PART 1
+#endif
+
 void *machine_stack_take(size_t bytes)
 {
     uint8_t *memory;
 
     if (bytes == 0 || bytes % PAGE != 0 ||
-        bytes > sim_options.memory_bytes - state.used)
+        bytes / STACK_PART > sim_options.memory_bytes - state.used)
         return NULL;
     memory = mmap(NULL, bytes + PAGE, PROT_READ | PROT_WRITE,
                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED || mprotect(memory, PAGE, PROT_NONE) != 0)
         return NULL;
-    state.used += bytes;
+    state.used += bytes / STACK_PART;
     return memory + PAGE;
 }
 
@@ -154,4 +161,13 @@ void machine_backtrace_write(void)
 _Noreturn void machine_panic_restart(void)
 {
     sim_fail("panic: %.800s", sim_serial_text() + sim_serial_mark());
+}
+
+bool machine_power_button(void)
+{
+    return false;
+}
+
+void machine_watchdog_feed(void)
+{
 }

@@ -3,7 +3,7 @@
 network namespace: boots the stick, lets smtp-source send, counts by POP3, cuts
 the power. Prints what it saw as one line of JSON.
 
-    load_run.py IMAGE SESSIONS MESSAGES
+    load_run.py IMAGE SESSIONS MESSAGES MEMORY
 """
 import json
 import os
@@ -17,10 +17,11 @@ import qemu
 
 
 def main():
-    image, sessions, messages = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    image, memory = sys.argv[1], sys.argv[4]
+    sessions, messages = int(sys.argv[2]), int(sys.argv[3])
     tap = bool(os.environ.get(namespace.MARK))
-    with qemu.Machine(stick=image, network="tap0" if tap else "user") \
-            as machine:
+    with qemu.Machine(stick=image, network="tap0" if tap else "user",
+                      memory=memory) as machine:
         conftest.choose_run(machine)
         machine.wait_banner(25)
         before = machine.disk_figures()

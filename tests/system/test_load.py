@@ -14,7 +14,7 @@ MESSAGES = 2000
 SESSIONS = 100
 
 
-def send(folder, tap):
+def send(folder, tap, messages=MESSAGES, memory="64M"):
     """One run on a fresh stick, nothing lost in it. Returns what each message
     cost, and a sentence about it."""
     os.makedirs(folder)
@@ -22,7 +22,7 @@ def send(folder, tap):
                        *(namespace.STICK_OPTIONS if tap else ()))
     script = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                           "load_run.py")
-    arguments = [script, image, str(SESSIONS), str(MESSAGES)]
+    arguments = [script, image, str(SESSIONS), str(messages), memory]
     command = namespace.command(*arguments) if tap \
         else [sys.executable, *arguments]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, timeout=420,
@@ -32,12 +32,12 @@ def send(folder, tap):
     each = seen["each"]
     assert seen["complaint"] == ""
     assert not seen["stalled"]  # the stick
-    assert seen["count"] == MESSAGES and seen["last"] >= 1024
+    assert seen["count"] == messages and seen["last"] >= 1024
     database = stick.extract(image, os.path.join(folder, "store"))
     stick.check_whole(database)
-    assert stick.message_count(database) == MESSAGES
+    assert stick.message_count(database) == messages
     return each, (
-        f"{SESSIONS} senders: {MESSAGES / seen['seconds']:.0f} messages/s "
+        f"{SESSIONS} senders, {memory}: {messages / seen['seconds']:.0f} messages/s "
         f"over {seen['network']}, {each['flush_operations']:.3f} flushes, "
         f"{each['wr_bytes'] / 1024:.1f} KiB, "
         f"{each['wr_operations']:.2f} writes per message")
@@ -60,6 +60,10 @@ def test_hundred_senders_lose_nothing(tmp_path, figure):
         if not tap or within_bars(each):
             return
     raise AssertionError(sentence)
+
+
+def test_hundred_senders_in_32_mib(tmp_path, figure):
+    figure(send(str(tmp_path / "run"), namespace.possible(), 500, "32M")[1])
 
 
 def test_segments_of_one_session(copy_stick, boot, figure):

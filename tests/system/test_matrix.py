@@ -13,9 +13,11 @@ LIMIT_S = 120
 
 # firmware, type of machine, memory, controller of the stick
 ROWS = [
+    ("bios", "pc", "32M", "qemu-xhci"),
     ("bios", "pc", "64M", "qemu-xhci"),
     ("bios", "q35", "512M", "qemu-xhci"),
     ("bios", "q35", "6G", "nec-usb-xhci"),
+    ("bios", "pc", "64M", "piix3-usb-uhci"),
     ("uefi", "q35", "6G", "nec-usb-xhci"),
     ("uefi", "pc", "512M", "qemu-xhci"),
 ]

@@ -570,7 +570,7 @@ def test_passwords(tmp_path, ao):
     mkusb("--users", users, "--ao", ao, "--size", "64M", target).ok()
     rows = query(store_of(target, tmp_path / "store"),
                  "SELECT Password FROM user ORDER BY UserID")
-    form = r"\$argon2id\$v=19\$m=19456,t=2,p=1\$[A-Za-z0-9+/]{22}\$[\w+/]{43}"
+    form = r"\$argon2id\$v=19\$m=7168,t=5,p=1\$[A-Za-z0-9+/]{22}\$[\w+/]{43}"
     assert re.fullmatch(form, rows[0]) and re.fullmatch(form, rows[1])
     assert rows[0] != rows[1]
     assert rows[2] == READY_HASH

@@ -173,3 +173,12 @@ WEAK int machine_key_read(void)
 {
     return KEY_NONE;
 }
+
+WEAK bool machine_power_button(void)
+{
+    return false;
+}
+
+WEAK void machine_watchdog_feed(void)
+{
+}

@@ -318,9 +318,10 @@ static void test_logins(void)
 
 static unsigned pauses;
 
-static void on_pause(void)
+static bool on_pause(void)
 {
     pauses++;
+    return true;
 }
 
 static void test_pauses(void)

@@ -105,6 +105,27 @@ static void test_many_messages(void)
     check_rest();
 }
 
+/* As long as no outcome becomes durable, a host gets no more messages than it
+ * may get sessions: those are what a power cut would make it get again. */
+static void test_undurable(void)
+{
+    reset();
+    fake_settings[0][0] = "queue_host_sessions";
+    fake_settings[0][1] = "7";
+    for (unsigned i = 0; i < 100; i++)
+        (void)queue(1 + i, "bert@far.example");
+    fake_settle_error = ERR_GONE;
+    run();
+    fake_sleep(MINUTE);
+    CHECK(far->sink.message_count == 7);
+    fake_settle_error = OK;
+    fake_sleep(MINUTE);
+    CHECK(far->sink.message_count == 100);
+    for (unsigned i = 0; i < 100; i++)
+        CHECK(!is_queued(&fake_rows[i]));
+    check_rest();
+}
+
 /* ---- Routing
  * ----------------------------------------------------------------- */
 
@@ -567,6 +588,7 @@ int main(void)
     test_cuts();
     test_many_recipients();
     test_many_messages();
+    test_undurable();
     test_mx_order();
     test_implicit_mx();
     test_dead_ends();

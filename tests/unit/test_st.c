@@ -650,6 +650,7 @@ int main(void)
     make_store(&sticks[1]);
     make_store(&sticks[0]);
     format_stick(&blank);
+    CHECK(st_password_init() == OK);
     CHECK(st_module_init(BUFFER_BYTES) == OK);
     test_search();
     test_passwords();

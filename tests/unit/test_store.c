@@ -3,6 +3,8 @@
 #include "core/machine.h"
 #include "core/random.h"
 #include "mailstore/store.h"
+#include "mailstore/store_mailbox.h"
+#include "mailstore/store_usage.h"
 #include "ram_medium.h"
 #include "mailstore/store_internal.h"
 #include "userdb/directory.h"
@@ -282,50 +284,53 @@ static void test_versions(void)
     ram_medium_free(&medium);
 }
 
-/* A store of version 1, as far as version 2 differs from it. */
+/* A store of version 2, as far as version 3 differs from it. */
 static const char downgrade[] =
-    "sqlite3 mail.db \"DROP TABLE alias; DROP TABLE login; DROP TABLE queue;"
-    "DROP TABLE outgoing; DROP TABLE route; DROP TABLE peer; DROP TABLE log;"
-    "DELETE FROM mailbox WHERE Name<>'Inbox';"
-    "CREATE TABLE alias(Alias TEXT PRIMARY KEY COLLATE NOCASE,"
-    " UserID INTEGER NOT NULL REFERENCES user ON DELETE CASCADE) WITHOUT ROWID;"
-    "CREATE INDEX alias_user ON alias(UserID);"
-    "CREATE TABLE log(LogID INTEGER PRIMARY KEY, TimeMs INTEGER NOT NULL,"
-    " Module TEXT NOT NULL, Text TEXT NOT NULL);"
-    "INSERT INTO alias VALUES('info',1);"
-    "PRAGMA user_version=1\"";
+    "sqlite3 mail.db \"DROP TRIGGER entry_gone; DROP TRIGGER entry_flags;"
+    "DROP TABLE find; DROP TABLE unfind; DROP TABLE summary;"
+    "DROP TABLE blind; DROP TABLE contact; DROP TABLE rule;"
+    "DROP TABLE vacation; DROP TABLE preference; DROP TABLE file;"
+    "DROP TABLE file_part; ALTER TABLE mailbox DROP COLUMN Messages;"
+    "ALTER TABLE mailbox DROP COLUMN Unseen;"
+    "ALTER TABLE mailbox DROP COLUMN Bytes;"
+    "ALTER TABLE mailbox DROP COLUMN CountedUID;"
+    "ALTER TABLE mailbox DROP COLUMN IndexedUID;"
+    "PRAGMA user_version=2\"";
 
 /* A store of the version before keeps all and gets what it lacks, once. */
 static void test_upgrade(void)
 {
-    struct user user = {.name = "anna", .hash = "x", .enabled = true};
+    struct store_folder box;
     struct store *store;
-    static uint8_t directory_memory[65536];
     char finding[128];
-    const struct directory_expansion *expansion;
+    int64_t inbox = 0;
+    uint64_t bytes;
 
     make_place(8 << 20, 4 << 20);
     CHECK(store_create(&place) == OK);
     CHECK(store_open(&place, true, &store) == OK);
-    CHECK(store_user_add(store, &user) == OK);
+    add_users(store, 2);
+    for (int i = 0; i < 40; i++)
+        CHECK(deliver(store, "Subject: x\r\n\r\n", users, 1) == OK);
     store_close(store);
     save_files();
     CHECK(shell(downgrade) == 0);
     take_back();
     CHECK(store_open(&place, false, &store) == ERR_VERSION);
-    CHECK(strstr(store_open_message(), "version 1") != NULL);
+    CHECK(strstr(store_open_message(), "version 2") != NULL);
     for (int i = 0; i < 2; i++) {
         CHECK(store_open(&place, true, &store) == OK);
         CHECK(store_check(store, finding, sizeof finding) == OK);
-        directory_init(directory_memory, sizeof directory_memory);
-        CHECK(store_load_directory(store) == OK);
-        CHECK(directory_user_count() == 1);
-        CHECK(directory_expand("info", 4, "", 0, &expansion) == OK);
+        CHECK(store_folder_of(store, users[0], STORE_FOLDER_INBOX, &inbox) ==
+              OK);
+        CHECK(store_folder(store, users[0], inbox, &box) == OK);
+        CHECK(box.messages == 40u + (unsigned)i);
+        CHECK(store_usage(store, users[0], &bytes) == OK);
+        CHECK(bytes == box.bytes && bytes == box.messages * 14);
+        CHECK(deliver(store, "Subject: x\r\n\r\n", users, 2) == OK);
+        CHECK(store_check(store, finding, sizeof finding) == OK);
         store_close(store);
     }
-    save_files();
-    CHECK(shell("test $(sqlite3 mail.db"
-                " 'select count(*) from mailbox') = 5") == 0);
     ram_medium_free(&medium);
 }
 

@@ -70,7 +70,7 @@ static void send_all(void)
             &queue->descriptors[first->next];
 
         CHECK(first->bytes == HEADER_LEGACY && first->flags == 1);
-        CHECK(second->flags == 0 && second->bytes <= FRAME_SEND_MAX);
+        CHECK(second->flags == 0 && second->bytes <= NIC_FRAME_SEND_MAX);
         memcpy(model.sent, (const void *)(uintptr_t)second->address,
                second->bytes);
         model.sent_bytes = second->bytes;

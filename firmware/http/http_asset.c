@@ -1,0 +1,124 @@
+/* Static files of the AO: answered where they lie, in the pass in which the
+ * request came. Everything of their heads but date and connection was made when
+ * the AO was built. */
+#include "http/http_asset.h"
+#include "http/http_internal.h"
+#include "http/http_security.h"
+#include <string.h>
+
+#define FOLDER "/assets/"
+
+static const struct http_asset *find(const char *path)
+{
+    size_t len = strlen(path) + 1;
+
+    for (unsigned i = 0; i < http_asset_count; i++)
+        if (http_assets[i].path_len == len &&
+            memcmp(http_assets[i].path, path, len) == 0)
+            return &http_assets[i];
+    return NULL;
+}
+
+/* "v=" and the begin of its tag: the address names this very content. */
+static bool names_content(const struct http_exchange *x,
+                          const struct http_asset *asset)
+{
+    const char *query = http_head_text(&x->head, x->head.query);
+
+    return query && strncmp(query, "v=", 2) == 0 &&
+           strlen(query + 2) == HTTP_ASSET_VERSION &&
+           memcmp(query + 2, asset->etag + 1, HTTP_ASSET_VERSION) == 0;
+}
+
+void http_asset_url(struct http_exchange *x, const char *name)
+{
+    char path[64] = FOLDER;
+    const struct http_asset *asset;
+
+    http_text(x, FOLDER);
+    http_url(x, name);
+    if (strlen(name) + sizeof(FOLDER) > sizeof(path))
+        return;
+    memcpy(path + sizeof(FOLDER) - 1, name, strlen(name) + 1);
+    asset = find(path);
+    if (asset) {
+        http_text(x, "?v=");
+        http_write(x, asset->etag + 1, HTTP_ASSET_VERSION);
+    }
+}
+
+/* The usual one: 200 with all of it. */
+static void answer_whole(struct http_exchange *x,
+                         const struct http_asset *asset, bool gzip)
+{
+    struct text text;
+    size_t len;
+    const char *date = http_answer_date(&len);
+
+    x->status = 200;
+    x->length = LENGTH_KNOWN;
+    text_init(&text, x->answer, sizeof(x->answer));
+    if (gzip)
+        text_bytes(&text, asset->head_gzip, asset->head_gzip_len);
+    else
+        text_bytes(&text, asset->head, asset->head_len);
+    text_string(&text, names_content(x, asset)
+                           ? "Cache-Control: max-age=31536000, immutable\r\n"
+                           : "Cache-Control: no-cache\r\n");
+    text_bytes(&text, date, len);
+    if (x->close_after)
+        text_string(&text, "Connection: close\r\n");
+    else if (x->head.minor == 0)
+        text_string(&text, "Connection: keep-alive\r\n");
+    text_string(&text, "\r\n");
+    x->answer_len = (uint16_t)text.len;
+    x->composed = true;
+    if (x->head_only)
+        return;
+    x->fixed = gzip ? asset->gzip : asset->bytes;
+    x->fixed_left = gzip ? asset->gzip_len : asset->len;
+}
+
+static void answer_condition(struct http_exchange *x,
+                             const struct http_asset *asset)
+{
+    uint64_t first, bytes;
+    bool wanted;
+
+    http_begin(x, 200, asset->type);
+    http_header(x, "Cache-Control", "no-cache");
+    http_header(x, "Vary", "Accept-Encoding");
+    wanted = http_length(x, asset->len, asset->etag, 0, &first, &bytes);
+    http_answer_compose(x);
+    if (!wanted)
+        return;
+    x->fixed = asset->bytes + first;
+    x->fixed_left = (size_t)bytes;
+}
+
+bool http_asset_serve(struct http_exchange *x)
+{
+    const struct http_head *head = &x->head;
+    const struct http_asset *asset;
+
+    static const struct http_route route = {.methods = HTTP_GET};
+
+    asset = find(head->bytes + head->path);
+    if (!asset)
+        return false;
+    if (head->method != METHOD_GET && head->method != METHOD_HEAD) {
+        x->route = &route;
+        return false;
+    }
+    http_count()->assets++;
+    if (head->field[FIELD_IF_NONE_MATCH] || head->field[FIELD_RANGE] ||
+        head->field[FIELD_IF_MATCH])
+        answer_condition(x, asset);
+    else
+        answer_whole(
+            x, asset,
+            asset->gzip &&
+                http_list_has(http_head_field(head, FIELD_ACCEPT_ENCODING),
+                              "gzip"));
+    return true;
+}

@@ -1,0 +1,31 @@
+/* Static files: those of firmware/web/assets are in the AO. */
+#ifndef HTTP_HTTP_ASSET_H
+#define HTTP_HTTP_ASSET_H
+
+#include <stdint.h>
+
+struct http_exchange;
+
+/* Characters of a tag that make an address of its own for each content. */
+#define HTTP_ASSET_VERSION 8
+
+struct http_asset {
+    const char *path; /* "/assets/style.css" */
+    const char *type;
+    const char *etag;             /* in quotes */
+    const char *head, *head_gzip; /* of an answer, up to its date */
+    const uint8_t *bytes, *gzip;  /* gzip: NULL where it is not smaller */
+    uint32_t len, gzip_len;
+    uint16_t path_len; /* with NUL */
+    uint16_t head_len, head_gzip_len;
+};
+
+/* Made of firmware/web/assets by assets.py when the AO is built. */
+extern const struct http_asset http_assets[];
+extern const unsigned http_asset_count;
+
+/* http_asset_url - writes the address of a file by its name, such that browsers
+ * keep it until its content changes. */
+void http_asset_url(struct http_exchange *x, const char *name);
+
+#endif

@@ -1,0 +1,422 @@
+/* Every card driver against the register model of its chip: the drivers as they
+ * are in the AO, found by PCI, in a PC that the test turns through its faults.
+ *
+ * Each run is a process of its own: drivers keep what they have for ever. All
+ * chance comes from one seed:
+ *     test_nic_models [SEED [CHIP [RUN]]]
+ * repeats a run by its names. */
+#include "core/iobuf.h"
+#include "core/machine.h"
+#include "core/log.h"
+#include "drivers/machine_parts.h"
+#include "drivers/pci.h"
+#include "tests/models/pc.h"
+#include "tests/models/traffic.h"
+#include "tests/unit/check.h"
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define POOL       1500u
+#define SETTLE_MS  200u
+#define NOTICE_MS  1500u /* a change of the link is seen */
+#define RECOVER_MS 12000u
+/* A turn of MT must not keep mail waiting; the rest is sums of accesses. */
+#define TURN_US 4000u
+
+static const struct chip *const chips[] = {
+    &chip_intel_82540em, &chip_intel_82574l, &chip_rtl8139,
+    &chip_rtl8168b,      &chip_rtl8168h,
+};
+
+#define CHIPS (sizeof(chips) / sizeof(chips[0]))
+
+static void print_log(void)
+{
+    if (getenv("VERBOSE") == NULL)
+        return;
+    for (unsigned back = LOG_LINES; back-- > 0;) {
+        const char *line = log_line(back);
+
+        if (line != NULL)
+            printf("    %s\n", line);
+    }
+}
+
+/* ---- Parts of runs ------------------------------------------------------- */
+
+static struct machine_nic_info info(void)
+{
+    struct machine_nic_info now;
+
+    machine_nic_info(&now);
+    return now;
+}
+
+/* A PC with one card, its driver bound, link of 1 Gbit/s or what it can. */
+static void start(const struct chip *chip, uint64_t seed)
+{
+    pc_power_on(seed, POOL);
+    pc_plug(chip);
+    chip->set_link(1000);
+    pci_module_init();
+    traffic_start(chip, 0);
+    traffic_idle(SETTLE_MS);
+}
+
+/* Everything comes through, in time, unchanged. */
+static void check_traffic(unsigned frames, unsigned burst, uint32_t pause_us)
+{
+    const struct traffic_plan plan = {frames, frames, burst, pause_us};
+    struct traffic_result result;
+    unsigned changed;
+
+    (void)traffic_keep(48);
+    result = traffic_run(&plan, 3000);
+    changed = traffic_keep(0);
+    CHECK(result.taken == frames && result.sent == frames);
+    CHECK(result.received == result.arrived && result.wrong == 0);
+    CHECK(result.arrived >= frames - frames / 20);
+    CHECK(result.slowest_us < 5000);
+    CHECK(result.longest_turn_us < TURN_US);
+    CHECK(changed == 0);
+    if (getenv("VERBOSE") != NULL)
+        printf("    arrived %u received %u taken %u sent %u wrong %u "
+               "refused %u slowest %u us turn %u us\n",
+               result.arrived, result.received, result.taken, result.sent,
+               result.wrong, result.refused, (unsigned)result.slowest_us,
+               (unsigned)result.longest_turn_us);
+}
+
+/* The card is taken away: its driver gives back what it held. */
+static void check_nothing_lost(void)
+{
+    memset(&pc_faults, 0, sizeof(pc_faults));
+    pc_faults.gone = true;
+    traffic_idle(5000);
+    CHECK(!info().link_up);
+    CHECK(iobuf_free() == iobuf_total());
+    CHECK(pc_failures() == 0);
+}
+
+/* Whether a card with link serves within RECOVER_MS. */
+static bool link_comes(void)
+{
+    for (unsigned ms = 0; ms < RECOVER_MS; ms += 100) {
+        if (info().link_up)
+            return true;
+        traffic_idle(100);
+    }
+    return info().link_up;
+}
+
+/* ---- Runs ---------------------------------------------------------------- */
+
+static void run_start(const struct chip *chip, uint64_t seed)
+{
+    start(chip, seed);
+    CHECK(info().present && info().link_up);
+    CHECK(memcmp(info().address, pc_address(0), 6) == 0);
+    CHECK(strcmp(info().name, chip->name) == 0);
+    check_nothing_lost();
+}
+
+/* Thousands of frames: many turns of each ring. */
+static void run_traffic(const struct chip *chip, uint64_t seed)
+{
+    start(chip, seed);
+    check_traffic(3000, 1, 20);
+    check_traffic(3000, 20, 100);
+    check_traffic(200, 1, 300000); /* asleep between frames */
+    check_traffic(1, 1, 1);
+    CHECK(info().frames_in >= 5000 && info().frames_out == 6201);
+    CHECK(info().errors_out == 0);
+    check_nothing_lost();
+}
+
+/* More at once than any ring holds: frames are lost, nothing else is. */
+static void run_bursts(const struct chip *chip, uint64_t seed)
+{
+    const struct traffic_plan plan = {6000, 6000, 700, 20000};
+    struct traffic_result result;
+
+    start(chip, seed);
+    result = traffic_run(&plan, 3000);
+    CHECK(result.wrong == 0 && result.sent == result.taken);
+    CHECK(result.received <= result.arrived);
+    CHECK(result.received > 500);
+    check_traffic(500, 2, 50);
+    check_nothing_lost();
+}
+
+/* No buffer is left for a while. */
+static void run_starved(const struct chip *chip, uint64_t seed)
+{
+    const struct traffic_plan plan = {900, 0, 10, 100};
+    struct iobuf *held[POOL];
+    unsigned count = 0;
+    struct traffic_result result;
+
+    start(chip, seed);
+    while (count < POOL && (held[count] = iobuf_alloc_receive()) != NULL)
+        count++;
+    result = traffic_run(&plan, 1000);
+    CHECK(result.wrong == 0);
+    while (count > 0)
+        iobuf_release(held[--count]);
+    traffic_idle(1500);
+    check_traffic(500, 2, 50);
+    check_nothing_lost();
+}
+
+static void run_link(const struct chip *chip, uint64_t seed)
+{
+    static const unsigned speeds[] = {10, 100, 1000, 100};
+
+    pc_power_on(seed, POOL);
+    pc_plug(chip);
+    pci_module_init();
+    traffic_start(chip, 0);
+    traffic_idle(NOTICE_MS);
+    CHECK(info().present && !info().link_up); /* no link at start */
+    for (unsigned i = 0; i < sizeof(speeds) / sizeof(speeds[0]); i++) {
+        const struct traffic_plan into_nowhere = {0, 300, 10, 100};
+
+        chip->set_link(speeds[i]);
+        traffic_idle(NOTICE_MS);
+        CHECK(info().link_up);
+        CHECK(info().speed_mbit == speeds[i] ||
+              (speeds[i] == 1000 && info().speed_mbit == 100));
+        check_traffic(300, 5, 50);
+        /* Without a stop between: another speed at the same plug. */
+        if (i == 1)
+            continue;
+        chip->set_link(0);
+        traffic_idle(NOTICE_MS);
+        CHECK(!info().link_up && info().speed_mbit == 0);
+        (void)traffic_run(&into_nowhere, 100);
+        traffic_idle(4000);
+        CHECK(pc_failures() == 0);
+    }
+    check_nothing_lost();
+}
+
+/* ---- Runs with faults: whatever happens meanwhile, afterwards mail goes ----
+ */
+
+static void recover(const struct chip *chip)
+{
+    memset(&pc_faults, 0, sizeof(pc_faults));
+    chip->set_link(1000);
+    CHECK(link_comes());
+    traffic_idle(4000);
+    CHECK(info().link_up);
+    check_traffic(600, 3, 50);
+    check_nothing_lost();
+}
+
+/* Traffic under a fault, of which only is asked that it ends. */
+static void suffer_some(unsigned to_card, unsigned from_card)
+{
+    const struct traffic_plan plan = {to_card, from_card, 8, 400};
+    struct traffic_result result;
+
+    (void)traffic_keep(16);
+    result = traffic_run(&plan, 2500);
+    CHECK(result.longest_turn_us < TURN_US);
+    (void)traffic_keep(0);
+}
+
+static void suffer(unsigned frames)
+{
+    suffer_some(frames, frames);
+}
+
+static void run_deaf(const struct chip *chip, uint64_t seed)
+{
+    start(chip, seed);
+    pc_faults.deaf = true;
+    suffer(500);
+    chip->set_link(0);
+    traffic_idle(NOTICE_MS);
+    CHECK(!info().link_up);
+    recover(chip);
+}
+
+static void run_bad_lengths(const struct chip *chip, uint64_t seed)
+{
+    start(chip, seed);
+    pc_faults.bad_length = 100;
+    suffer(3000);
+    recover(chip);
+}
+
+static void run_bad_status(const struct chip *chip, uint64_t seed)
+{
+    start(chip, seed);
+    pc_faults.bad_status = 60;
+    suffer(3000);
+    recover(chip);
+}
+
+static void run_garbage(const struct chip *chip, uint64_t seed)
+{
+    start(chip, seed);
+    for (unsigned i = 0; i < 6; i++) {
+        pc_faults.garbage = 20;
+        suffer(500);
+        traffic_idle(chip_random(3000));
+    }
+    pc_faults.garbage = 200;
+    suffer_some(300, 0);
+    /* What it wrote stays where it is: the driver has to notice. */
+    recover(chip);
+}
+
+static void run_hold(const struct chip *chip, uint64_t seed)
+{
+    start(chip, seed);
+    pc_faults.hold = true;
+    suffer(400);
+    traffic_idle(6000);
+    recover(chip);
+}
+
+static void run_gone(const struct chip *chip, uint64_t seed)
+{
+    start(chip, seed);
+    for (unsigned i = 0; i < 3; i++) {
+        suffer(200);
+        pc_faults.gone = true;
+        suffer(200);
+        traffic_idle(chip_random(4000));
+        pc_faults.gone = false;
+        traffic_idle(chip_random(4000));
+    }
+    recover(chip);
+}
+
+/* A card that is stuck sending is reset, and that does not end. */
+static void run_endless_reset(const struct chip *chip, uint64_t seed)
+{
+    uint64_t lines;
+
+    start(chip, seed);
+    pc_faults.hold = pc_faults.endless_reset = true;
+    suffer(300);
+    traffic_idle(10000);
+    CHECK(!info().link_up);
+    lines = log_count();
+    traffic_idle(10000);
+    CHECK(log_count() - lines < 30);
+    recover(chip);
+}
+
+static void run_stuck_bits(const struct chip *chip, uint64_t seed)
+{
+    start(chip, seed);
+    for (unsigned i = 0; i < 12; i++) {
+        pc_stick_a_bit();
+        suffer(120);
+        traffic_idle(chip_random(3000));
+        pc_faults.stuck.active = false;
+        traffic_idle(chip_random(1000));
+    }
+    recover(chip);
+}
+
+/* Wrong from the start: the card is not used, or comes up later. */
+static void run_stuck_at_start(const struct chip *chip, uint64_t seed)
+{
+    pc_power_on(seed, POOL);
+    pc_plug(chip);
+    chip->set_link(1000);
+    pc_faults.stuck.active = true;
+    pc_faults.stuck.value = chip_random(2);
+    pc_faults.stuck.offset = chip_random(chip->bars[0].bytes < 256 ? 64 : 256);
+    pc_faults.stuck.bit = (uint8_t)chip_random(8);
+    pc_faults.gone = chip_random(4) == 0;
+    pci_module_init();
+    traffic_start(chip, 0);
+    suffer(50);
+    if (info().present && memcmp(info().address, pc_address(0), 6) == 0)
+        recover(chip);
+    CHECK(pc_failures() == 0);
+}
+
+/* ---- Each run in a process of its own ------------------------------------ */
+
+static const struct run {
+    const char *name;
+    void (*run)(const struct chip *chip, uint64_t seed);
+    unsigned times;
+} runs[] = {
+    {"start", run_start, 1},
+    {"traffic", run_traffic, 1},
+    {"bursts", run_bursts, 1},
+    {"starved", run_starved, 1},
+    {"link", run_link, 1},
+    {"deaf", run_deaf, 1},
+    {"bad_lengths", run_bad_lengths, 1},
+    {"bad_status", run_bad_status, 2},
+    {"garbage", run_garbage, 3},
+    {"hold", run_hold, 1},
+    {"gone", run_gone, 1},
+    {"endless_reset", run_endless_reset, 1},
+    {"stuck_bits", run_stuck_bits, 4},
+    {"stuck_at_start", run_stuck_at_start, 12},
+};
+
+#define RUNS (sizeof(runs) / sizeof(runs[0]))
+
+/* In a child: its checks, and whether it ended as it should. */
+static void carry_out(const struct chip *chip, const struct run *run,
+                      uint64_t seed)
+{
+    unsigned counts[2] = {0, 1};
+    int ends[2], status;
+    pid_t child;
+
+    if (pipe(ends) != 0)
+        abort();
+    fflush(stdout);
+    child = fork();
+    if (child == 0) {
+        check_passed_count = check_failed_count = 0;
+        run->run(chip, seed);
+        print_log();
+        counts[0] = check_passed_count;
+        counts[1] = check_failed_count + pc_failures();
+        fflush(stdout);
+        _exit(write(ends[1], counts, sizeof(counts)) != sizeof(counts));
+    }
+    close(ends[1]);
+    if (read(ends[0], counts, sizeof(counts)) != sizeof(counts))
+        counts[1] = 1;
+    close(ends[0]);
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+    check_passed_count += counts[0];
+    check_failed_count += counts[1];
+    if (counts[1] != 0 || status != 0)
+        printf("  in: test_nic_models %llu '%s' %s\n", (unsigned long long)seed,
+               chip->name, run->name);
+}
+
+int main(int count, char **words)
+{
+    const uint64_t seed = count > 1 ? strtoull(words[1], NULL, 10) : 1;
+
+    for (size_t c = 0; c < CHIPS; c++) {
+        for (size_t r = 0; r < RUNS; r++) {
+            const unsigned times = count > 3 ? 1 : runs[r].times;
+
+            if ((count > 2 && strcmp(words[2], chips[c]->name) != 0) ||
+                (count > 3 && strcmp(words[3], runs[r].name) != 0))
+                continue;
+            for (unsigned i = 0; i < times; i++)
+                carry_out(chips[c], &runs[r], seed + i);
+        }
+    }
+    return check_report();
+}
