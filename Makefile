@@ -20,7 +20,9 @@ B := build
 
 # ---- Sources: every file of a room belongs to it -----------------------------
 
-SHARED_SRC := $(wildcard mailstore/*.c mailstore/mime/*.c userdb/*.c)
+# Tables made from Python's codecs are sources like the others.
+MADE_SRC := $B/charset_tables.c
+SHARED_SRC := $(wildcard mailstore/*.c mailstore/mime/*.c userdb/*.c) $(MADE_SRC)
 FIRMWARE_SRC := $(wildcard firmware/*.c firmware/*/*.c)
 DRIVER_SRC := $(wildcard drivers/*.c drivers/*/*.c)
 BOOT_SRC := $(wildcard boot/*.c)
@@ -148,6 +150,10 @@ $B/ao: $B/ao.unnamed
 $B/font.c: drivers/console/font.py $(DEPS)/console-setup.done
 	@$(PYTHON) $< font_small=$(FONTS)/Lat15-Terminus16.psf.gz \
 		font_large=$(FONTS)/Lat15-Terminus32x16.psf.gz >$@
+
+$B/charset_tables.c: mailstore/mime/charset.py
+	@mkdir -p $(@D)
+	@$(PYTHON) $< >$@.new && mv $@.new $@
 
 $B/ao-obj/font.o: $B/font.c
 	@mkdir -p $(@D)
@@ -360,7 +366,7 @@ sim: $(SIM_PROGRAMS:%=$B/sim/%)
 sim-fast: $(SIM_PROGRAMS:%=$B/sim-fast/%)
 # ---- make check: what needs no machine -----------------------------------------
 
-CHECK_SRC := $(AO_C) $(UEFI_SRC) $(MKUSB_SRC)
+CHECK_SRC := $(filter-out $(MADE_SRC),$(AO_C)) $(UEFI_SRC) $(MKUSB_SRC)
 CHECK_TEST_SRC := $(SIM_SRC) $(TAP_SRC) $(UNIT_SRC) $(UNIT_HELP_SRC) $(MODEL_SRC) \
 	$(wildcard tests/bench/*.c tests/fuzz/*.c)
 CHECK_H := $(wildcard boot/*.h boot/*/*.h drivers/*.h drivers/*/*.h firmware/*.h \

@@ -2,6 +2,8 @@
 #include "mailstore/store_internal.h"
 #include "core/random.h"
 #include "mailstore/schema.h"
+#include "mailstore/sql_cache.h"
+#include "mailstore/sql_heap.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -179,6 +181,7 @@ enum err store_module_init(void *heap, size_t bytes,
         sqlite3_config(SQLITE_CONFIG_HEAP, at + slot * slots,
                        (int)(bytes - slot * slots),
                        HEAP_ALLOC_MIN) != SQLITE_OK ||
+        sql_heap_install() != OK || sql_cache_install() != OK ||
         sqlite3_config(SQLITE_CONFIG_LOOKASIDE, LOOKASIDE_BYTES,
                        LOOKASIDE_COUNT) != SQLITE_OK ||
         /* Statement journals stay in memory. */

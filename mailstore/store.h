@@ -30,6 +30,7 @@ struct store_place {
     struct media *media;
     uint64_t database_sector, database_bytes;
     uint64_t wal_sector, wal_bytes;
+    bool data; /* of a database beside mail.db: sql.h */
 };
 
 /* store_module_init - gives SQLite its heap, once per process.

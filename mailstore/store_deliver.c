@@ -4,6 +4,7 @@
  * a row of entry, and, for recipients elsewhere, one row of outgoing and one of
  * queue each. Deliveries stop before the reserve of pages is touched, so that
  * deletions, which may need a page or two before they free many, still work. */
+#include "mailstore/mime/mime_header.h"
 #include "mailstore/store_internal.h"
 #include "mailstore/schema.h"
 #include "core/bytes.h"
@@ -190,7 +191,8 @@ static void find_subject(struct store *store,
 
     subject[0] = '\0';
     if (delivery->chunks == 0) {
-        subject_find(delivery->tail, delivery->tail_bytes, subject, bytes);
+        (void)mime_field_text(delivery->tail, delivery->tail_bytes, "Subject",
+                              subject, bytes);
         return;
     }
     if (sqlite3_blob_open(store->db, "main", "body", "Bytes",
@@ -199,7 +201,7 @@ static void find_subject(struct store *store,
         len = sqlite3_blob_bytes(blob);
         head = sqlite3_malloc(len);
         if (head && sqlite3_blob_read(blob, head, len, 0) == SQLITE_OK)
-            subject_find(head, (size_t)len, subject, bytes);
+            (void)mime_field_text(head, (size_t)len, "Subject", subject, bytes);
         sqlite3_free(head);
     }
     sqlite3_blob_close(blob);

@@ -212,8 +212,4 @@ enum err store_restore_size(struct store *store) MUST_CHECK;
 enum err store_setting_number(struct store *store, const char *key,
                               int64_t otherwise, int64_t *number) MUST_CHECK;
 
-/* subject_find - the Subject of a message's header, decoded (RFC 2047) as far
- * as it is UTF-8 or ASCII, in one line, at most bytes - 1 long. */
-void subject_find(const void *message, size_t len, char *subject, size_t bytes);
-
 #endif

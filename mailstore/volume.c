@@ -2,6 +2,7 @@
  * known of the medium is read anew for the first one. */
 #include "mailstore/volume.h"
 #include "mailstore/ahead.h"
+#include "mailstore/sql_heap.h"
 #include "mailstore/vfs.h"
 #include "core/bytes.h"
 #include <sqlite3.h>
@@ -11,10 +12,11 @@
 #define WAL_HEADER_BYTES 32
 #define WAL_FRAME_BYTES  (24 + VOLUME_PAGE_BYTES)
 /* Of the memory, for reading ahead. */
-#define AHEAD_PART 8
+#define AHEAD_PART  8
+#define VOLUMES_ALL (VOLUMES + VOLUMES_DATA)
 
 static struct {
-    struct volume volumes[VOLUMES];
+    struct volume volumes[VOLUMES_ALL]; /* those of stores first */
     uint8_t *heap;
     size_t heap_bytes;
 } state;
@@ -23,24 +25,28 @@ int volume_module_init(void *memory, size_t bytes,
                        int64_t (*wall_clock_ms)(void))
 {
     uint8_t *at = memory;
-    size_t each = VOLUME_WAL_WINDOW + VOLUME_DATABASE_WINDOW;
+    size_t windows = VOLUMES * (VOLUME_WAL_WINDOW + VOLUME_DATABASE_WINDOW) +
+                     VOLUMES_DATA * (size_t)(2 * VOLUME_DATA_WINDOW);
     size_t ahead = bytes / AHEAD_PART;
 
-    if (bytes < VOLUMES * each + ahead)
+    if (bytes < windows + ahead)
         return ERR_MEMORY;
-    for (unsigned i = 0; i < VOLUMES; i++) {
+    for (unsigned i = 0; i < VOLUMES_ALL; i++) {
         struct volume *volume = &state.volumes[i];
+        bool data = i >= VOLUMES;
 
         memset(volume, 0, sizeof *volume);
         volume->wal.buffer = at;
-        volume->wal.capacity = VOLUME_WAL_WINDOW;
-        volume->database.buffer = at + VOLUME_WAL_WINDOW;
-        volume->database.capacity = VOLUME_DATABASE_WINDOW;
-        snprintf(volume->name, sizeof volume->name, "%u/mail.db", i);
-        at += each;
+        volume->wal.capacity = data ? VOLUME_DATA_WINDOW : VOLUME_WAL_WINDOW;
+        volume->database.buffer = at + volume->wal.capacity;
+        volume->database.capacity =
+            data ? VOLUME_DATA_WINDOW : VOLUME_DATABASE_WINDOW;
+        snprintf(volume->name, sizeof volume->name, "%u/%s.db", i,
+                 data ? "data" : "mail");
+        at += volume->wal.capacity + volume->database.capacity;
     }
     vfs_set_clock(wall_clock_ms);
-    return (int)(VOLUMES * each + ahead_module_init(at, ahead));
+    return (int)(windows + ahead_module_init(at, ahead));
 }
 
 void volume_set_heap(void *heap, size_t bytes)
@@ -53,13 +59,14 @@ bool volume_in_heap(const void *memory)
 {
     uintptr_t at = (uintptr_t)memory;
 
-    return at >= (uintptr_t)state.heap &&
-           at < (uintptr_t)state.heap + state.heap_bytes;
+    return (at >= (uintptr_t)state.heap &&
+            at < (uintptr_t)state.heap + state.heap_bytes) ||
+           sql_heap_holds(memory);
 }
 
 struct volume *volume_by_name(const char *name)
 {
-    for (unsigned i = 0; i < VOLUMES; i++) {
+    for (unsigned i = 0; i < VOLUMES_ALL; i++) {
         struct volume *volume = &state.volumes[i];
         size_t len = strlen(volume->name);
 
@@ -129,6 +136,7 @@ static enum err volume_start(struct volume *volume,
                   place->database_bytes);
     attach_window(&volume->wal, volume, place->wal_sector, place->wal_bytes);
     volume->unflushed = true;
+    volume->flushes = 0;
     volume->error = OK;
     volume->database_bytes = 0;
     volume->wal_live = false;
@@ -149,11 +157,12 @@ enum err volume_take(const struct store_place *place, struct volume **volume)
 {
     struct volume *unused = NULL;
 
-    for (unsigned i = 0; i < VOLUMES; i++) {
+    for (unsigned i = 0; i < VOLUMES_ALL; i++) {
         struct volume *each = &state.volumes[i];
 
         if (!each->connections) {
-            unused = each;
+            if (place->data == (i >= VOLUMES))
+                unused = each;
         } else if (each->place.media == place->media &&
                    each->place.database_sector == place->database_sector) {
             each->connections++;
@@ -184,10 +193,13 @@ enum err volume_sync(struct volume *volume)
     struct media *media = volume->place.media;
     enum err err;
 
-    if (!volume->unflushed)
+    /* One that is on its way may have begun before this write, and may fail. */
+    if (!volume->unflushed && volume->flushes == 0)
         return OK;
     volume->unflushed = false;
+    volume->flushes++;
     err = media->flush(media);
+    volume->flushes--;
     if (err)
         volume->unflushed = true;
     return err;

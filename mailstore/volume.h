@@ -6,12 +6,14 @@
 #include "mailstore/store.h"
 #include "mailstore/window.h"
 
-#define VOLUMES            2
+#define VOLUMES            2  /* of stores */
+#define VOLUMES_DATA       2  /* of databases beside them: sql.h */
 #define VOLUME_SHM_REGIONS 64 /* 4096 WAL frames each */
 #define VOLUME_SHM_LOCKS   8  /* SQLITE_SHM_NLOCK */
 /* Gathering buffers: a commit, resp. a run of a checkpoint, in one write. */
 #define VOLUME_WAL_WINDOW      (256 * 1024)
 #define VOLUME_DATABASE_WINDOW (128 * 1024)
+#define VOLUME_DATA_WINDOW     (32 * 1024)
 #define VOLUME_NAME_BYTES      12
 #define VOLUME_PAGE_BYTES      4096
 
@@ -19,8 +21,9 @@ struct volume {
     struct store_place place;
     unsigned connections;
     char name[VOLUME_NAME_BYTES]; /* "0/mail.db" */
-    bool unflushed; /* written to since the last flush that worked */
-    enum err error; /* the medium's last */
+    bool unflushed;   /* written to since the last flush that began */
+    unsigned flushes; /* that have begun and not ended */
+    enum err error;   /* the medium's last */
     struct window database, wal;
     uint64_t database_bytes; /* as SQLite sees it */
     bool wal_live;           /* as SQLite sees it: the file exists */

@@ -167,6 +167,18 @@ static enum err check_file(struct checking *checking, const char *name,
     return damaged(checking, text);
 }
 
+/* A database beside the store; older sticks have none. */
+static enum err check_data(struct checking *checking)
+{
+    struct fat32_file file;
+
+    if (fat32_find(&checking->fat, "data.db", &file) == ERR_NOT_FOUND) {
+        printf("data.db: none on this stick\n");
+        return OK;
+    }
+    return check_file(checking, "data.db", true);
+}
+
 static enum err check_store(struct checking *checking)
 {
     struct read_stick *stick = checking->stick;
@@ -219,6 +231,8 @@ enum err check_stick(const struct options *options)
         err = check_file(&checking, STORE_FILE, true);
     if (err == OK)
         err = check_file(&checking, STORE_WAL_FILE, false);
+    if (err == OK)
+        err = check_data(&checking);
     if (err == OK)
         err = check_store(&checking);
     if (err == OK)

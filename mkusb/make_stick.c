@@ -2,14 +2,17 @@
  *
  *   options, users.csv, AO, target -> checked
  *   -> target opened (a device exclusively), user asked
- *   -> image in memory: MBR, FAT32, boot files, mail.db with users, settings
+ *   -> image in memory: MBR, FAT32, boot files, data.db, mail.db with users,
+ *      settings
  *   -> target
  *
- * Room in the partition: boot files, mail.db, its WAL, and a spare for later
- * and larger AOs (--update). mail.db gets all that the others leave, up to the
+ * Room in the partition: boot files, data.db (setting data_bytes, else a small
+ * share), mail.db, their WALs, and a spare for later and larger AOs (--update).
+ * mail.db gets all that the others leave, up to the
  * 4 GiB of a FAT32 file. */
 #include "mkusb/make_stick.h"
 #include "mailstore/fat32.h"
+#include "mailstore/sql.h"
 #include "mailstore/store.h"
 #include "mkusb/boot_files.h"
 #include "mkusb/host_services.h"
@@ -19,6 +22,7 @@
 #include "mkusb/target.h"
 #include "mkusb/target_file.h"
 #include "mkusb/users.h"
+#include <stdio.h>
 #include <string.h>
 
 #define MIB 1048576ull
@@ -26,8 +30,12 @@
 #define NEW_FILE_BYTES     (1024 * MIB)
 #define DATABASE_BYTES_MIN (8 * MIB)
 #define FILE_BYTES_MAX     0xFFFFFFFFull
-#define SPARE_BYTES_MIN    (4 * MIB)
-#define SPARE_BYTES_MAX    (64 * MIB)
+/* data.db, where nothing is said; smaller sticks have none. */
+#define DATA_SHARE      32
+#define DATA_BYTES_MIN  (2 * MIB)
+#define DATA_BYTES_MAX  (256 * MIB)
+#define SPARE_BYTES_MIN (4 * MIB)
+#define SPARE_BYTES_MAX (64 * MIB)
 
 struct making {
     const struct options *options;
@@ -38,6 +46,7 @@ struct making {
     struct layout layout;
     struct stick_image image;
     uint64_t bytes;
+    uint64_t data_bytes; /* of data.db */
 };
 
 /* ---- Before anything is written
@@ -141,6 +150,18 @@ static enum err put_routes(struct store *store, const struct options *options)
     return OK;
 }
 
+/* What the server makes data.db again with, when somebody has removed it. */
+static enum err put_data_bytes(struct store *store, uint64_t bytes)
+{
+    char value[24];
+
+    snprintf(value, sizeof(value), "%llu", (unsigned long long)bytes);
+    if (store_setting_put(store, "data_bytes", value) != OK)
+        return say_refused("the size of data.db cannot be stored: %s",
+                           store_message(store));
+    return OK;
+}
+
 static enum err fill_store(const struct making *making,
                            const struct store_place *place)
 {
@@ -151,6 +172,8 @@ static enum err fill_store(const struct making *making,
         return say_refused("the new store cannot be opened: %s", err_text(err));
     err = put_settings(store, &making->options->settings);
     if (err == OK)
+        err = put_data_bytes(store, making->data_bytes);
+    if (err == OK)
         err = put_routes(store, making->options);
     if (err == OK)
         err = users_store(store, &making->users);
@@ -159,6 +182,15 @@ static enum err fill_store(const struct making *making,
                           store_message(store));
     store_close(store);
     return err;
+}
+
+static uint64_t whole_clusters(const struct making *making, uint64_t bytes)
+{
+    uint64_t cluster =
+        (uint64_t)making->layout.cluster_sectors * LAYOUT_SECTOR_BYTES;
+
+    return bytes / (cluster < 4096 ? 4096 : cluster) *
+           (cluster < 4096 ? 4096 : cluster);
 }
 
 /* What mail.db gets. run: the longest free run. */
@@ -178,9 +210,33 @@ static uint64_t database_bytes(const struct making *making, uint64_t run)
     bytes = run > taken ? run - taken : 0;
     if (bytes > FILE_BYTES_MAX)
         bytes = FILE_BYTES_MAX;
-    if (cluster < 4096)
-        cluster = 4096;
-    return bytes / cluster * cluster;
+    return whole_clusters(making, bytes);
+}
+
+/* The database beside mail.db, before it on the stick: what lies behind
+ * mail.db is for that to grow back into (store_locate.c). */
+static enum err make_data(struct making *making, struct media *media)
+{
+    const char *wanted = settings_get(&making->options->settings, "data_bytes");
+    uint64_t bytes = making->bytes / DATA_SHARE;
+    struct store_place place;
+    enum err err;
+
+    if (bytes > DATA_BYTES_MAX)
+        bytes = DATA_BYTES_MAX;
+    if (bytes < DATA_BYTES_MIN)
+        bytes = 0;
+    if (wanted != NULL)
+        bytes = settings_size(wanted);
+    making->data_bytes = whole_clusters(making, bytes);
+    if (making->data_bytes == 0)
+        return OK;
+    err = sql_data_locate(media, 0, making->data_bytes, &place);
+    if (err == ERR_FULL)
+        return say_refused("%s is too small for data_bytes=%s",
+                           making->target.path, wanted ? wanted : "");
+    return err == OK ? OK
+                     : say_refused("data.db cannot be made: %s", err_text(err));
 }
 
 static enum err make_store(struct making *making)
@@ -192,8 +248,12 @@ static enum err make_store(struct making *making)
     enum err err = fat32_mount(&fat, media);
 
     say_step("Making the store");
-    if (err == OK)
+    if (err == OK) {
+        err = make_data(making, media);
+        if (err != OK)
+            return err;
         err = fat32_free_run(&fat, &run);
+    }
     if (err != OK)
         return say_refused("the new file system is not usable: %s",
                            err_text(err));

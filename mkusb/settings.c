@@ -4,6 +4,7 @@
  * silently without effect would be found out only on the booted machine.
  */
 #include "mkusb/settings.h"
+#include "mailstore/sql.h"
 #include "mkusb/say.h"
 #include "userdb/user.h"
 #include <arpa/inet.h>
@@ -173,11 +174,38 @@ static bool is_size(const char *value)
             (strchr("KM", value[digits]) != NULL && value[digits + 1] == '\0'));
 }
 
+uint64_t settings_size(const char *value)
+{
+    char *end;
+    uint64_t bytes = strtoull(value, &end, 10);
+
+    return *end == 'K' ? bytes << 10 : *end == 'M' ? bytes << 20 : bytes;
+}
+
 static enum err check_size(const char *key, const char *value)
 {
     if (is_size(value))
         return OK;
     return say_refused("%s \"%s\": give bytes, like 500K or 25M", key, value);
+}
+
+static enum err check_data_size(const char *key, const char *value)
+{
+    if (is_size(value) && (settings_size(value) == 0 ||
+                           settings_size(value) >= SQL_DATA_BYTES_MIN))
+        return OK;
+    return say_refused("%s \"%s\": give bytes, like 16M, or 0 for no database",
+                       key, value);
+}
+
+static enum err check_data_access(const char *key, const char *value)
+{
+    if (strcmp(value, "admin") == 0 || strcmp(value, "shared") == 0 ||
+        strcmp(value, "own") == 0)
+        return OK;
+    return say_refused("%s \"%s\": admin, shared (one database for all users) "
+                       "or own (one for each)",
+                       key, value);
 }
 
 static enum err check_tags(const char *key, const char *value)
@@ -263,6 +291,10 @@ static const struct {
     {"queue_delay_notice", check_number},
     {"queue_host_sessions", check_number},
     {"bounce_postmaster", check_yes_no},
+    /* Databases beside mail.db: mailstore/sql.h. */
+    {"data_bytes", check_data_size},
+    {"data_access", check_data_access},
+    {"data_user_bytes", check_data_size},
     /* Mail: firmware/smtp/smtp_settings.h, userdb/directory.h. */
     {"auth_clear", check_yes_no},
     {"check_from", check_yes_no},

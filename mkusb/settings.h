@@ -4,6 +4,7 @@
 
 #include "core/err.h"
 #include <stddef.h>
+#include <stdint.h>
 
 #define SETTINGS_MAX         64
 #define SETTINGS_KEY_BYTES   64
@@ -29,6 +30,9 @@ enum err settings_append(struct settings *settings, const char *key,
 
 /* settings_get - NULL when the key is not set. */
 const char *settings_get(const struct settings *settings, const char *key);
+
+/* settings_size - bytes of a value like 500K or 25M that was checked. */
+uint64_t settings_size(const char *value);
 
 /* settings_complete - fills in hostname, domains and address where they were
  * not given, and checks what belongs together (gateway within the network). */

@@ -1,6 +1,6 @@
 /* mkusb --update: boot loader, menu and AO anew, the store as it is.
  *
- * All of the stick but the two files of the store is copied into an image in
+ * All of the stick but the files of the store is copied into an image in
  * memory, renewed there, and what differs is written back.
  * stick_image_write() is told where the store lies and leaves that out. */
 #include "mailstore/fat32.h"
@@ -19,7 +19,7 @@ struct updating {
     struct target_file file;
     struct media_file media;
     struct fat32 fat;
-    struct stick_range keep[2];
+    struct stick_range keep[4]; /* in rising order */
     unsigned keeps;
     struct stick_image image;
 };
@@ -68,8 +68,23 @@ static enum err keep_file(struct updating *updating, const char *name,
     return OK;
 }
 
+static void sort_kept(struct updating *updating)
+{
+    struct stick_range *keep = updating->keep;
+
+    for (unsigned i = 1; i < updating->keeps; i++) {
+        for (unsigned j = i; j > 0 && keep[j].start < keep[j - 1].start; j--) {
+            struct stick_range later = keep[j - 1];
+
+            keep[j - 1] = keep[j];
+            keep[j] = later;
+        }
+    }
+}
+
 static enum err find_store(struct updating *updating)
 {
+    struct fat32_file data;
     enum err err;
 
     media_file_init(&updating->media, updating->file.fd, updating->file.bytes,
@@ -82,13 +97,13 @@ static enum err find_store(struct updating *updating)
     err = keep_file(updating, STORE_FILE, true);
     if (err == OK)
         err = keep_file(updating, STORE_WAL_FILE, false);
-    if (updating->keeps == 2 &&
-        updating->keep[0].start > updating->keep[1].start) {
-        struct stick_range first = updating->keep[1];
-
-        updating->keep[1] = updating->keep[0];
-        updating->keep[0] = first;
-    }
+    /* Where a workstation has left it in pieces it is copied as any file. */
+    if (err == OK && fat32_find(&updating->fat, "data.db", &data) == OK)
+        err = keep_file(updating, "data.db", false);
+    if (err == OK && fat32_find(&updating->fat, "data.db-wal", &data) == OK &&
+        data.bytes != 0)
+        err = keep_file(updating, "data.db-wal", false);
+    sort_kept(updating);
     return err;
 }
 

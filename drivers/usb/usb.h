@@ -93,6 +93,7 @@ struct usb_transfer {
     void (*done)(struct usb_transfer *transfer);
     void *context;
     uint16_t first, last; /* the controller's: its place in a ring */
+    void *host;           /* the controller's, too */
 };
 
 struct usb_interface {
@@ -243,6 +244,10 @@ struct usb_device {
     uint8_t address;     /* that it answers at (software_address) */
     uint8_t new_address; /* taken for it */
     enum usb_speed speed;
+    /* The high speed hub that translates for a slower device, and its port
+     * that leads there; NULL: none has to. */
+    struct usb_device *tt;
+    uint8_t tt_port;
     enum usb_state state;
     enum usb_after_close after_close;
     bool gone;      /* removed: close it when the running operation is over */

@@ -45,6 +45,18 @@ void date_of(int64_t unix_ms, struct date *date)
     date->hour = ms / 3600000;
 }
 
+int64_t date_to_unix(const struct date *date)
+{
+    int from_march = date->month > 2 ? date->month - 3 : date->month + 9;
+    int year = date->month > 2 ? date->year : date->year - 1;
+    int64_t days = INT64_C(365) * year + year / 4 - year / 100 + year / 400 +
+                   (153 * from_march + 2) / 5 + date->day - 1 - EPOCH_DAYS;
+
+    return days * DAY_MS + date->hour * INT64_C(3600000) +
+           date->minute * INT64_C(60000) + date->second * INT64_C(1000) +
+           date->millisecond;
+}
+
 char *date_format(int64_t unix_ms, char *text)
 {
     struct date date;

@@ -14,6 +14,11 @@ struct date {
  * moved to that end. */
 void date_of(int64_t unix_ms, struct date *date);
 
+/* date_to_unix - the Unix time in ms of a date in UTC, whose year is 0 to 9999
+ * and month 1 to 12; a day or time that is too large runs over into the next.
+ */
+int64_t date_to_unix(const struct date *date);
+
 /* Longest text of the functions below, with NUL. */
 #define DATE_TEXT_BYTES 25
 

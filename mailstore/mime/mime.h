@@ -93,7 +93,7 @@ struct mime_part {
     bool flowed, del_sp;           /* text/plain: RFC 3676 */
 };
 
-/* The parser's own state; see mime.c. */
+/* The parser's own: a part that holds others and is not yet at its end. */
 struct mime_level {
     const char *boundary; /* in the text memory; NULL: message/rfc822 */
     uint16_t part;
@@ -114,21 +114,27 @@ struct mime {
     bool cut;            /* there was more than there was room for */
 
     /* The parser's own. */
-    size_t text_used;
     struct mime_source source;
-    struct mime_level levels[MIME_DEPTH];
-    unsigned level_count;
-    uint32_t window_at; /* offset of window[0] */
+    size_t text_used;
+    uint32_t window_at; /* offset of window[0] in the message */
     uint32_t window_bytes;
-    uint32_t line_start, line_bytes; /* the current line, with its end */
-    uint32_t previous_end;           /* bytes of the line end before it */
+    uint32_t line, line_bytes; /* the current line: offset, with its end */
+    uint32_t line_end;         /* of it, how many bytes end it: 0 to 2 */
+    uint32_t previous_end;     /* the same of the line before it */
+    bool line_goes_on;         /* the next piece is of the same line */
+    bool line_continues;       /* this piece is not the line's beginning */
+    bool in_header;
+    uint16_t current; /* part whose header or body is read; NONE: between */
+    uint8_t field_kind;
+    uint8_t fields_seen;  /* bits of kinds */
+    const char *boundary; /* of a multipart whose header is read */
+    size_t boundary_bytes;
+    unsigned level_count;
     size_t field_bytes;
-    uint16_t current; /* part whose header or body is being read */
-    uint8_t state;
-    bool line_cut; /* only its beginning is in the window */
+    struct mime_level levels[MIME_DEPTH];
     char field[MIME_FIELD];
-    char window[MIME_WINDOW];
     char scratch[MIME_FIELD];
+    char window[MIME_WINDOW];
 };
 
 /* mime_source_memory - a message that stands in memory. */

@@ -36,6 +36,10 @@ bool mime_field(const void *header, size_t len, const char *name,
  * for windows-1252. Returns the length of text; room is at least 1. */
 size_t mime_text(struct mime_span value, char *text, size_t room);
 
+/* mime_field_text - the first field of that name as text; "" without one. */
+size_t mime_field_text(const void *header, size_t len, const char *name,
+                       char *text, size_t room);
+
 /* ---- Addresses ---------------------------------------------------------- */
 
 #define MIME_NAME    256

@@ -54,6 +54,9 @@ uint32_t chip_length(uint32_t length, uint32_t largest);
 uint32_t chip_status(uint32_t status, uint32_t mask);
 void chip_descriptor(void *descriptor, size_t bytes);
 
+/* chip_was_spoilt - whether reads have ever been wrong: then what the driver
+ * wrote may be, too. */
+bool chip_was_spoilt(void);
 bool chip_resets_endlessly(void);
 bool chip_holds_frames(void);
 
@@ -66,5 +69,6 @@ bool chip_rule(bool kept, const char *rule);
 extern const struct chip chip_intel_82540em, chip_intel_82574l;
 extern const struct chip chip_rtl8139;
 extern const struct chip chip_rtl8168b, chip_rtl8168h;
+extern const struct chip chip_3c905c;
 
 #endif

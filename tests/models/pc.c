@@ -43,6 +43,7 @@ static struct {
     uint16_t lines_enabled;
     size_t taken;
     unsigned failures;
+    bool spoilt;
 } pc;
 
 static uint8_t arena[ARENA_BYTES] __attribute__((aligned(4096)));
@@ -134,6 +135,11 @@ void chip_descriptor(void *descriptor, size_t bytes)
         return;
     for (size_t i = 0; i < bytes; i++)
         ((uint8_t *)descriptor)[i] = (uint8_t)random64();
+}
+
+bool chip_was_spoilt(void)
+{
+    return pc.spoilt;
 }
 
 bool chip_resets_endlessly(void)
@@ -296,6 +302,7 @@ static uint32_t stuck_bit(const struct slot *slot, unsigned bar,
     if (!pc_faults.stuck.active || slot != &pc.slots[pc_faults.stuck.slot] ||
         bar != pc_faults.stuck.bar || at < offset || at >= offset + bytes)
         return value;
+    pc.spoilt = true;
     bit = 1u << (8 * (at - offset) + pc_faults.stuck.bit);
     return pc_faults.stuck.value ? value | bit : value & ~bit;
 }
@@ -307,6 +314,7 @@ static uint32_t register_read(uint64_t address, unsigned bytes, bool is_io)
     struct slot *slot = find(address, bytes, is_io, &bar, &offset);
 
     pc.now_ns += ACCESS_NS;
+    pc.spoilt |= pc_faults.gone;
     if (slot == NULL || pc_faults.gone)
         return UINT32_MAX;
     for (unsigned i = 0; i < bytes && offset + i < READ_BYTES; i++)

@@ -3,7 +3,7 @@
 #include "tests/models/chip.h"
 #include <string.h>
 
-#define NEGOTIATION_US 30000u /* a tenth of what it takes */
+#define NEGOTIATION_US 800000u
 #define POWER_DOWN     0x0800u
 #define ISOLATE        0x0400u
 #define NEGOTIATE      0x1000u

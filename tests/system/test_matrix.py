@@ -18,6 +18,8 @@ ROWS = [
     ("bios", "q35", "512M", "qemu-xhci"),
     ("bios", "q35", "6G", "nec-usb-xhci"),
     ("bios", "pc", "64M", "piix3-usb-uhci"),
+    ("bios", "q35", "64M", "usb-ehci"),
+    ("uefi", "q35", "512M", "usb-ehci"),
     ("uefi", "q35", "6G", "nec-usb-xhci"),
     ("uefi", "pc", "512M", "qemu-xhci"),
 ]

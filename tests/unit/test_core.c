@@ -315,6 +315,13 @@ static void test_dates(void)
     };
     char text[DATE_TEXT_BYTES];
 
+    for (unsigned i = 0; i < sizeof(dates) / sizeof(dates[0]); i++) {
+        struct date date;
+
+        date_of(dates[i].ms, &date);
+        CHECK(date_to_unix(&date) == dates[i].ms || dates[i].ms < 0 ||
+              dates[i].ms > INT64_C(253402300799999));
+    }
     for (unsigned i = 0; i < sizeof(dates) / sizeof(dates[0]); i++)
         CHECK(strcmp(date_format_rfc3339(dates[i].ms, text), dates[i].text) ==
               0);

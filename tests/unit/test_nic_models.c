@@ -19,15 +19,15 @@
 #include <unistd.h>
 
 #define POOL       1500u
-#define SETTLE_MS  200u
-#define NOTICE_MS  1500u /* a change of the link is seen */
+#define SETTLE_MS  1500u
+#define NOTICE_MS  2500u /* a change of the link is seen */
 #define RECOVER_MS 12000u
 /* A turn of MT must not keep mail waiting; the rest is sums of accesses. */
 #define TURN_US 4000u
 
 static const struct chip *const chips[] = {
     &chip_intel_82540em, &chip_intel_82574l, &chip_rtl8139,
-    &chip_rtl8168b,      &chip_rtl8168h,
+    &chip_rtl8168b,      &chip_rtl8168h,     &chip_3c905c,
 };
 
 #define CHIPS (sizeof(chips) / sizeof(chips[0]))
