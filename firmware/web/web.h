@@ -21,14 +21,16 @@ struct http_exchange;
  * http_server_init(). Returns OK or ERR_MEMORY. */
 enum err web_init(void) MUST_CHECK;
 
-/* ---- Pages, by the file that has them ------------------------------------ */
+/* ---- Pages, by the file that has them ----------------------------------- */
 
 /* web_list.c */
 void web_inbox_page(struct http_exchange *x, struct store *store);
 void web_folder(struct http_exchange *x, struct store *store,
                 int64_t mailbox_id);
-/* web_find.c */
+/* web_find.c; the last one: addresses for completion, as JSON. */
 void web_search_page(struct http_exchange *x, struct store *store);
+void web_thread_page(struct http_exchange *x, struct store *store);
+void web_contacts_page(struct http_exchange *x, struct store *store);
 /* web_act.c */
 void web_act_page(struct http_exchange *x, struct store *store);
 /* web_read.c */
@@ -39,13 +41,12 @@ void web_part(struct http_exchange *x, struct store *store,
               const struct store_key *key, const char *rest);
 /* web_compose.c */
 void web_compose_page(struct http_exchange *x, struct store *store);
-/* web_send.c */
+/* web_send.c, web_draft.c */
 void web_send_page(struct http_exchange *x, struct store *store);
 void web_autosave_page(struct http_exchange *x, struct store *store);
-/* web_contacts.c: addresses for completion, as JSON. */
-void web_contacts_page(struct http_exchange *x, struct store *store);
-/* web_settings.c, web_folders.c */
+/* web_settings.c, web_rules.c, web_folders.c */
 void web_settings_page(struct http_exchange *x, struct store *store);
+void web_rules_page(struct http_exchange *x, struct store *store);
 void web_folders_page(struct http_exchange *x, struct store *store);
 
 #endif

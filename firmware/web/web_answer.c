@@ -30,8 +30,7 @@ static void append_string(struct web_work *work, const char *text)
     web_append(work, text, strlen(text));
 }
 
-/* ---- People
- * ------------------------------------------------------------------- */
+/* ---- People ------------------------------------------------------------- */
 
 static bool is_own(const struct http_exchange *x, const char *address)
 {
@@ -124,8 +123,7 @@ static void fill_people(struct http_exchange *x, struct web_work *work,
     add_field(x, work, form, "Cc", form->cc, all);
 }
 
-/* ---- Text
- * ---------------------------------------------------------------------- */
+/* ---- Text --------------------------------------------------------------- */
 
 struct quote {
     struct web_work *work;
@@ -211,8 +209,7 @@ static void append_attribution(struct web_work *work)
     append_string(work, " wrote:\n");
 }
 
-/* ---- All of it
- * ------------------------------------------------------------------ */
+/* ---- All of it ---------------------------------------------------------- */
 
 static void fill_subject(struct web_work *work, struct web_form *form)
 {

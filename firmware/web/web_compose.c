@@ -6,17 +6,16 @@
  *
  * Fields stand in the form in the order in which the server needs them: short
  * ones, then the text, then files, which are read while they arrive. */
+#include "mailstore/store_person.h"
 #include "userdb/directory.h"
 #include "web/web.h"
 #include "web/web_page.h"
-#include "web/web_user.h"
 #include "web/web_work.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- Reading a POST
- * -------------------------------------------------------------- */
+/* ---- Reading a POST ----------------------------------------------------- */
 
 static void copy_param(const struct http_exchange *x, const char *name,
                        char *text, size_t bytes)
@@ -94,13 +93,13 @@ enum err web_form_read(struct http_exchange *x, struct web_work *work,
     return err == ERR_NOT_FOUND ? OK : err;
 }
 
-/* ---- What to begin with
- * ------------------------------------------------------------ */
+/* ---- What to begin with ------------------------------------------------- */
 
 static void append_signature(struct http_exchange *x, struct web_work *work)
 {
-    if (!web_user_text(work->store, web_user_id(x), WEB_SIGNATURE, work->words,
-                       sizeof(work->words)))
+    if (store_preference_get(work->store, web_user_id(x), STORE_SIGNATURE,
+                             work->words, sizeof(work->words)) != OK ||
+        work->words[0] == '\0')
         return;
     web_append(work, "\n\n-- \n", 6);
     web_append(work, work->words, strlen(work->words));
@@ -155,8 +154,7 @@ enum err web_form_begin(struct http_exchange *x, struct web_work *work,
     return begin_new(x, work);
 }
 
-/* ---- The form
- * ----------------------------------------------------------------------- */
+/* ---- The form ----------------------------------------------------------- */
 
 static void hidden_key(struct http_exchange *x, const char *name,
                        const struct store_key *key)

@@ -42,6 +42,14 @@ struct web_form {
 #define WEB_ORIGIN_FIELD "X-Barepost-Origin"
 #define WEB_SOURCE_FIELD "X-Barepost-Source"
 
+/* web_draft_save - the form becomes a draft in the place of form->draft, which
+ * then names it. with_files: the attachments are put into it, also those that
+ * come with the request (part, file: as web_form_read() left them); else it
+ * points to those it has. Returns OK, or an error of the store. */
+enum err web_draft_save(struct http_exchange *x, struct web_work *work,
+                        struct web_form *form, struct http_part *part,
+                        bool file, bool with_files) MUST_CHECK;
+
 /* web_draft_load - the form as the draft form->draft has it. OK,
  * ERR_NOT_FOUND, or an error of the store. */
 enum err web_draft_load(struct http_exchange *x, struct web_work *work,

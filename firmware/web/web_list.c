@@ -1,8 +1,8 @@
-/* Lists: a folder in pages, and what was found by words.
+/* Lists of folders, page by page.
  *
- *   /mail            the Inbox
- *   /mail/7          folder 7; ?c=CURSOR &b=1 (backwards) &f=unread|flagged
- *   /search?q=WORDS  in all folders; &c= &b= as above */
+ *   /mail     the Inbox
+ *   /mail/7   folder 7; ?c=CURSOR &b=1 (backwards) &f=unread|flagged|threads */
+#include "mailstore/store_find.h"
 #include "web/web.h"
 #include "web/web_page.h"
 #include "web/web_rows.h"
@@ -52,12 +52,14 @@ static char *here(const struct http_exchange *x, char *text, size_t bytes)
 static void filter_links(struct http_exchange *x, const char *path,
                          const char *filter)
 {
-    static const char filters[][2][10] = {
-        {"", "All"}, {"unread", "Unread"}, {"flagged", "Flagged"}};
+    static const char filters[][2][16] = {{"", "All"},
+                                          {"unread", "Unread"},
+                                          {"flagged", "Flagged"},
+                                          {"threads", "Conversations"}};
     unsigned i;
 
     html(x, "<div class=\"bar\"><nav class=\"tabs\" aria-label=\"Filter\">");
-    for (i = 0; i < 3; i++)
+    for (i = 0; i < 4; i++)
         html(x, "<a href=\"%s?f=%s\"%s>%s</a> ", path, filters[i][0],
              strcmp(filter, filters[i][0]) == 0 ? " aria-current=page" : "",
              filters[i][1]);
@@ -110,8 +112,10 @@ void web_folder(struct http_exchange *x, struct store *store,
          (unsigned long long)folder.unseen);
     (void)snprintf(text, sizeof(text), "/mail/%lld", (long long)folder.id);
     filter_links(x, text, filter);
-    web_rows_begin(x, store, here(x, text, sizeof(text)), folder.id);
-    err = store_list_page(store, web_user_id(x), &page, web_row, &rows);
+    web_rows_begin(x, store, here(x, text, sizeof(text)), NULL, folder.id);
+    err = strcmp(filter, "threads") == 0
+              ? store_list_threads(store, web_user_id(x), &page, web_row, &rows)
+              : store_list_page(store, web_user_id(x), &page, web_row, &rows);
     web_rows_end(x);
     if (err != OK)
         web_note(x, true,

@@ -3,6 +3,7 @@
 #include "core/machine.h"
 #include "core/random.h"
 #include "http/http.h"
+#include "mailstore/store_person.h"
 #include "store/st.h"
 #include "store/st_job.h"
 #include "userdb/directory.h"
@@ -11,8 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- Into the store
- * ------------------------------------------------------------ */
+/* ---- Into the store ----------------------------------------------------- */
 
 static enum err put_chunk(void *context, struct store *store)
 {
@@ -87,8 +87,7 @@ void web_mail_text(struct web_mail *mail, const char *text)
     put(mail, text, strlen(text));
 }
 
-/* ---- Header
- * --------------------------------------------------------------------- */
+/* ---- Header ------------------------------------------------------------- */
 
 /* The message that is answered is named, and those that it has named, the last
  * ones if there are many (RFC 5322 3.6.4). */
@@ -120,30 +119,47 @@ static void add_references(struct http_exchange *x, struct web_work *work,
     mime_make_ids(&work->mail.make, "References", work->words);
 }
 
-void web_mail_header(struct http_exchange *x, struct web_work *work,
-                     const struct web_form *form)
+static void add_sender(struct http_exchange *x, struct web_work *work,
+                       const struct web_form *form)
 {
     const struct user *user = directory_user_by_id(web_user_id(x));
     struct mime_make *make = &work->mail.make;
     struct mime_span from = {form->from, strlen(form->from)};
     struct mime_address *person = &work->address;
 
-    mime_make_date(make, machine_wall_clock_ms(), form->zone);
     mime_make_addresses(make, "From");
-    if (mime_address_next(&from, person) && person->address[0] != '\0')
+    if (web_address_next(&from, person) && person->address[0] != '\0') {
+        if (person->name[0] == '\0' &&
+            store_preference_get(work->store, web_user_id(x),
+                                 STORE_DISPLAY_NAME, person->name,
+                                 sizeof(person->name)) != OK)
+            person->name[0] = '\0';
         mime_make_address(make,
                           person->name[0] == '\0' && user != NULL
                               ? user->full_name
                               : person->name,
                           person->address);
+    }
     mime_make_addresses_end(make);
-    mime_make_text(make, "Subject", form->subject);
-    mime_make_ids(make, "Message-ID", work->mail.id);
-    add_references(x, work, form);
 }
 
-/* ---- Body
- * ------------------------------------------------------------------------ */
+void web_mail_header(struct http_exchange *x, struct web_work *work,
+                     const struct web_form *form, bool draft)
+{
+    struct mime_make *make = &work->mail.make;
+
+    mime_make_date(make, machine_wall_clock_ms(), form->zone);
+    if (draft)
+        mime_make_text(make, "From", form->from);
+    else
+        add_sender(x, work, form);
+    mime_make_text(make, "Subject", form->subject);
+    mime_make_ids(make, "Message-ID", work->mail.id);
+    if (!draft)
+        add_references(x, work, form);
+}
+
+/* ---- Body --------------------------------------------------------------- */
 
 static enum err copy_part(struct web_work *work, const struct mime_part *part)
 {

@@ -34,9 +34,10 @@ void web_mail_begin(struct web_mail *mail, uint64_t bytes_max);
 void web_mail_text(struct web_mail *mail, const char *text);
 
 /* web_mail_header - Date, Message-ID, From, Subject, and what an answer needs
- * (In-Reply-To, References); the message that is answered is opened in work. */
+ * (In-Reply-To, References); the message that is answered is opened in work.
+ * draft: From as it was typed, and nothing of an answer yet. */
 void web_mail_header(struct http_exchange *x, struct web_work *work,
-                     const struct web_form *form);
+                     const struct web_form *form, bool draft);
 
 /* web_mail_body - the text, the attachments that are kept, and those that
  * come with the request; part, file: as web_form_read() left them. Returns OK,

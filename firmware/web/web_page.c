@@ -105,8 +105,7 @@ char *web_own_address(const struct http_exchange *x, char *text)
     return text;
 }
 
-/* ---- Notices
- * ------------------------------------------------------------------ */
+/* ---- Notices ------------------------------------------------------------ */
 
 /* What a page that is redirected to says (?said=). */
 static const struct {
@@ -139,8 +138,7 @@ static void write_saying(struct http_exchange *x)
             web_note(x, sayings[i].bad, sayings[i].sentence);
 }
 
-/* ---- Menu
- * --------------------------------------------------------------------- */
+/* ---- Menu --------------------------------------------------------------- */
 
 const char *web_folder_icon(enum store_folder_kind kind)
 {
@@ -253,8 +251,7 @@ void web_folder_options(struct http_exchange *x, struct store *store,
     (void)!store_list_folders(store, web_user_id(x), option_folder, &menu);
 }
 
-/* ---- Frame
- * -------------------------------------------------------------------- */
+/* ---- Frame -------------------------------------------------------------- */
 
 /* Files by addresses that change with them: browsers keep what they have. */
 static void write_head(struct http_exchange *x, unsigned status,
@@ -359,8 +356,7 @@ void web_end(struct http_exchange *x)
     html(x, "</body></html>\n");
 }
 
-/* ---- Errors
- * ------------------------------------------------------------------- */
+/* ---- Errors ------------------------------------------------------------- */
 
 void web_error(struct http_exchange *x, struct store *store, unsigned status,
                const char *sentence, const char *back)

@@ -20,8 +20,7 @@
 /* What a job writes before it lets others go on. */
 #define PIECE_BYTES 10240
 
-/* ---- HTML
- * ------------------------------------------------------------------------ */
+/* ---- HTML --------------------------------------------------------------- */
 
 #define FRAME_POLICY                                                           \
     "sandbox allow-same-origin allow-popups allow-popups-to-escape-sandbox; "  \
@@ -84,8 +83,7 @@ static void write_html(struct http_exchange *x, struct web_work *work,
     html(x, "</body></html>\n");
 }
 
-/* ---- Files
- * ------------------------------------------------------------------------ */
+/* ---- Files -------------------------------------------------------------- */
 
 /* What goes from one piece of a file to the next: the decoder without its
  * windows, which are empty then. */
@@ -183,8 +181,7 @@ static void write_part(struct http_exchange *x, struct web_work *work,
     write_file(x, work);
 }
 
-/* ---- Header, source
- * --------------------------------------------------------------- */
+/* ---- Header, source ----------------------------------------------------- */
 
 static void write_headers(struct http_exchange *x, struct store *store,
                           struct web_work *work)
@@ -251,8 +248,7 @@ static void begin_source(struct http_exchange *x, const struct web_work *work)
     http_continue(x, write_source, &state, sizeof(state));
 }
 
-/* ---- Which of them
- * ------------------------------------------------------------------ */
+/* ---- Which of them ------------------------------------------------------ */
 
 /* The part that "NUMBER" names; NULL: none that is a leaf. */
 static const struct mime_part *part_of(struct web_work *work, const char *text)

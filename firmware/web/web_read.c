@@ -5,6 +5,7 @@
  *
  * Text is written into the page (web_text.h). HTML stands in a frame of its
  * own, whose document is made by web_part.c. */
+#include "mailstore/store_find.h"
 #include "store/st_job.h"
 #include "web/web.h"
 #include "web/web_page.h"
@@ -23,8 +24,7 @@ struct reading {
     bool plain, remote;
 };
 
-/* ---- Header
- * ------------------------------------------------------------------- */
+/* ---- Header ------------------------------------------------------------- */
 
 static void write_people(struct reading *reading, const char *field,
                          const char *label)
@@ -77,8 +77,7 @@ static void write_head(struct reading *reading)
     html(x, "</dl>");
 }
 
-/* ---- What can be done
- * ----------------------------------------------------------- */
+/* ---- What can be done --------------------------------------------------- */
 
 static void link_button(struct reading *reading, const char *how,
                         const char *icon, const char *label, char key)
@@ -123,8 +122,7 @@ static void write_bar(struct reading *reading)
     html(x, "</form>");
 }
 
-/* ---- Body
- * ------------------------------------------------------------------------ */
+/* ---- Body --------------------------------------------------------------- */
 
 static enum err take_plain(void *context, const char *text, size_t len)
 {
@@ -234,8 +232,7 @@ static enum err write_body(struct reading *reading)
     return OK;
 }
 
-/* ---- Attachments
- * ------------------------------------------------------------------ */
+/* ---- Attachments -------------------------------------------------------- */
 
 static void write_file(struct reading *reading, unsigned index)
 {
@@ -283,8 +280,60 @@ static void write_files(struct reading *reading)
         html(x, "</div>");
 }
 
-/* ---- The page
- * ---------------------------------------------------------------------- */
+/* ---- Conversation ------------------------------------------------------- */
+
+/* Other messages that are named. */
+#define CONVERSATION_MAX 30
+
+struct conversation {
+    struct reading *reading;
+    unsigned count;
+    bool show;
+};
+
+static enum err write_other(void *context, const struct store_row *row)
+{
+    struct conversation *conversation = context;
+    struct http_exchange *x = conversation->reading->x;
+    bool here = row->message_id == conversation->reading->work->message_id;
+
+    conversation->count++;
+    if (!conversation->show)
+        return OK;
+    html(x,
+         "<li><a href=\"/mail/%lld/%u\"%s><span class=\"from\">%s</span>"
+         "<span class=\"what\">%s <span class=\"more\">%s</span></span>"
+         "<span class=\"when\">",
+         (long long)row->key.mailbox_id, row->key.uid,
+         here ? " aria-current=page" : "",
+         row->from_name[0] != '\0' ? row->from_name : row->from_address,
+         row->subject, row->preview);
+    web_time(x, row->received_ms, false);
+    html(x, "</span></a></li>");
+    return OK;
+}
+
+/* Nothing where this message is all of it. */
+static void write_conversation(struct reading *reading)
+{
+    struct conversation conversation = {.reading = reading};
+    int64_t user_id = web_user_id(reading->x);
+    int64_t thread_id = reading->work->thread_id;
+
+    if (store_thread(reading->store, user_id, thread_id, CONVERSATION_MAX,
+                     write_other, &conversation) != OK ||
+        conversation.count < 2)
+        return;
+    html(reading->x, "<h2>Conversation</h2><ol class=\"messages\">");
+    conversation.show = true;
+    (void)!store_thread(reading->store, user_id, thread_id, CONVERSATION_MAX,
+                        write_other, &conversation);
+    html(reading->x,
+         "</ol><p><a href=\"/thread/%lld\">All of the conversation</a></p>",
+         (long long)thread_id);
+}
+
+/* ---- The page ----------------------------------------------------------- */
 
 struct seen {
     int64_t user_id;
@@ -316,6 +365,7 @@ static void write_message(struct reading *reading)
                  "The rest of this message cannot be read from the "
                  "store now: try again.");
     write_files(reading);
+    write_conversation(reading);
     html(x,
          "<p class=\"hint\"><a href=\"/mail/%lld/%u/headers\">Headers</a> "
          "<a href=\"/mail/%lld/%u/source\">Source</a></p>"

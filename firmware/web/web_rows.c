@@ -80,16 +80,17 @@ enum err web_row(void *context, const struct store_row *row)
 }
 
 void web_rows_begin(struct http_exchange *x, struct store *store,
-                    const char *here, int64_t mailbox)
+                    const char *here, const char *words, int64_t mailbox)
 {
     html(x, "<form method=\"post\" action=\"/act\">");
     web_csrf(x);
-    html(x,
-         "<input type=\"hidden\" name=\"back\" value=\"%s\">"
-         "<div class=\"bar\" role=\"group\" aria-label=\"Selected messages\">"
-         "<label class=\"check js\"><input type=\"checkbox\" id=\"all\">"
-         "<span class=\"hidden\">Select all on this page</span></label>",
-         here);
+    html(x, "<input type=\"hidden\" name=\"back\" value=\"%s", here);
+    if (words != NULL)
+        html(x, "&amp;q=%-s", words);
+    html(x, "\"><div class=\"bar\" role=\"group\" "
+            "aria-label=\"Selected messages\">"
+            "<label class=\"check js\"><input type=\"checkbox\" id=\"all\">"
+            "<span class=\"hidden\">Select all on this page</span></label>");
     web_button(x, "delete", "trash", "Delete");
     web_button(x, "read", "read", "Read");
     web_button(x, "unread", "unread", "Unread");

@@ -1,5 +1,4 @@
-/* What the form of /compose does: send, save as a draft, discard; and
- * POST /draft, by which the script saves what is typed.
+/* What the form of /compose does: send, save as a draft, discard.
  *
  * Sending is one transaction of the store: the message into the recipients'
  * mailboxes and the outgoing queue, the same message into Sent, the draft away,
@@ -8,6 +7,7 @@
 #include "core/log.h"
 #include "core/machine.h"
 #include "http/http.h"
+#include "mailstore/store_append.h"
 #include "protocol/text.h"
 #include "store/st.h"
 #include "store/st_job.h"
@@ -18,10 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char refused[] = "The message is not sent, but kept as a draft. ";
-
-/* ---- Checks
- * ------------------------------------------------------------------- */
+/* ---- Checks ------------------------------------------------------------- */
 
 /* The sender is the user, or one of his aliases. */
 static enum err check_sender(struct http_exchange *x, struct web_work *work,
@@ -71,8 +68,7 @@ static enum err check(struct http_exchange *x, struct web_work *work,
     return err;
 }
 
-/* ---- Making
- * ------------------------------------------------------------------- */
+/* ---- Making ------------------------------------------------------------- */
 
 static void add_people(struct web_work *work, const char *field,
                        const char *list)
@@ -107,55 +103,36 @@ static void add_trace(struct web_work *work, const char *sender)
     web_mail_text(&work->mail, buffer);
 }
 
-/* What an open draft is, beyond its message. */
-static void add_draft_fields(struct web_work *work, const struct web_form *form)
+/* ---- Ending ------------------------------------------------------------- */
+
+/* The files of a draft may lie in an earlier one, which goes with it. */
+static void drop_source(struct store *store, int64_t user_id,
+                        const struct web_form *form)
 {
-    struct mime_make *make = &work->mail.make;
-    char *words = work->words;
-    size_t room = sizeof(work->words), used;
-    unsigned i;
+    int64_t drafts;
 
-    mime_make_text(make, "To", form->to);
-    mime_make_text(make, "Cc", form->cc);
-    mime_make_text(make, "Bcc", form->bcc);
-    if (form->origin.uid != 0) {
-        (void)snprintf(words, room, "%lld.%u %d",
-                       (long long)form->origin.mailbox_id, form->origin.uid,
-                       (int)form->answer);
-        mime_make_text(make, WEB_ORIGIN_FIELD, words);
-    }
-    if (form->source.uid == 0)
-        return;
-    used =
-        (size_t)snprintf(words, room, "%lld.%u",
-                         (long long)form->source.mailbox_id, form->source.uid);
-    for (i = 0; i < WEB_PARTS; i++)
-        if (form->keep[i])
-            used += (size_t)snprintf(words + used, room - used, " %u", i);
-    mime_make_text(make, WEB_SOURCE_FIELD, words);
+    if (form->source.uid != 0 &&
+        store_folder_of(store, user_id, STORE_FOLDER_DRAFTS, &drafts) == OK &&
+        drafts == form->source.mailbox_id)
+        (void)!store_remove(store, user_id, &form->source, 1, NULL);
 }
-
-/* ---- Ending
- * ------------------------------------------------------------------- */
 
 struct sending {
     struct web_work *work;
-    struct store_delivery delivery;
     int64_t user_id;
     const struct web_form *form;
-    const char *blind;
-    struct store_key draft; /* of a draft: what it has become */
 };
 
 static void fill_delivery(struct sending *sending, struct store *store)
 {
     struct web_mail *mail = &sending->work->mail;
     struct web_envelope *envelope = &sending->work->envelope;
-    struct store_delivery *delivery = &sending->delivery;
+    struct store_delivery *delivery = &sending->work->sending.delivery;
 
     if (mail->message_id == 0)
         mail->message_id = store_reserve_id(store);
     delivery->message_id = mail->message_id;
+    delivery->sender = sending->work->sender;
     delivery->received_ms = machine_wall_clock_ms();
     delivery->users = envelope->users;
     delivery->user_count = envelope->user_count;
@@ -173,18 +150,30 @@ static void fill_delivery(struct sending *sending, struct store *store)
 static enum err deliver(void *context, struct store *store)
 {
     struct sending *sending = context;
+    const struct web_form *form = sending->form;
+    struct store_sending *message = &sending->work->sending;
+    enum err err;
 
+    memset(message, 0, sizeof(*message));
     fill_delivery(sending, store);
-    return store_deliver(store, &sending->delivery);
+    message->keep = true;
+    message->blind = form->bcc;
+    message->draft = form->draft;
+    message->origin = form->origin;
+    message->origin_flags =
+        form->answer == WEB_FORWARD ? STORE_FORWARDED : STORE_ANSWERED;
+    err = store_send(store, message);
+    if (err == OK)
+        drop_source(store, sending->user_id, form);
+    return err;
 }
 
-/* ---- Sending
- * ------------------------------------------------------------------ */
+/* ---- Sending ------------------------------------------------------------ */
 
-static void log_sent(struct http_exchange *x, const struct web_work *work)
+static void log_sent(struct http_exchange *x, struct web_work *work)
 {
     const struct web_envelope *envelope = &work->envelope;
-    char address[NET_ADDRESS_TEXT], to[USER_ADDRESS_BYTES + 8];
+    char address[NET_ADDRESS_TEXT];
     struct net_address peer;
     const char *first = envelope->remote_count > 0
                             ? envelope->remotes[0].address
@@ -196,7 +185,7 @@ static void log_sent(struct http_exchange *x, const struct web_work *work)
              net_address_format(&peer, address), http_user(x)->name,
              (unsigned long long)work->mail.chunk_bytes + work->mail.chunk_used,
              envelope->user_count + envelope->remote_count,
-             log_value(to, sizeof(to), first, strlen(first)));
+             log_value(work->words, sizeof(work->words), first, strlen(first)));
 }
 
 static void explain(struct web_work *work, enum err err)
@@ -223,7 +212,7 @@ static enum err make(struct http_exchange *x, struct web_work *work,
         bytes_max = envelope->max_bytes;
     web_mail_begin(&work->mail, bytes_max);
     add_trace(work, work->sender);
-    web_mail_header(x, work, form);
+    web_mail_header(x, work, form, false);
     add_people(work, "To", form->to);
     add_people(work, "Cc", form->cc);
     return web_mail_body(x, work, form, part, file);
@@ -235,12 +224,8 @@ static enum err send(struct http_exchange *x, struct web_work *work,
 {
     struct sending sending = {
         .work = work, .user_id = web_user_id(x), .form = form};
-    enum err err = check(x, work, form);
+    enum err err = make(x, work, form, part, file);
 
-    if (err != OK)
-        return err;
-    sending.delivery.sender = work->sender;
-    err = make(x, work, form, part, file);
     if (err == OK)
         err = st_job_write(deliver, &sending);
     if (err == OK) {
@@ -252,19 +237,78 @@ static enum err send(struct http_exchange *x, struct web_work *work,
     return err;
 }
 
+/* ---- Drafts ------------------------------------------------------------- */
+
+static void go_to_draft(struct http_exchange *x, const struct store_key *draft)
+{
+    char path[80];
+
+    (void)snprintf(path, sizeof(path), "/compose?draft=%lld.%u&said=draft",
+                   (long long)draft->mailbox_id, draft->uid);
+    http_redirect(x, path);
+}
+
+static enum err discard(void *context, struct store *store)
+{
+    const struct sending *sending = context;
+    const struct web_form *form = sending->form;
+
+    drop_source(store, sending->user_id, form);
+    if (form->draft.uid == 0)
+        return OK;
+    return store_remove(store, sending->user_id, &form->draft, 1, NULL);
+}
+
+/* What cannot be sent for a reason that its author can do something about. */
+static void keep_instead(struct http_exchange *x, struct store *store,
+                         struct web_work *work, bool file)
+{
+    struct web_form *form = &work->form;
+
+    if (web_draft_save(x, work, form, &work->part, file, true) == OK)
+        (void)!web_draft_load(x, work, form);
+    web_form_show(x, store, work, form, work->envelope.why);
+}
+
+static void run(struct http_exchange *x, struct store *store,
+                struct web_work *work, bool file)
+{
+    struct sending sending = {
+        .work = work, .user_id = web_user_id(x), .form = &work->form};
+    const char *what = http_param_or(x, "do", "save");
+    struct web_form *form = &work->form;
+    enum err err;
+
+    if (strcmp(what, "discard") == 0) {
+        err = st_job_write(discard, &sending);
+        if (err == OK || err == ERR_NOT_FOUND)
+            http_redirect(x, "/mail?said=discarded");
+        else
+            web_fail(x, store, err);
+    } else if (strcmp(what, "send") != 0) {
+        err = web_draft_save(x, work, form, &work->part, file, true);
+        if (err == OK)
+            go_to_draft(x, &form->draft);
+        else
+            web_fail(x, store, err);
+    } else if (check(x, work, form) != OK) {
+        keep_instead(x, store, work, file);
+    } else if (send(x, work, form, &work->part, file) == OK) {
+        http_redirect(x, "/mail?said=sent");
+    } else {
+        web_form_show(x, store, work, form, work->envelope.why);
+    }
+}
+
 void web_send_page(struct http_exchange *x, struct store *store)
 {
     struct web_work *work = web_work_take(store);
-    struct web_form *form = &work->form;
-    struct http_part *part = &work->part;
     bool file;
-    enum err err = web_form_read(x, work, form, part, &file);
+    enum err err = web_form_read(x, work, &work->form, &work->part, &file);
 
-    if (err != OK)
-        web_fail(x, store, err);
-    else if (send(x, work, form, part, file) == OK)
-        http_redirect(x, "/mail?said=sent");
+    if (err == OK)
+        run(x, store, work, file);
     else
-        web_form_show(x, store, work, form, work->envelope.why);
+        web_fail(x, store, err);
     web_work_give(work);
 }

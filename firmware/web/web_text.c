@@ -227,8 +227,7 @@ static void take_text(void *context, const char *bytes, size_t len)
     }
 }
 
-/* ---- Paragraphs
- * --------------------------------------------------------------- */
+/* ---- Paragraphs --------------------------------------------------------- */
 
 static void end_paragraph(struct web_text *text)
 {

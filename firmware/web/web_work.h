@@ -4,13 +4,18 @@
 #ifndef WEB_WEB_WORK_H
 #define WEB_WEB_WORK_H
 
+#include "account/account.h"
+#include "account/account_change.h"
 #include "core/list.h"
 #include "http/http.h"
 #include "mailstore/mime/mime.h"
 #include "mailstore/mime/mime_decode.h"
 #include "mailstore/mime/mime_header.h"
 #include "mailstore/mime/mime_html.h"
+#include "mailstore/store_append.h"
+#include "mailstore/store_find.h"
 #include "mailstore/store_mailbox.h"
+#include "mailstore/store_person.h"
 #include "web/web_envelope.h"
 #include "web/web_form.h"
 #include "web/web_mail.h"
@@ -51,6 +56,13 @@ struct web_work {
     struct web_form form;
     struct web_envelope envelope;
     struct web_mail mail;
+    struct store_sending sending;
+    struct store_search search;
+    struct store_rule rule;
+    struct store_vacation vacation;
+    char choice[STORE_PREFERENCE_BYTES];
+    struct account_login login;
+    struct account_change change;
     struct http_part part;
     char sender[USER_ADDRESS_BYTES];
     char piece[4096];

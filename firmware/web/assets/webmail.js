@@ -74,6 +74,19 @@
     return at >= 0;
   }
 
+  // ---- Times in the reader's own zone ----
+  const now = new Date();
+  for (const time of all("time[datetime]")) {
+    const date = new Date(time.dateTime);
+    if (Number.isNaN(date.getTime())) continue;
+    const how = time.dataset.full !== undefined ? { dateStyle: "full", timeStyle: "short" }
+      : date.toDateString() === now.toDateString() ? { timeStyle: "short" }
+        : date.getFullYear() === now.getFullYear() ? { day: "numeric", month: "short" }
+          : { day: "numeric", month: "short", year: "numeric" };
+    time.title = date.toLocaleString();
+    time.textContent = date.toLocaleString([], how);
+  }
+
   // ---- Keys ----
   const help = one("#keys");
   let prefix = "";
@@ -145,10 +158,8 @@
       if (busy || leaving) return;
       busy = true;
       changed = false;
-      const body = new URLSearchParams();
-      for (const [name, value] of new FormData(form))
-        if (typeof value === "string") body.append(name, value);
-      body.set("do", "autosave");
+      const body = new FormData(form);
+      body.delete("file");
       try {
         const answer = await fetch("/draft", { method: "POST", body, redirect: "error" });
         const told = answer.ok ? await answer.json() : null;
@@ -178,6 +189,7 @@
       one("#files-told").textContent = files.files.length
         ? `${files.files.length} file${files.files.length > 1 ? "s" : ""}, ${(bytes / 1048576).toFixed(1)} MB` : "";
     });
+    form.elements.zone.value = -new Date().getTimezoneOffset();
     const text = one("textarea", form);
     if (text.dataset.top !== undefined) text.setSelectionRange(0, 0);
     for (const input of all("input[data-complete]", form)) complete(input);

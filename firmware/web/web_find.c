@@ -1,0 +1,196 @@
+/* Finding: words in all folders, conversations, and whom one has written to.
+ *
+ *   /search?q=WORDS &in=FOLDER &c=CURSOR
+ *   /thread/NUMBER     all messages of a conversation, the oldest first
+ *   /contacts?q=TYPED  JSON: ["Name <address>", ...] */
+#include "mailstore/store_find.h"
+#include "core/timer.h"
+#include "store/st_job.h"
+#include "web/web.h"
+#include "web/web_page.h"
+#include "web/web_rows.h"
+#include "web/web_work.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* How long a search may wait for messages that the index has not seen. */
+#define CATCH_UP_MS 3000
+#define THREAD_ROWS 200
+#define CONTACTS    8
+
+/* ---- The index ---------------------------------------------------------- */
+
+struct indexing {
+    int64_t user_id;
+    struct store_batch *batch;
+};
+
+static enum err want_index(void *context, struct store *store)
+{
+    const struct indexing *indexing = context;
+
+    return store_index_want(store, indexing->user_id);
+}
+
+static enum err put_batch(void *context, struct store *store)
+{
+    const struct indexing *indexing = context;
+
+    return store_index_put(store, indexing->batch);
+}
+
+/* Looks at what has come since the last time, as far as there is time. */
+static void catch_up(struct http_exchange *x, struct store *store)
+{
+    struct indexing indexing = {.user_id = web_user_id(x)};
+    uint64_t end_ms = timer_now_ms() + CATCH_UP_MS;
+    bool wanted = false;
+    enum err err = store_index_wanted(store, indexing.user_id, &wanted);
+
+    if (err == OK && !wanted)
+        err = st_job_write(want_index, &indexing);
+    while (err == OK && timer_now_ms() < end_ms && !http_gone(x)) {
+        err = store_index_read(store, indexing.user_id, &indexing.batch);
+        if (err != OK || indexing.batch == NULL)
+            return;
+        err = st_job_write(put_batch, &indexing);
+        store_index_free(indexing.batch);
+    }
+}
+
+/* ---- Search ------------------------------------------------------------- */
+
+static void search_form(struct http_exchange *x, struct store *store,
+                        const char *words, int64_t folder)
+{
+    html(x,
+         "<form class=\"bar\" action=\"/search\"><label for=\"words\">Words"
+         "</label><input id=\"words\" name=\"q\" type=\"search\" "
+         "value=\"%s\"><label for=\"in\">in</label>"
+         "<select id=\"in\" name=\"in\"><option value=\"0\">all folders but "
+         "Trash and Junk</option>",
+         words);
+    web_folder_options(x, store, 0, folder);
+    html(x, "</select><button class=\"main\">Search</button></form>");
+}
+
+static void say_behind(struct http_exchange *x, struct store *store)
+{
+    uint64_t behind = 0;
+
+    if (store_index_behind(store, web_user_id(x), 100000, &behind) == OK &&
+        behind > 0)
+        html(x,
+             "<p class=\"note\" role=\"status\">%llu messages have not been "
+             "looked at yet: search again in a while.</p>",
+             (unsigned long long)behind);
+}
+
+static void write_found(struct http_exchange *x, struct store *store,
+                        struct store_search *search, char *here, size_t bytes)
+{
+    struct web_rows rows = {.x = x};
+    enum err err;
+
+    (void)snprintf(here, bytes, "/search?in=%lld",
+                   (long long)search->mailbox_id);
+    web_rows_begin(x, store, here, search->words, 0);
+    err = store_search(store, web_user_id(x), search, web_row, &rows);
+    web_rows_end(x);
+    if (err == ERR_INVALID)
+        web_note(x, true, "Type one word or more to look for.");
+    else if (err != OK)
+        web_note(x, true, "The store cannot be searched now: try again.");
+    else if (search->count == 0)
+        html(x, "<p class=\"empty\">Nothing was found.</p>");
+    if (err == OK && search->more)
+        html(x,
+             "<nav class=\"pages\" aria-label=\"Pages\"><span></span>"
+             "<a class=\"button\" rel=\"next\" "
+             "href=\"/search?in=%lld&amp;c=%-s&amp;q=%-s\">Older</a></nav>",
+             (long long)search->mailbox_id, search->last, search->words);
+}
+
+void web_search_page(struct http_exchange *x, struct store *store)
+{
+    struct web_work *work = web_work_take(store);
+    struct store_search *search = &work->search;
+
+    memset(search, 0, sizeof(*search));
+    search->words = http_param_or(x, "q", "");
+    search->mailbox_id = http_param_number(x, "in", 0);
+    search->limit = WEB_PAGE_ROWS;
+    search->cursor = http_param_or(x, "c", "");
+    if (search->words[0] != '\0')
+        catch_up(x, store);
+    web_begin(x, store, "Search", 0, true);
+    search_form(x, store, search->words, search->mailbox_id);
+    if (search->words[0] != '\0') {
+        write_found(x, store, search, work->words, sizeof(work->words));
+        say_behind(x, store);
+    }
+    html(x, "<p class=\"hint\">All words have to occur. Also: \"a phrase\", "
+            "-without, from:name, to:name, subject:word.</p>");
+    web_end(x);
+    web_work_give(work);
+}
+
+/* ---- Conversations ------------------------------------------------------ */
+
+void web_thread_page(struct http_exchange *x, struct store *store)
+{
+    struct web_rows rows = {.x = x};
+    int64_t thread_id = strtoll(http_path_rest(x), NULL, 10);
+    char here[64];
+    enum err err;
+
+    (void)snprintf(here, sizeof(here), "/thread/%lld?f=", (long long)thread_id);
+    web_begin(x, store, "Conversation", 0, true);
+    web_rows_begin(x, store, here, NULL, 0);
+    err = store_thread(store, web_user_id(x), thread_id, THREAD_ROWS, web_row,
+                       &rows);
+    web_rows_end(x);
+    if (err != OK)
+        web_note(x, true, "This conversation cannot be read now.");
+    web_end(x);
+}
+
+/* ---- Contacts ----------------------------------------------------------- */
+
+struct contacts {
+    struct http_exchange *x;
+    unsigned count;
+};
+
+/* A name with anything but plain words in it goes into quotes. */
+static enum err write_contact(void *context,
+                              const struct store_contact *contact)
+{
+    struct contacts *contacts = context;
+    char text[512];
+
+    if (contact->name[0] == '\0' || strpbrk(contact->name, "\"\\<>") != NULL)
+        (void)snprintf(text, sizeof(text), "%s", contact->address);
+    else
+        (void)snprintf(text, sizeof(text),
+                       strpbrk(contact->name, ",;:@().[]") != NULL
+                           ? "\"%s\" <%s>"
+                           : "%s <%s>",
+                       contact->name, contact->address);
+    if (contacts->count++ > 0)
+        html(contacts->x, ",");
+    html_json(contacts->x, text);
+    return OK;
+}
+
+void web_contacts_page(struct http_exchange *x, struct store *store)
+{
+    struct contacts contacts = {.x = x};
+
+    http_begin(x, 200, HTTP_JSON);
+    html(x, "[");
+    (void)!store_complete(store, web_user_id(x), http_param_or(x, "q", ""),
+                          CONTACTS, write_contact, &contacts);
+    html(x, "]");
+}
