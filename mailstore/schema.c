@@ -84,8 +84,8 @@
     "CREATE INDEX summary_thread ON summary(ThreadID);"                        \
     "CREATE INDEX summary_id ON summary(IdHash);"                              \
     "CREATE INDEX summary_subject ON summary(SubjectHash);"                    \
-    "CREATE VIRTUAL TABLE find USING fts5(owner,subject,people,text,"          \
-    "tokenize='unicode61 remove_diacritics 2');"                               \
+    "CREATE VIRTUAL TABLE find USING fts5(owner,subject,sender,people,"        \
+    "text,tokenize='unicode61 remove_diacritics 2');"                          \
     "CREATE TABLE unfind(MailID INTEGER PRIMARY KEY);"                         \
     "CREATE TRIGGER summary_gone AFTER DELETE ON summary WHEN old.Indexed"     \
     " BEGIN INSERT OR IGNORE INTO unfind VALUES(old.MailID); END;"             \

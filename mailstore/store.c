@@ -150,6 +150,104 @@ static const char *const texts[STATEMENTS] = {
         " WHERE a.MailID=s.MailID AND d.MailID=?2)"
         " ORDER BY s.MailID DESC LIMIT 1",
     [SQL_THREAD_OF_ID] = "SELECT ThreadID FROM summary WHERE IdHash=?1 LIMIT 1",
+    [SQL_OUTGOING_FIND] = "SELECT MailID FROM outgoing WHERE MailID=?1",
+    [SQL_BLIND_PUT] = "INSERT INTO blind VALUES(?1,?2,?3)",
+    [SQL_PREFERENCE_GET] = "SELECT Value FROM preference WHERE UserID=?1"
+                           " AND Key=?2",
+    [SQL_PREFERENCE_PUT] = "INSERT INTO preference VALUES(?1,?2,?3)"
+                           " ON CONFLICT(UserID,Key) DO UPDATE SET Value=?3",
+    [SQL_PREFERENCE_DROP] = "DELETE FROM preference WHERE UserID=?1 AND Key=?2",
+    [SQL_VACATION_FORGET] = "DELETE FROM vacation WHERE UserID=?1"
+                            " AND TimeMs<=?2",
+    [SQL_VACATION_COUNT] = "SELECT count(*) FROM vacation WHERE UserID=?1",
+    [SQL_VACATION_NOTE] = "INSERT OR IGNORE INTO vacation VALUES(?1,?2,?3)",
+    [SQL_RULED] = "SELECT UserID FROM rule UNION SELECT UserID FROM preference"
+                  " WHERE Key='vacation' AND Value LIKE '1%' ORDER BY 1",
+    [SQL_RULE_LIST] = "SELECT RuleID,Field,Header,Pattern,Actions,MailboxID,"
+                      "Forward FROM rule WHERE UserID=?1 ORDER BY Place,RuleID",
+    [SQL_RULE_COUNT] = "SELECT count(*) FROM rule WHERE UserID=?1",
+    [SQL_RULE_PUT] =
+        "INSERT INTO rule(UserID,Place,Field,Header,Pattern,Actions,MailboxID,"
+        "Forward) VALUES(?1,ifnull((SELECT max(Place) FROM rule WHERE"
+        " UserID=?1),0)+1,?2,?3,?4,?5,?6,?7)",
+    [SQL_RULE_CHANGE] = "UPDATE rule SET Field=?2,Header=?3,Pattern=?4,"
+                        "Actions=?5,MailboxID=?6,Forward=?7"
+                        " WHERE RuleID=?8 AND UserID=?1",
+    [SQL_RULE_DROP] = "DELETE FROM rule WHERE RuleID=?2 AND UserID=?1",
+    /* The place of the one before it, and that one gets its own. */
+    [SQL_RULE_RAISE] =
+        "UPDATE rule SET Place=p FROM (SELECT a.RuleID AS r,b.Place AS p FROM"
+        " rule a,rule b WHERE a.UserID=?1 AND b.UserID=?1 AND ((a.RuleID=?2"
+        " AND b.RuleID=(SELECT c.RuleID FROM rule c,rule d WHERE d.RuleID=?2"
+        " AND d.UserID=?1 AND c.UserID=?1 AND c.Place<d.Place ORDER BY c.Place"
+        " DESC LIMIT 1)) OR (b.RuleID=?2 AND a.RuleID=(SELECT c.RuleID FROM"
+        " rule c,rule d WHERE d.RuleID=?2 AND d.UserID=?1 AND c.UserID=?1 AND"
+        " c.Place<d.Place ORDER BY c.Place DESC LIMIT 1)))) WHERE RuleID=r",
+    [SQL_USER_HOLDS] = "SELECT 1 FROM entry JOIN mailbox USING(MailboxID)"
+                       " WHERE MailID=?1 AND UserID=?2",
+    [SQL_QUEUE_HOLDS] = "SELECT 1 FROM queue WHERE MailID=?1"
+                        " AND Recipient=?2 COLLATE NOCASE",
+    /* Mailboxes of one user, or of all who want the index (?1=0). */
+    [SQL_INDEX_BEHIND] =
+        "SELECT (SELECT count(*) FROM (SELECT 1 FROM mailbox CROSS JOIN entry"
+        " USING(MailboxID) WHERE UID>IndexedUID AND (UserID=?1 OR (?1=0 AND"
+        " UserID IN (SELECT UserID FROM preference WHERE Key='index')))"
+        " LIMIT ?2))+(SELECT count(*) FROM (SELECT 1 FROM unfind LIMIT ?2))",
+    [SQL_INDEX_NEXT] =
+        "SELECT MailboxID,UserID,mailbox.Name='Sent',UID,MailID,ReceivedMs,"
+        "message.Bytes,summary.MailID IS NOT NULL,Subject FROM mailbox"
+        " CROSS JOIN entry USING(MailboxID) JOIN message USING(MailID)"
+        " LEFT JOIN summary USING(MailID) WHERE UID>IndexedUID AND (UserID=?1"
+        " OR (?1=0 AND UserID IN (SELECT UserID FROM preference"
+        " WHERE Key='index'))) ORDER BY MailboxID,UID LIMIT ?2",
+    [SQL_INDEX_NOTE] = "UPDATE mailbox SET IndexedUID=max(IndexedUID,?2)"
+                       " WHERE MailboxID=?1",
+    [SQL_SUMMARY_FIND] = "SELECT MailID FROM summary WHERE MailID=?1",
+    [SQL_SUMMARY_PUT] =
+        "INSERT INTO summary VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,1)",
+    [SQL_FIND_PUT] =
+        "INSERT INTO find(rowid,owner,subject,sender,people,text) VALUES(?1,"
+        "(SELECT group_concat(DISTINCT 'u'||UserID) FROM entry JOIN mailbox"
+        " USING(MailboxID) WHERE MailID=?1),?2,?3,?4,?5)",
+    [SQL_FIND_DROP] = "DELETE FROM find WHERE rowid=?1",
+    [SQL_UNFIND_NEXT] = "SELECT min(MailID) FROM unfind WHERE MailID>?1",
+    [SQL_UNFIND_DROP] = "DELETE FROM unfind WHERE MailID=?1",
+    [SQL_FIND] = "SELECT find.rowid,entry.MailboxID,UID FROM find CROSS JOIN"
+                 " entry ON entry.MailID=find.rowid CROSS JOIN mailbox"
+                 " USING(MailboxID) WHERE find MATCH ?1 AND find.rowid<?2"
+                 " AND UserID=?3 AND CASE ?4 WHEN 0 THEN mailbox.Name NOT"
+                 " IN('Trash','Junk') ELSE MailboxID=?4 END"
+                 " ORDER BY find.rowid DESC",
+    [SQL_CONTACT_PUT] =
+        "INSERT INTO contact VALUES(?1,?2,?3,?4,1-?4,?5) ON CONFLICT(UserID,"
+        "Address) DO UPDATE SET Sent=Sent+?4,Received=Received+1-?4,"
+        "Name=CASE WHEN ?3<>'' AND ?5>=LastMs THEN ?3 ELSE Name END,"
+        "LastMs=max(LastMs,?5)",
+    [SQL_CONTACT_PRUNE] =
+        "DELETE FROM contact WHERE UserID=?1 AND Address IN (SELECT Address"
+        " FROM contact WHERE UserID=?1 ORDER BY Sent,LastMs LIMIT max(0,"
+        "(SELECT count(*) FROM contact WHERE UserID=?1)-?2))",
+    [SQL_CONTACT_FIND] =
+        "SELECT Address,Name FROM contact WHERE UserID=?1 AND (Address LIKE ?2"
+        " ESCAPE '\\' OR Name LIKE ?2 ESCAPE '\\' OR Name LIKE ?3 ESCAPE"
+        " '\\') ORDER BY Sent DESC,Received DESC,LastMs DESC LIMIT ?4",
+#define THREAD_HEADS(way, order)                                               \
+    "SELECT UID FROM entry e LEFT JOIN summary s USING(MailID)"                \
+    " WHERE MailboxID=?1 AND UID" way "?2 AND Flags&?3=?3 AND Flags&?4=0"      \
+    " AND (SELECT f.UID FROM summary t CROSS JOIN entry f ON "                 \
+    "f.MailID=t.MailID"                                                        \
+    " AND f.MailboxID=?1 WHERE t.ThreadID=s.ThreadID AND f.UID>e.UID"          \
+    " ORDER BY t.MailID DESC LIMIT 1) IS NULL ORDER BY UID" order
+    [SQL_THREADS] = THREAD_HEADS("<", " DESC"),
+    [SQL_THREADS_BACK] = THREAD_HEADS(">", ""),
+    [SQL_THREAD_COUNT] =
+        "SELECT count(*),total(Flags&1=0) FROM summary CROSS JOIN entry"
+        " USING(MailID) WHERE ThreadID=?1 AND MailboxID=?2",
+    [SQL_THREAD_ALL] =
+        "SELECT MailboxID,min(UID) FROM summary CROSS JOIN entry USING(MailID)"
+        " JOIN mailbox USING(MailboxID) WHERE ThreadID=?1 AND UserID=?2"
+        " AND mailbox.Name NOT IN('Trash','Junk') GROUP BY MailID"
+        " ORDER BY MailID",
 };
 
 static struct {
@@ -342,6 +440,7 @@ void store_rollback(struct store *store)
     store->in_transaction = false;
     store_usage_end(store, true);
     store->log_known = false;
+    store->ruled_known = false;
     /* Some errors have rolled back already. */
     if (!sqlite3_get_autocommit(store->db) &&
         store_run(store, store_statement(store, SQL_ROLLBACK)))
@@ -422,6 +521,7 @@ void store_close(struct store *store)
         return;
     sqlite3_free(store->part);
     sqlite3_free(store->changes);
+    sqlite3_free(store->ruled);
     for (int i = 0; i < STATEMENTS; i++)
         sqlite3_finalize(store->statements[i]);
     sqlite3_close_v2(store->db);

@@ -6,6 +6,7 @@
  * deletions, which may need a page or two before they free many, still work. */
 #include "mailstore/mime/mime_header.h"
 #include "mailstore/store_internal.h"
+#include "mailstore/store_judge.h"
 #include "mailstore/schema.h"
 #include "core/bytes.h"
 #include <stdio.h>
@@ -268,13 +269,10 @@ static enum err put_message(struct store *store,
     return err;
 }
 
-static enum err put_entry(struct store *store, int64_t user_id, int64_t mail_id,
-                          uint64_t bytes)
+enum err store_find_inbox(struct store *store, int64_t user_id,
+                          int64_t *mailbox_id, int64_t *uid_next)
 {
-    struct store_new_entry entry = {
-        .user_id = user_id, .mail_id = mail_id, .bytes = bytes};
     sqlite3_stmt *find = store_statement(store, SQL_UID_LIMIT);
-    enum err err;
     int code;
 
     if (!find)
@@ -282,11 +280,21 @@ static enum err put_entry(struct store *store, int64_t user_id, int64_t mail_id,
     sqlite3_bind_int64(find, 1, user_id);
     code = sqlite3_step(find);
     if (code == SQLITE_ROW) {
-        entry.mailbox_id = sqlite3_column_int64(find, 0);
-        entry.uid_next = sqlite3_column_int64(find, 1);
+        *mailbox_id = sqlite3_column_int64(find, 0);
+        *uid_next = sqlite3_column_int64(find, 1);
     }
     sqlite3_reset(find);
-    err = code == SQLITE_DONE ? ERR_NOT_FOUND : store_error(store, code);
+    return code == SQLITE_DONE ? ERR_NOT_FOUND : store_error(store, code);
+}
+
+enum err store_put_inbox(struct store *store, int64_t user_id, int64_t mail_id,
+                         uint64_t bytes)
+{
+    struct store_new_entry entry = {
+        .user_id = user_id, .mail_id = mail_id, .bytes = bytes};
+    enum err err =
+        store_find_inbox(store, user_id, &entry.mailbox_id, &entry.uid_next);
+
     return err ? err : store_put_entry(store, &entry);
 }
 
@@ -316,7 +324,7 @@ static enum err put_outgoing(struct store *store,
     return store_run(store, statement);
 }
 
-static enum err put_remote(struct store *store,
+static enum err put_queued(struct store *store,
                            const struct store_delivery *delivery,
                            const struct store_remote *remote)
 {
@@ -330,6 +338,7 @@ static enum err put_remote(struct store *store,
         sqlite3_bind_int(statement, 4, remote->notify);
         sqlite3_bind_int64(statement, 5, delivery->received_ms);
     }
+    store->queue_changed = true;
     return store_run(store, statement);
 }
 
@@ -339,15 +348,25 @@ static enum err put_remotes(struct store *store,
     enum err err = put_outgoing(store, delivery);
 
     for (unsigned i = 0; !err && i < delivery->remote_count; i++)
-        err = put_remote(store, delivery, &delivery->remotes[i]);
-    if (!err)
-        store->queue_changed = true;
+        err = put_queued(store, delivery, &delivery->remotes[i]);
     return err;
 }
 
-static enum err deliver(struct store *store, void *context)
+enum err store_put_remote(struct store *store,
+                          const struct store_delivery *delivery,
+                          const struct store_remote *remote)
 {
-    struct store_delivery *delivery = context;
+    int64_t outgoing;
+    enum err err = store_number_of(store, SQL_OUTGOING_FIND,
+                                   delivery->message_id, &outgoing);
+
+    if (!err && !outgoing)
+        err = put_outgoing(store, delivery);
+    return err ? err : put_queued(store, delivery, remote);
+}
+
+enum err store_put_message(struct store *store, struct store_delivery *delivery)
+{
     uint64_t bytes = delivery->chunk_bytes + delivery->tail_bytes;
     uint32_t parts = delivery->chunks;
     int64_t id;
@@ -371,20 +390,50 @@ static enum err deliver(struct store *store, void *context)
         err = put_message(store, delivery, bytes, parts);
     if (!err && delivery->chunks)
         err = run_with_id(store, SQL_PART_DROP, id);
-    for (unsigned i = 0; !err && i < delivery->user_count; i++)
-        err = put_entry(store, delivery->users[i], id, bytes);
-    if (!err && delivery->remote_count)
-        err = put_remotes(store, delivery);
     return err;
+}
+
+enum err store_put_targets(struct store *store, struct store_delivery *delivery)
+{
+    uint64_t bytes = delivery->chunk_bytes + delivery->tail_bytes;
+    int64_t id = delivery->message_id;
+    bool ruled, any_ruled = false;
+    enum err err = OK;
+
+    /* First the queue: rules may add to it. */
+    if (delivery->remote_count)
+        err = put_remotes(store, delivery);
+    for (unsigned i = 0; !err && i < delivery->user_count; i++) {
+        err = store_is_ruled(store, delivery->users[i], &ruled);
+        any_ruled |= ruled;
+        if (!err)
+            err = ruled
+                      ? store_deliver_ruled(store, delivery, delivery->users[i])
+                      : store_put_inbox(store, delivery->users[i], id, bytes);
+    }
+    return err || !any_ruled ? err : store_release_message(store, id);
+}
+
+static enum err deliver(struct store *store, void *context)
+{
+    struct store_delivery *delivery = context;
+    enum err err = store_put_message(store, delivery);
+
+    return err ? err : store_put_targets(store, delivery);
+}
+
+bool store_delivery_valid(const struct store_delivery *delivery)
+{
+    return delivery->user_count + delivery->remote_count > 0 &&
+           delivery->user_count <= STORE_RECIPIENTS_MAX &&
+           delivery->remote_count <= STORE_RECIPIENTS_MAX &&
+           delivery->tail_bytes <= STORE_CHUNK_BYTES &&
+           delivery->chunks < 1u << SCHEMA_CHUNK_BITS;
 }
 
 enum err store_deliver(struct store *store, struct store_delivery *delivery)
 {
-    if (delivery->user_count + delivery->remote_count == 0 ||
-        delivery->user_count > STORE_RECIPIENTS_MAX ||
-        delivery->remote_count > STORE_RECIPIENTS_MAX ||
-        delivery->tail_bytes > STORE_CHUNK_BYTES ||
-        delivery->chunks >= 1u << SCHEMA_CHUNK_BITS)
+    if (!store_delivery_valid(delivery))
         return ERR_INVALID;
     return store_atomically(store, deliver, delivery);
 }

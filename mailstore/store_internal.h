@@ -68,6 +68,40 @@ enum statement {
     SQL_ROW,
     SQL_THREAD_OF_SUBJECT,
     SQL_THREAD_OF_ID,
+    SQL_BLIND_PUT,
+    SQL_OUTGOING_FIND,
+    SQL_PREFERENCE_GET,
+    SQL_PREFERENCE_PUT,
+    SQL_PREFERENCE_DROP,
+    SQL_VACATION_FORGET,
+    SQL_VACATION_COUNT,
+    SQL_VACATION_NOTE,
+    SQL_RULED,
+    SQL_RULE_LIST,
+    SQL_RULE_COUNT,
+    SQL_RULE_PUT,
+    SQL_RULE_CHANGE,
+    SQL_RULE_DROP,
+    SQL_RULE_RAISE,
+    SQL_USER_HOLDS,
+    SQL_QUEUE_HOLDS,
+    SQL_INDEX_BEHIND,
+    SQL_INDEX_NEXT,
+    SQL_INDEX_NOTE,
+    SQL_SUMMARY_FIND,
+    SQL_SUMMARY_PUT,
+    SQL_FIND_PUT,
+    SQL_FIND_DROP,
+    SQL_UNFIND_NEXT,
+    SQL_UNFIND_DROP,
+    SQL_FIND,
+    SQL_CONTACT_PUT,
+    SQL_CONTACT_PRUNE,
+    SQL_CONTACT_FIND,
+    SQL_THREADS,
+    SQL_THREADS_BACK,
+    SQL_THREAD_COUNT,
+    SQL_THREAD_ALL,
     STATEMENTS
 };
 
@@ -97,6 +131,10 @@ struct store {
     uint8_t *part; /* the part of a body that was read last */
     size_t part_bytes;
     int64_t part_id; /* its BodyID, 0: none */
+    /* Writer: users with rules, in order, while ruled_known. */
+    int64_t *ruled;
+    unsigned ruled_count, ruled_room;
+    bool ruled_known;
     bool (*pause)(void);
     /* Writer: what the open transaction has changed, see store_usage.c. */
     void (*usage_changed)(int64_t user_id, int64_t bytes);
@@ -164,6 +202,27 @@ struct store_new_entry {
 };
 enum err store_put_entry(struct store *store,
                          struct store_new_entry *entry) MUST_CHECK;
+
+/* store_put_inbox - a message that is stored into the user's Inbox.
+ * store_find_inbox - its id and UIDNext. ERR_NOT_FOUND. */
+enum err store_put_inbox(struct store *store, int64_t user_id, int64_t mail_id,
+                         uint64_t bytes) MUST_CHECK;
+enum err store_find_inbox(struct store *store, int64_t user_id,
+                          int64_t *mailbox_id, int64_t *uid_next) MUST_CHECK;
+
+/* store_put_message - row and body of a message that is nowhere yet; gives it
+ * an id if it has none. store_put_targets - then it goes to all recipients of
+ * the delivery; without any it is removed again, unless it is held elsewhere.
+ * store_put_remote - one more recipient elsewhere. */
+enum err store_put_message(struct store *store,
+                           struct store_delivery *delivery) MUST_CHECK;
+enum err store_put_targets(struct store *store,
+                           struct store_delivery *delivery) MUST_CHECK;
+/* store_delivery_valid - numbers and sizes are within what can be. */
+bool store_delivery_valid(const struct store_delivery *delivery);
+enum err store_put_remote(struct store *store,
+                          const struct store_delivery *delivery,
+                          const struct store_remote *remote) MUST_CHECK;
 
 /* store_mailbox_user - whose a mailbox is; 0: there is no such mailbox. */
 enum err store_mailbox_user(struct store *store, int64_t mailbox_id,

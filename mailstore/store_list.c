@@ -8,6 +8,7 @@
  * half-way when the callback is called. What a summary tells is taken from its
  * table where the index has put it, else from the message. */
 #include "mailstore/store_list.h"
+#include "mailstore/mime/mime_header.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,6 +85,7 @@ enum err store_fill_row(struct store *store, int64_t user_id,
                         struct store_row_memory *memory)
 {
     sqlite3_stmt *statement = store_statement(store, SQL_ROW);
+    struct summary_of of;
     bool known = false;
     enum err err;
     int code;
@@ -101,11 +103,12 @@ enum err store_fill_row(struct store *store, int64_t user_id,
         known = take_row(statement, memory);
     sqlite3_reset(statement);
     if (!err && !known) {
-        memset(&memory->summary, 0, sizeof memory->summary);
-        memory->summary.date_ms = memory->row.received_ms;
-        memory->summary.thread_id = memory->row.message_id;
-        snprintf(memory->summary.from_address,
-                 sizeof memory->summary.from_address, "%s", memory->sender);
+        of = (struct summary_of){.message_id = memory->row.message_id,
+                                 .received_ms = memory->row.received_ms,
+                                 .subject = memory->subject};
+        err = summary_find(store, &of, &memory->summary);
+        if (!err)
+            err = summary_resolve(store, &of, &memory->summary);
     }
     point_to_texts(memory);
     return err;
@@ -153,9 +156,19 @@ static const char *const keys[] = {
     [STORE_BY_DATE] = "ifnull(s.DateMs,m.ReceivedMs)",
     [STORE_BY_FROM] = "ifnull(nullif(s.FromName,''),ifnull(s.FromAddress,"
                       "m.Sender)) COLLATE NOCASE",
-    [STORE_BY_SUBJECT] = "m.Subject COLLATE NOCASE",
+    [STORE_BY_SUBJECT] = "subject_base(m.Subject) COLLATE NOCASE",
     [STORE_BY_SIZE] = "e.Bytes",
 };
+
+static void subject_base(sqlite3_context *context, int count,
+                         sqlite3_value **values)
+{
+    const char *subject = (const char *)sqlite3_value_text(values[0]);
+    struct mime_span base = mime_subject_base(subject ? subject : "");
+
+    (void)count;
+    sqlite3_result_text(context, base.text, (int)base.len, SQLITE_TRANSIENT);
+}
 
 static bool is_text(enum store_order order)
 {
@@ -173,6 +186,11 @@ static enum err prepare_page(struct store *store, const struct store_page *page,
     char *behind, *sql;
     int code = SQLITE_NOMEM;
 
+    if (page->order == STORE_BY_SUBJECT &&
+        sqlite3_create_function(store->db, "subject_base", 1,
+                                SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL,
+                                subject_base, NULL, NULL) != SQLITE_OK)
+        return ERR_MEMORY;
     behind = plain ? sqlite3_mprintf(" AND e.UID%s?5", way)
                    : sqlite3_mprintf(" AND (%s%s?6 OR (%s=?6 AND e.UID%s?5))",
                                      key, way, key, way);

@@ -8,10 +8,15 @@
 #define SUMMARY_TO      256
 #define SUMMARY_PREVIEW 200
 
+/* Whether the conversation is that of another message in the store, if there is
+ * one. */
+enum summary_look_up { SUMMARY_IS_KNOWN, SUMMARY_BY_ID, SUMMARY_BY_SUBJECT };
+
 struct summary {
     int64_t date_ms;
     int64_t thread_id;
     int64_t id_hash, subject_hash; /* 0: none */
+    enum summary_look_up look_up;
     bool attachments;
     char from_name[SUMMARY_NAME];
     char from_address[USER_ADDRESS_BYTES];
@@ -31,8 +36,8 @@ struct summary_of {
 enum err summary_find(struct store *store, const struct summary_of *of,
                       struct summary *summary) MUST_CHECK;
 
-/* summary_is_reply - whether a subject begins with "Re:" or what stands for it,
- * or "Fwd:". */
-bool summary_is_reply(const char *subject);
+/* summary_resolve - looks up the conversation where that has to be done. */
+enum err summary_resolve(struct store *store, const struct summary_of *of,
+                         struct summary *summary) MUST_CHECK;
 
 #endif

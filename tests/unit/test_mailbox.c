@@ -111,6 +111,8 @@ static void test_orders(void)
     page.order = STORE_BY_SUBJECT;
     seen = list(store, anna, &page);
     CHECK(strcmp(seen.subjects[0], "a00") == 0);
+    CHECK(strcmp(seen.subjects[1], "Re: a03") == 0);
+    CHECK(strcmp(seen.subjects[29], "Re: c29") == 0);
     page.order = STORE_BY_ARRIVAL;
     seen = list(store, anna, &page);
     for (unsigned i = 0; i < 30; i++)
@@ -120,6 +122,32 @@ static void test_orders(void)
     page.cursor = "";
     page.limit = 0;
     CHECK(store_list_page(store, anna, &page, see, &seen) == ERR_INVALID);
+    frame_close(store);
+}
+
+/* What a row tells of a message that the index has not seen. */
+static void test_row(void)
+{
+    struct store *store = frame_open();
+    struct store_page page = {.limit = 5};
+    struct seen seen;
+
+    (void)deliver(store,
+                  "From: =?utf-8?q?J=C3=BCrgen?= <j@x.test>\r\n"
+                  "To: \"Anna, the first\" <anna@here>, bert@here\r\n"
+                  "Date: Tue, 14 Nov 2023 22:13:20 +0100\r\n"
+                  "Content-Type: Multipart/Mixed; boundary=b\r\n"
+                  "Subject: =?iso-8859-1?q?Gr=FC=DFe?=\r\n\r\n",
+                  anna);
+    page.mailbox_id = folder_id(store, anna, STORE_FOLDER_INBOX);
+    seen = list(store, anna, &page);
+    CHECK(seen.count == 1);
+    CHECK(strcmp(seen.text, "a@b.c|J\xc3\xbcrgen|j@x.test|Anna, the first, "
+                            "bert@here|Gr\xc3\xbc\xc3\x9f"
+                            "e|1699996400000|1") == 0);
+    (void)deliver(store, "no header at all", anna);
+    seen = list(store, anna, &page);
+    CHECK(seen.count == 2 && seen.last_thread != 0);
     frame_close(store);
 }
 
@@ -369,6 +397,7 @@ int main(void)
 
     test_paging();
     test_orders();
+    test_row();
     test_flags();
     test_sums();
     test_empty();

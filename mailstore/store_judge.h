@@ -1,0 +1,26 @@
+/* Between a delivery and what its recipients have said about their mail. */
+#ifndef MAILSTORE_STORE_JUDGE_H
+#define MAILSTORE_STORE_JUDGE_H
+
+#include "mailstore/store_internal.h"
+
+struct store_rule;
+
+#define STORE_VACATION "vacation" /* the preference that says whether */
+
+/* store_is_ruled - whether a user has rules, or answers while he is away. */
+enum err store_is_ruled(struct store *store, int64_t user_id,
+                        bool *ruled) MUST_CHECK;
+
+/* store_read_rules - all of a user, in memory that the caller frees. */
+enum err store_read_rules(struct store *store, int64_t user_id,
+                          struct store_rule **rules,
+                          unsigned *count) MUST_CHECK;
+
+/* store_deliver_ruled - a message whose row and body are stored goes where this
+ * user's rules want it, which may be nowhere. */
+enum err store_deliver_ruled(struct store *store,
+                             struct store_delivery *delivery,
+                             int64_t user_id) MUST_CHECK;
+
+#endif
