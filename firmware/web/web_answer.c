@@ -62,7 +62,7 @@ static void add_person(char *list, size_t room,
     else if (!quote)
         len = snprintf(end, room, "%s%s <%s>", comma, person->name,
                        person->address);
-    else if (strpbrk(person->name, "\"\\") != NULL)
+    else if (person->name[strcspn(person->name, "\"\\")] != '\0')
         len = snprintf(end, room, "%s%s", comma, person->address);
     else
         len = snprintf(end, room, "%s\"%s\" <%s>", comma, person->name,
@@ -172,16 +172,18 @@ static void quote_parts(struct web_work *work, bool marks)
     }
 }
 
+/* "On 2026-11-26 12:00, ", in the zone of its author. */
 static void append_date(struct web_work *work)
 {
     char text[DATE_TEXT_BYTES];
     int64_t date_ms;
     int zone;
 
-    if (mime_date(web_field(work, "Date"), &date_ms, &zone)) {
-        append_string(work, date_format(date_ms + zone * INT64_C(60000), text));
-        work->written_bytes -= 3; /* without seconds */
-    }
+    if (!mime_date(web_field(work, "Date"), &date_ms, &zone))
+        return;
+    append_string(work, "On ");
+    web_append(work, date_format(date_ms + zone * INT64_C(60000), text), 16);
+    append_string(work, ", ");
 }
 
 static void append_field(struct web_work *work, const char *field)
@@ -199,9 +201,8 @@ static void append_attribution(struct web_work *work)
 {
     struct mime_span from = web_field(work, "From");
 
-    append_string(work, "\n\nOn ");
+    append_string(work, "\n\n");
     append_date(work);
-    append_string(work, ", ");
     if (!mime_address_next(&from, &work->address))
         work->address.name[0] = work->address.address[0] = '\0';
     append_string(work, work->address.name[0] != '\0' ? work->address.name

@@ -196,9 +196,12 @@ static void write_kept(struct http_exchange *x, struct web_work *work,
     }
 }
 
+/* The first button is what Enter in a field presses: that must not send. */
 static void write_buttons(struct http_exchange *x)
 {
-    html(x, "<div class=\"bar\"><button class=\"main\" name=\"do\" "
+    html(x, "<button class=\"hidden\" name=\"do\" value=\"save\" "
+            "tabindex=\"-1\">Save draft</button>"
+            "<div class=\"bar\"><button class=\"main\" name=\"do\" "
             "value=\"send\">");
     web_icon(x, "sent");
     html(x, "Send</button>"

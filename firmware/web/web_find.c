@@ -163,21 +163,24 @@ struct contacts {
     unsigned count;
 };
 
+static bool holds_any(const char *text, const char *characters)
+{
+    return text[strcspn(text, characters)] != '\0';
+}
+
 /* A name with anything but plain words in it goes into quotes. */
 static enum err write_contact(void *context,
                               const struct store_contact *contact)
 {
     struct contacts *contacts = context;
+    bool quote = holds_any(contact->name, ",;:@().[]");
     char text[512];
 
-    if (contact->name[0] == '\0' || strpbrk(contact->name, "\"\\<>") != NULL)
+    if (contact->name[0] == '\0' || holds_any(contact->name, "\"\\<>"))
         (void)snprintf(text, sizeof(text), "%s", contact->address);
     else
-        (void)snprintf(text, sizeof(text),
-                       strpbrk(contact->name, ",;:@().[]") != NULL
-                           ? "\"%s\" <%s>"
-                           : "%s <%s>",
-                       contact->name, contact->address);
+        (void)snprintf(text, sizeof(text), "%s%s%s <%s>", quote ? "\"" : "",
+                       contact->name, quote ? "\"" : "", contact->address);
     if (contacts->count++ > 0)
         html(contacts->x, ",");
     html_json(contacts->x, text);

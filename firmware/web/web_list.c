@@ -58,7 +58,7 @@ static void filter_links(struct http_exchange *x, const char *path,
                                           {"threads", "Conversations"}};
     unsigned i;
 
-    html(x, "<div class=\"bar\"><nav class=\"tabs\" aria-label=\"Filter\">");
+    html(x, "<nav class=\"tabs\" aria-label=\"Filter\">");
     for (i = 0; i < 4; i++)
         html(x, "<a href=\"%s?f=%s\"%s>%s</a> ", path, filters[i][0],
              strcmp(filter, filters[i][0]) == 0 ? " aria-current=page" : "",
@@ -107,7 +107,9 @@ void web_folder(struct http_exchange *x, struct store *store,
     }
     rows.kind = folder.kind;
     web_begin(x, store, folder.name, folder.id, false);
-    html(x, "<h1>%s</h1><p class=\"hint\">%llu messages, %llu unread</p>",
+    html(x,
+         "<div class=\"bar title\"><h1>%s</h1>"
+         "<span class=\"hint\">%llu messages, %llu unread</span>",
          folder.name, (unsigned long long)folder.messages,
          (unsigned long long)folder.unseen);
     (void)snprintf(text, sizeof(text), "/mail/%lld", (long long)folder.id);

@@ -56,15 +56,15 @@ void web_time(struct http_exchange *x, int64_t unix_ms, bool full)
 char *web_size(uint64_t bytes, char *text)
 {
     static const char units[][3] = {"KB", "MB", "GB", "TB"};
-    uint64_t tenths = bytes * 10 / 1000;
+    uint64_t tenths = bytes * 10 / 1024;
     unsigned unit = 0;
 
-    if (bytes < 1000) {
+    if (bytes < 1024) {
         (void)snprintf(text, WEB_SIZE_BYTES, "%u bytes", (unsigned)bytes);
         return text;
     }
-    while (tenths >= 10000 && unit < 3) {
-        tenths /= 1000;
+    while (tenths >= 10240 && unit < 3) {
+        tenths /= 1024;
         unit++;
     }
     (void)snprintf(

@@ -97,17 +97,12 @@ _Static_assert(sizeof(struct file_state) <= HTTP_STATE_BYTES,
 
 static void more_of_file(struct http_exchange *x, struct store *store);
 
-/* Gives back what the decoder has read ahead, and keeps the rest of it. */
-static void go_on_later(struct http_exchange *x, struct web_work *work)
+static void go_on_later(struct http_exchange *x, const struct web_work *work)
 {
-    struct mime_decoder *decoder = &work->decoder;
     struct file_state state = {.message_id = work->message_id,
                                .bytes = work->bytes};
 
-    decoder->at -= (uint32_t)(decoder->raw_bytes - decoder->raw_at);
-    decoder->raw_at = 0;
-    decoder->raw_bytes = 0;
-    memcpy(state.decoder, decoder, sizeof(state.decoder));
+    memcpy(state.decoder, &work->decoder, sizeof(state.decoder));
     http_continue(x, more_of_file, &state, sizeof(state));
 }
 
@@ -135,24 +130,14 @@ static void write_file(struct http_exchange *x, struct web_work *work)
         go_on_later(x, work);
 }
 
-static void open_source(struct web_work *work, const struct file_state *state)
-{
-    work->message_id = state->message_id;
-    work->bytes = state->bytes;
-    work->source.read = work->decoder.source.read;
-    work->source.context = work;
-    work->source.memory = NULL;
-    work->source.bytes = state->bytes;
-}
-
 static void more_of_file(struct http_exchange *x, struct store *store)
 {
     struct web_work *work = web_work_take(store);
     const struct file_state *state = http_state(x);
 
+    web_source(work, state->message_id, state->bytes);
     memcpy(&work->decoder, state->decoder, sizeof(state->decoder));
-    open_source(work, state);
-    work->decoder.source = work->source;
+    work->decoder.source = &work->source;
     write_file(x, work);
     web_work_give(work);
 }

@@ -69,11 +69,11 @@ static void write_head(struct reading *reading)
                     work->words, sizeof(work->words)) == OK &&
         work->words[0] != '\0')
         html(x, "<dt>Bcc</dt><dd>%s</dd>", work->words);
-    if (mime_date(web_field(work, "Date"), &date_ms, &zone)) {
-        html(x, "<dt>Date</dt><dd>");
-        web_time(x, date_ms, true);
-        html(x, "</dd>");
-    }
+    if (!mime_date(web_field(work, "Date"), &date_ms, &zone))
+        date_ms = work->received_ms;
+    html(x, "<dt>Date</dt><dd>");
+    web_time(x, date_ms, true);
+    html(x, "</dd>");
     html(x, "</dl>");
 }
 
@@ -130,22 +130,16 @@ static enum err take_plain(void *context, const char *text, size_t len)
     return OK;
 }
 
-/* HTML as text needs its own memory while web_text has work->text: that of
- * what is written is free here. */
-_Static_assert(sizeof(struct mime_plain) <= WEB_TEXT_BYTES,
-               "HTML as text fits");
-
 static enum err write_text(struct reading *reading,
                            const struct mime_part *part)
 {
     struct web_work *work = reading->work;
-    struct mime_plain *plain = (struct mime_plain *)(void *)work->written;
     const struct mime_sink sink = {take_plain, &work->text};
     enum err err;
 
     html(reading->x, "<div class=\"text\">");
     web_text_begin(&work->text, reading->x, part->flowed, part->del_sp);
-    err = mime_plain(plain, &work->source, part, &sink);
+    err = mime_plain(&work->plain, &work->source, part, &sink);
     web_text_end(&work->text);
     html(reading->x, "</div>");
     return err;

@@ -104,6 +104,15 @@ static size_t link_start(const char *word, size_t len)
     return len;
 }
 
+static size_t count_of(const char *bytes, size_t len, char c)
+{
+    size_t count = 0, i;
+
+    for (i = 0; i < len; i++)
+        count += bytes[i] == c;
+    return count;
+}
+
 /* The end of a link, without the punctuation of the sentence around it; a
  * bracket that the link itself has opened is its own. */
 static size_t link_end(const char *word, size_t from, size_t len)
@@ -111,7 +120,8 @@ static size_t link_end(const char *word, size_t from, size_t len)
     while (len > from) {
         char c = word[len - 1];
 
-        if (c == ')' && memchr(word + from, '(', len - from) != NULL)
+        if (c == ')' && count_of(word + from, len - from, '(') >=
+                            count_of(word + from, len - from, ')'))
             break;
         if (strchr(".,;:!?)]}'*_", c) == NULL)
             break;

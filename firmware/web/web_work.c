@@ -47,6 +47,7 @@ static enum err keep_row(void *context, const struct store_row *row)
 
     work->message_id = row->message_id;
     work->thread_id = row->thread_id;
+    work->received_ms = row->received_ms;
     work->bytes = (uint32_t)row->bytes;
     work->flags = row->flags;
     return OK;
@@ -59,6 +60,16 @@ static int read_message(const struct mime_source *source, uint32_t offset,
 
     return store_message_read(work->store, work->message_id, offset, buffer,
                               bytes);
+}
+
+void web_source(struct web_work *work, int64_t message_id, uint32_t bytes)
+{
+    work->message_id = message_id;
+    work->bytes = bytes;
+    memset(&work->source, 0, sizeof(work->source));
+    work->source.read = read_message;
+    work->source.context = work;
+    work->source.bytes = bytes;
 }
 
 enum err web_open(struct web_work *work, int64_t user_id,
@@ -82,10 +93,7 @@ enum err web_open(struct web_work *work, int64_t user_id,
     }
     if (got < 0)
         return (enum err)got;
-    memset(&work->source, 0, sizeof(work->source));
-    work->source.read = read_message;
-    work->source.context = work;
-    work->source.bytes = work->bytes;
+    web_source(work, work->message_id, work->bytes);
     if (!parse)
         return OK;
     work->mime.parts = work->parts;

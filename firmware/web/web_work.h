@@ -34,7 +34,7 @@ struct web_work {
 
     /* The message: see web_open(). */
     struct store_key key;
-    int64_t message_id, thread_id;
+    int64_t message_id, thread_id, received_ms;
     uint32_t bytes;
     uint8_t flags;
     struct mime_source source;
@@ -47,10 +47,10 @@ struct web_work {
     /* For whatever is done with it. */
     struct mime_decoder decoder;
     struct mime_address address;
+    struct mime_plain plain;
     union {
         struct web_text text;
         struct html_clean clean;
-        struct mime_plain plain;
     };
     struct store_key keys[STORE_KEYS_MAX];
     struct web_form form;
@@ -79,6 +79,10 @@ void web_work_give(struct web_work *work);
  * it apart. Returns OK, ERR_NOT_FOUND, or an error of the store. */
 enum err web_open(struct web_work *work, int64_t user_id,
                   const struct store_key *key, bool parse) MUST_CHECK;
+
+/* web_source - work->source reads this message, whose user has been asked for
+ * before. */
+void web_source(struct web_work *work, int64_t message_id, uint32_t bytes);
 
 /* web_field - a field of its header; empty when there is none.
  * web_subject - the decoded subject, in work->words. */

@@ -18,6 +18,8 @@ export const PHONE = { width: 360, height: 740 };
 // WCAG 2.2 A and AA, and what axe-core's authors hold for good practice.
 const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
 const LIMIT_MS = 30000;
+// Answers that a test asks for, and what Chromium says of any page without TLS.
+const EXPECTED = /status of 40[134]|Cross-Origin-Opener-Policy header has been ignored/;
 
 // What the test that runs this has set up, e.g. {web: "http://...", ...}.
 export const setting = JSON.parse(process.env.BROWSER_TEST ?? "{}");
@@ -27,10 +29,10 @@ export function told(sentence) {
   console.log(`[${((Date.now() - started) / 1000).toFixed(1)} s] ${sentence}`);
 }
 
-export async function browser() {
+export async function browser(options = []) {
   return chromium.launch({
     executablePath: process.env.BROWSER ?? "/usr/bin/chromium-headless-shell",
-    args: ["--no-sandbox", "--disable-gpu"],
+    args: ["--no-sandbox", "--disable-gpu", ...options],
   });
 }
 
@@ -51,7 +53,7 @@ export class Person {
       if (/^https?:/.test(url) && new URL(url).host !== host) person.elsewhere.push(url);
     });
     person.context.on("console", (message) => {
-      if (message.type() === "error" && !/status of 40[134]/.test(message.text()))
+      if (message.type() === "error" && !EXPECTED.test(message.text()))
         person.wrong.push(`${message.location().url}: ${message.text()}`);
     });
     person.context.on("weberror", (error) => person.wrong.push(String(error.error())));
@@ -107,6 +109,11 @@ export async function run(test) {
   try {
     await test(chrome);
     told("done");
+  } catch (error) {
+    for (const context of chrome.contexts())
+      for (const page of context.pages())
+        told(`${page.url()} shows:\n${(await page.locator("body").innerText()).slice(0, 1500)}`);
+    throw error;
   } finally {
     await chrome.close();
   }

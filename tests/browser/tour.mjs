@@ -22,27 +22,27 @@ async function lists(anna) {
   assert.equal(await page.locator(".messages .what").first().textContent(), first);
 
   // Several at once.
-  for (const subject of ["Number 50", "Number 49"])
+  for (const subject of ["Number 60", "Number 59"])
     await row(page, subject).getByRole("checkbox").check();
   assert.equal(await page.locator("#chosen").textContent(), "2 selected");
   await page.getByRole("button", { name: "Flag" }).click();
   await said(page, "Done.");
-  assert.ok(await row(page, "Number 50").locator(".star").isVisible());
-  for (const subject of ["Number 50", "Number 49"])
+  assert.ok(await row(page, "Number 60").locator(".star").isVisible());
+  for (const subject of ["Number 60", "Number 59"])
     await row(page, subject).getByRole("checkbox").check();
   await page.getByRole("button", { name: "Read", exact: true }).click();
   await said(page, "Done.");
-  assert.equal(await row(page, "Number 50").getAttribute("class"), null);
-  await row(page, "Number 48").getByRole("checkbox").check();
+  assert.equal(await row(page, "Number 60").getAttribute("class"), null);
+  await row(page, "Number 58").getByRole("checkbox").check();
   await page.getByLabel("Move to").selectOption({ label: "Junk" });
   await page.getByRole("button", { name: "Move", exact: true }).click();
   await said(page, "Moved.");
-  await row(page, "Number 47").getByRole("checkbox").check();
+  await row(page, "Number 57").getByRole("checkbox").check();
   await page.getByRole("button", { name: "Delete", exact: true }).click();
   await said(page, "Moved to Trash.");
-  assert.equal(await row(page, "Number 47").count(), 0);
+  assert.equal(await row(page, "Number 57").count(), 0);
   await page.getByRole("link", { name: "Trash" }).click();
-  await row(page, "Number 47").waitFor();
+  await row(page, "Number 57").waitFor();
   await page.getByRole("button", { name: "Delete all for good" }).click();
   await said(page, "Deleted for good.");
   await page.getByText("This folder is empty.").waitFor();
@@ -56,14 +56,14 @@ async function keys(anna) {
   const focused = () => page.evaluate(() => document.activeElement.textContent);
   await page.goto("/mail");
   await page.keyboard.press("j");
-  assert.match(await focused(), /Number 50/);
+  assert.match(await focused(), /Number 60/);
   await page.keyboard.press("j");
-  assert.match(await focused(), /Number 49/);
+  assert.match(await focused(), /Number 59/);
   await page.keyboard.press("k");
   await page.keyboard.press("x");
-  assert.ok(await row(page, "Number 50").getByRole("checkbox").isChecked());
+  assert.ok(await row(page, "Number 60").getByRole("checkbox").isChecked());
   await page.keyboard.press("o");
-  await page.getByRole("heading", { name: "Number 50" }).waitFor();
+  await page.getByRole("heading", { name: "Number 60" }).waitFor();
   await page.keyboard.press("r");
   await page.getByRole("heading", { name: "Reply" }).waitFor();
   await page.goBack();

@@ -4,6 +4,11 @@ import json
 import os
 import re
 import subprocess
+import urllib.parse
+
+
+def quote(text):
+    return urllib.parse.quote(text, safe="")
 
 
 class Page:
@@ -104,9 +109,14 @@ class Web:
         return list(zip(page.values(r'name="m"\s+value="([^"]*)"'),
                         page.values(r'Select: ([^<]*)</span>')))
 
+    def values_of(self, path, pattern):
+        return self.get(path).values(pattern)
+
     def compose(self, files=(), do="send", **fields):
+        """Fills in the form and presses a button."""
         form = self.get("/compose")
-        fields.setdefault("from", form.hidden("from") if
-                          'name="from" value' in form.text else "")
-        pairs = [("do", do)] + list(fields.items())
-        return self.post("/compose", pairs, files=files, multipart=True)
+        sender = form.values(r'name="from" type="text" value="([^"]*)"')[0]
+        text = fields.pop("text", "")
+        pairs = list({"do": do, "from": sender, **fields}.items())
+        return self.post("/compose", pairs + [("text", text)], files=files,
+                         multipart=True)

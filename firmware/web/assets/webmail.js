@@ -180,7 +180,9 @@
     form.addEventListener("input", (event) => { if (event.target.type !== "file") later(); });
     form.addEventListener("submit", () => { leaving = true; clearTimeout(timer); });
     form.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) one("button[value=send]", form).click();
+      if (event.key !== "Enter" || event.defaultPrevented) return;
+      if (event.ctrlKey || event.metaKey) one("button[value=send]", form).click();
+      else if (event.target.matches("input[type=text]")) event.preventDefault();
     });
     window.addEventListener("beforeunload", (event) => { if (changed && !leaving) event.preventDefault(); });
     const files = one("input[type=file]", form);
