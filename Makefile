@@ -20,8 +20,8 @@ B := build
 
 # ---- Sources: every file of a room belongs to it -----------------------------
 
-# Tables made from Python's codecs are sources like the others.
-MADE_SRC := $B/charset_tables.c
+# Tables made from what Python knows are sources like the others.
+MADE_SRC := $B/charset_tables.c $B/html_names.c
 SHARED_SRC := $(wildcard mailstore/*.c mailstore/mime/*.c userdb/*.c) $(MADE_SRC)
 FIRMWARE_SRC := $(wildcard firmware/*.c firmware/*/*.c)
 DRIVER_SRC := $(wildcard drivers/*.c drivers/*/*.c)
@@ -32,7 +32,8 @@ MKUSB_SRC := $(wildcard mkusb/*.c)
 MKUSB_TESTED_SRC := $(addprefix mkusb/,layout.c media_file.c say.c settings.c \
 	sysfs.c target.c)
 # The part of core that workstation tools use as well.
-TOOL_CORE_SRC := firmware/core/err.c firmware/core/random.c firmware/core/date.c
+TOOL_CORE_SRC := firmware/core/err.c firmware/core/random.c firmware/core/date.c \
+	firmware/core/zone.c firmware/core/version.c
 SIM_SRC := $(wildcard tests/sim/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT_HELP_SRC := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
@@ -116,6 +117,12 @@ MUSL_CFLAGS = $(FREESTANDING) -w -D_XOPEN_SOURCE=700 -I$(MUSL)/arch/x86_64 \
 	-I$(MUSL)/arch/generic -I$(MUSL)/src/include -I$(MUSL)/src/internal \
 	-I$(MUSL)/obj/include -I$(MUSL)/include
 
+# Which build this is: written anew only when it has changed.
+BUILD_ID := $(shell git log -1 --format='%h of %cs' 2>/dev/null || echo unknown)$(shell \
+	git diff --quiet HEAD 2>/dev/null || echo -dirty)
+$(shell mkdir -p $B && echo '#define BUILD_ID "$(BUILD_ID)"' >$B/version.h.new && \
+	{ cmp -s $B/version.h.new $B/version.h || cp $B/version.h.new $B/version.h; })
+
 # ---- The AO ----------------------------------------------------------------
 
 AO_C := $(BOOT_SRC) $(DRIVER_SRC) $(FIRMWARE_SRC) $(SHARED_SRC)
@@ -152,6 +159,8 @@ $B/font.c: drivers/console/font.py $(DEPS)/console-setup.done
 		font_large=$(FONTS)/Lat15-Terminus32x16.psf.gz >$@
 
 $B/charset_tables.c: mailstore/mime/charset.py
+$B/html_names.c: mailstore/mime/html_names.py
+$(MADE_SRC):
 	@mkdir -p $(@D)
 	@$(PYTHON) $< >$@.new && mv $@.new $@
 
@@ -483,7 +492,8 @@ fuzz: $(FUZZ)
 
 .PHONY: test bench bench-peer bench-profile run
 test: all unit $(TAP) $(if $(SIM_SRC),sim $B/sim-fast/relay_days) $(DEPS)/postfix.done \
-		$(DEPS)/peers.done $(DEPS)/net_peers.done $(DEPS)/browser.done
+		$(DEPS)/peers.done $(DEPS)/net_peers.done $(DEPS)/guest-kernel.done \
+		$(DEPS)/browser.done
 	@$(PYTHON) -m pytest -q -p no:cacheprovider -n 2 --dist loadfile \
 		$(PYTEST_OPTIONS) tests/system
 

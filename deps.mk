@@ -45,7 +45,7 @@ ALL_DEPS := $(DEPS)/packages.done $(SQLITE)/sqlite3.c $(MUSL_SYSCALL_H) \
 
 .PHONY: deps
 deps: $(ALL_DEPS) $(DEPS)/postfix.done $(DEPS)/peers.done $(DEPS)/net_peers.done \
-	$(DEPS)/browser.done
+	$(DEPS)/guest-kernel.done $(DEPS)/browser.done
 
 $(DEPS)/packages.done: deps.mk
 	@./deps.sh packages $(PACKAGES)
@@ -107,6 +107,19 @@ $(DEPS)/net_peers.done: deps.mk | $(DEPS)/packages.done
 $(DEPS)/browser.done: tests/browser/package.json tests/browser/package-lock.json \
 		| $(DEPS)/packages.done
 	@./deps.sh npm tests/browser $(DEPS)/browser
+	@touch $@
+
+# The kernel of a Linux guest, with its drivers of USB sticks.
+GUEST_DRIVERS := usb-storage xhci-hcd xhci-pci usbcore usb-common sd_mod \
+	scsi_mod scsi_common t10-pi crc-t10dif crct10dif_common crct10dif_generic \
+	crc64 crc64-rocksoft crc64_rocksoft_generic
+$(DEPS)/guest-kernel.done: | $(DEPS)/packages.done
+	@rm -rf $(DEPS)/guest-kernel
+	@./deps.sh unpack $$(apt-cache depends linux-image-amd64 | \
+		sed -n 's/.*Depends: //p' | head -n 1) $(DEPS)/guest-kernel
+	@find $(DEPS)/guest-kernel -type f ! -name 'vmlinuz-*' \
+		$(GUEST_DRIVERS:%=! -name %.ko) -delete
+	@rm -rf $(DEPS)/download/linux-image-*
 	@touch $@
 
 # The machine that `make bench-peer` compares with: Debian's packages in an image

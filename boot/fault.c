@@ -1,18 +1,26 @@
 /* The fault screen: what happened, registers, where from, the last log lines,
- * on screen and serial line, then a restart. Runs on the vector's own stack and
- * trusts nothing: an address is read only when the page tables show it, and a
- * fault in here leads straight to the restart. */
+ * laid out for the 25 rows of a photograph; in full on the serial line and in
+ * memory that outlives the restart. Then a restart. Runs on the vector's own
+ * stack and trusts nothing: an address is read only when the page tables show
+ * it, and a fault in here leads straight to the restart. */
 #include "boot/boot.h"
+#include "boot/report.h"
+#include "core/date.h"
 #include "core/log.h"
 #include "core/machine.h"
+#include "core/version.h"
+#include "core/zone.h"
 #include "drivers/io.h"
 
 #define FRAMES_MAX      24
-#define LOG_LINES_SHOWN 12
+#define LOG_LINES_SHOWN 16
 #define SECONDS         10
+/* Of them on the screen, which leaves at least five of its rows for the log. */
+#define FRAMES_SCREEN 8
 
 static struct fault_state {
     bool active;
+    unsigned frames; /* calls that were written */
 } state;
 
 static const char *const names[32] = {
@@ -50,22 +58,12 @@ static const char *const names[32] = {
     "reserved 31",
 };
 
-static void write_hex(uint64_t value, unsigned digits)
+static void write_register(const char *name, uint64_t value)
 {
-    char text[17];
-
-    for (unsigned i = 0; i < digits; i++)
-        text[i] = "0123456789abcdef"[value >> 4 * (digits - 1 - i) & 15];
-    text[digits] = '\0';
-    machine_emergency_write(text);
-}
-
-static void write_register(const char *name, uint64_t value, const char *after)
-{
-    machine_emergency_write(name);
-    machine_emergency_write("=");
-    write_hex(value, 16);
-    machine_emergency_write(after);
+    report_text(name);
+    report_text("=");
+    report_hex(value, 16);
+    report_text(" ");
 }
 
 /* before: 1 for a return address, so that a call that is the last instruction
@@ -75,15 +73,15 @@ static void write_address(uint64_t address, unsigned before)
     uint32_t offset = 0;
     const char *name = symbol_find(address - before, &offset);
 
-    machine_emergency_write("  ");
-    write_hex(address, 16);
+    report_text("  ");
+    report_hex(address, 16);
     if (name != NULL) {
-        machine_emergency_write(" ");
-        machine_emergency_write(name);
-        machine_emergency_write("+0x");
-        write_hex(offset + before, offset >= 0xfff ? 8 : 3);
+        report_text(" ");
+        report_text(name);
+        report_text("+0x");
+        report_hex(offset + before, offset >= 0xfff ? 8 : 3);
     }
-    machine_emergency_write("\n");
+    report_line(state.frames++ < FRAMES_SCREEN);
 }
 
 /* Follows the chain of frame pointers: each names the caller's and, above it,
@@ -105,19 +103,6 @@ static void write_backtrace(uint64_t frame)
     }
 }
 
-void machine_backtrace_write(void)
-{
-    write_backtrace((uint64_t)(uintptr_t)__builtin_frame_address(0));
-}
-
-_Noreturn void machine_panic_restart(void)
-{
-    machine_emergency_write("restart in 10 seconds\n");
-    for (unsigned i = 0; i < SECONDS; i++)
-        io_delay_us(1000000);
-    machine_restart();
-}
-
 /* Whether the address that could not be reached lies in a guard page. */
 static bool guard_was_hit(void)
 {
@@ -134,59 +119,108 @@ static bool guard_was_hit(void)
 static void write_registers(const struct vector_frame *frame)
 {
     uint64_t cr2;
+    const struct {
+        const char *name;
+        uint64_t value;
+    } rows[] = {
+        {"rip", frame->rip},   {"rsp", frame->rsp}, {"rbp", frame->rbp},
+        {"rax", frame->rax},   {"rbx", frame->rbx}, {"rcx", frame->rcx},
+        {"rdx", frame->rdx},   {"rsi", frame->rsi}, {"rdi", frame->rdi},
+        {"r8 ", frame->r8},    {"r9 ", frame->r9},  {"r10", frame->r10},
+        {"r11", frame->r11},   {"r12", frame->r12}, {"r13", frame->r13},
+        {"r14", frame->r14},   {"r15", frame->r15}, {"flg", frame->rflags},
+        {"err", frame->error},
+    };
+    const unsigned count = sizeof(rows) / sizeof(rows[0]);
 
+    for (unsigned i = 0; i < count; i++) {
+        write_register(rows[i].name, rows[i].value);
+        if (i % 3 == 2)
+            report_line(true);
+    }
     __asm__ volatile("mov %%cr2, %0" : "=r"(cr2));
-    write_register("rip", frame->rip, " ");
-    write_register("rsp", frame->rsp, " ");
-    write_register("cr2", cr2, "\n");
-    write_register("rax", frame->rax, " ");
-    write_register("rbx", frame->rbx, " ");
-    write_register("rcx", frame->rcx, "\n");
-    write_register("rdx", frame->rdx, " ");
-    write_register("rsi", frame->rsi, " ");
-    write_register("rdi", frame->rdi, "\n");
-    write_register("rbp", frame->rbp, " ");
-    write_register("r8 ", frame->r8, " ");
-    write_register("r9 ", frame->r9, "\n");
-    write_register("r10", frame->r10, " ");
-    write_register("r11", frame->r11, " ");
-    write_register("r12", frame->r12, "\n");
-    write_register("r13", frame->r13, " ");
-    write_register("r14", frame->r14, " ");
-    write_register("r15", frame->r15, "\n");
-    write_register("flags", frame->rflags, " ");
-    write_register("error", frame->error, "\n");
+    write_register("cr2", cr2);
+    report_line(true);
+}
+
+static void write_head(void)
+{
+    const int64_t now_ms = machine_wall_clock_ms();
+    char date[DATE_TEXT_BYTES];
+
+    report_text(date_format(zone_local_ms(now_ms), date));
+    report_text(" ");
+    report_text(zone_name(now_ms));
+    report_text(", up ");
+    report_number(machine_monotonic_ns() / 1000000000);
+    report_text(" s, build ");
+    report_text(version_build());
+    report_line(true);
 }
 
 static void write_log(void)
 {
-    machine_emergency_write("last log lines:\n");
+    unsigned on_screen;
+
+    report_text("Last log lines:");
+    report_line(true);
+    /* The last row is restart()'s. */
+    on_screen = report_rows_left() - 1;
     for (unsigned back = LOG_LINES_SHOWN; back-- > 0;) {
         const char *line = log_line(back);
 
         if (line == NULL)
             continue;
-        machine_emergency_write(line);
-        machine_emergency_write("\n");
+        report_text(line);
+        report_line(back < on_screen);
     }
+}
+
+/* Leaves a person some seconds to photograph it. */
+static _Noreturn void restart(void)
+{
+    report_text("Restart in 10 seconds.");
+    report_line(true);
+    for (unsigned i = 0; i < SECONDS; i++)
+        io_delay_us(1000000);
+    machine_restart();
+}
+
+static void begin(void)
+{
+    if (state.active)
+        machine_restart();
+    state.active = true;
 }
 
 _Noreturn void boot_fault(const struct vector_frame *frame)
 {
-    if (state.active) {
-        machine_emergency_write("fault in the fault screen\n");
-        machine_restart();
-    }
-    state.active = true;
-    write_log();
-    machine_emergency_write("\nBarepost has failed: ");
-    machine_emergency_write(names[frame->vector & 31]);
+    begin();
+    report_text("BAREPOST HAS FAILED: ");
+    report_text(names[frame->vector & 31]);
     if (frame->vector == 14 && guard_was_hit())
-        machine_emergency_write(": a stack was used up");
-    machine_emergency_write("\n");
+        report_text(": a stack was used up");
+    report_line(true);
+    write_head();
     write_registers(frame);
-    machine_emergency_write("called from:\n");
+    report_text("Called from:");
+    report_line(true);
     write_address(frame->rip, 0);
     write_backtrace(frame->rbp);
-    machine_panic_restart();
+    write_log();
+    restart();
+}
+
+_Noreturn void machine_fail(const char *what)
+{
+    begin();
+    report_text("BAREPOST HAS STOPPED: ");
+    report_text(what);
+    report_line(true);
+    write_head();
+    report_text("Called from:");
+    report_line(true);
+    write_backtrace((uint64_t)(uintptr_t)__builtin_frame_address(0));
+    write_log();
+    restart();
 }

@@ -4,6 +4,7 @@
  * stacks, registers. */
 #include "boot/boot.h"
 #include "boot/handoff.h"
+#include "boot/report.h"
 #include "core/check.h"
 #include "core/machine.h"
 #include "drivers/console/console.h"
@@ -23,6 +24,7 @@ _Noreturn void __stack_chk_fail(void);
 
 static struct start_state {
     struct memory_map map;
+    size_t total; /* bytes of it at first */
     char command_line[512];
     uint64_t guards[STACKS_NAMED]; /* for the fault screen */
     unsigned guard_count;
@@ -64,8 +66,10 @@ boot_start(uint32_t magic, uint32_t information)
 
     if (!read_loader(magic, information))
         stop("Barepost was not started by a loader that it knows.");
-    if (memory_map_left(&state.map) < MEMORY_LEAST || !paging_init(&state.map))
+    state.total = memory_map_left(&state.map);
+    if (state.total < MEMORY_LEAST || !paging_init(&state.map))
         stop("There is too little memory for Barepost.");
+    report_init(&state.map);
     vectors_init();
     interrupt_init();
     clock_init();
@@ -96,6 +100,24 @@ void *machine_memory_take(size_t bytes, size_t alignment)
     if (physical == 0)
         return NULL;
     return __builtin_memset(direct_pointer(physical), 0, bytes);
+}
+
+size_t machine_memory_total(void)
+{
+    return state.total + (size_t)(image_end - image_start);
+}
+
+bool machine_memory_read(uint64_t address, void *buffer, size_t bytes)
+{
+    volatile const uint8_t *from = (volatile const uint8_t *)(uintptr_t)address;
+    uint8_t *to = buffer;
+
+    if (bytes > 16 || !paging_is_mapped(address) ||
+        !paging_is_mapped(address + 8))
+        return false;
+    for (size_t i = 0; i < bytes; i++)
+        to[i] = from[i];
+    return true;
 }
 
 size_t machine_memory_left(void)

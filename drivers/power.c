@@ -27,6 +27,8 @@ _Noreturn void machine_restart(void)
     /* A fault on the way must not begin at the start again. */
     if (!state.restarting) {
         state.restarting = true;
+        /* It must not run out while the firmware starts. */
+        watchdog_stop();
         acpi_reset();
         io_delay_us(50000);
         for (unsigned i = 0; i < 1000; i++) {

@@ -16,6 +16,7 @@
 #include "net/net.h"
 #include "service.h"
 #include "store/st.h"
+#include "store/st_sql.h"
 #include <string.h>
 
 /* Frames that RT carries through before the rest of a turn has its chance. */
@@ -50,6 +51,19 @@ static void feed(struct timer *timer)
     timer_start(timer, FEED_MS);
 }
 
+/* Into the books: the screen that showed it was seen by nobody, or is gone. */
+static void tell_last_failure(void)
+{
+    const char *line = machine_last_failure();
+
+    while (line != NULL && *line != '\0') {
+        const size_t len = strcspn(line, "\n");
+
+        log_err("failure", "%.*s", (int)len, line);
+        line += len + (line[len] == '\n');
+    }
+}
+
 static void start(void)
 {
     timer_module_init();
@@ -57,6 +71,7 @@ static void start(void)
     random_module_init();
     timer_init(&state.feed, feed);
     timer_start(&state.feed, FEED_MS);
+    tell_last_failure();
     log_info("main", "start memory_kb=%zu", memory_left() / 1024);
     if (service_init() != OK)
         PANIC("this PC has too little memory: Barepost needs 32 MB");
@@ -78,6 +93,7 @@ static bool turn(void)
     busy |= net_flush();
     service_run();
     busy |= menu_run();
+    busy |= st_sql_turn(busy);
     return busy || task_any_ready();
 }
 

@@ -7,6 +7,7 @@
 #include "core/machine.h"
 #include "core/memory.h"
 #include "core/timer.h"
+#include "core/zone.h"
 #include "http/http_server.h"
 #include "limits/judge.h"
 #include "menu/settings.h"
@@ -203,6 +204,8 @@ void service_settings_changed(void)
 
     settings_network(&config);
     net_configure(&config);
+    if (!zone_set(st_setting("timezone")))
+        log_warn("service", "bad timezone=\"%s\"", st_setting("timezone"));
     sntp_floor(strtoll(st_setting("time_floor"), NULL, 10), keep_floor);
     sntp_configure(st_setting("ntp"));
     settings_syslog(&syslog);

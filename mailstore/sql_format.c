@@ -184,7 +184,7 @@ static void put_json_value(const struct sql_format *format, int column)
     else if (value.type == SQLITE_INTEGER)
         sql_put(format->writer, value.text, value.len);
     else if (value.type == SQLITE_FLOAT &&
-             (value.len == 0 || strpbrk(value.text, "nN") == NULL))
+             memchr(value.text, 'n', value.len) == NULL)
         sql_put(format->writer, value.text, value.len);
     else if (value.type == SQLITE_FLOAT) /* infinite */
         sql_put_text(format->writer, value.text[0] == '-' ? "-1e999" : "1e999");

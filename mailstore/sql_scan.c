@@ -132,6 +132,11 @@ static bool next_token(const char *text, size_t len, size_t *at,
     return true;
 }
 
+size_t sql_skip_blank(const char *text, size_t len)
+{
+    return skip_blank(text, len, 0);
+}
+
 size_t sql_statement_end(const char *text, size_t len)
 {
     enum place place = AT_START;

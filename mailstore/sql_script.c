@@ -247,11 +247,6 @@ static enum err run_statement_at(struct sql_run *run, const char *at,
     return err;
 }
 
-static bool is_blank(char c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
 enum err sql_run_text(struct sql_run *run, const char *text, size_t len)
 {
     const char *end = text + len;
@@ -260,8 +255,7 @@ enum err sql_run_text(struct sql_run *run, const char *text, size_t len)
     while (err == OK && !run->result->quit) {
         size_t bytes;
 
-        while (text < end && is_blank(*text))
-            text++;
+        text += sql_skip_blank(text, (size_t)(end - text));
         if (text == end)
             break;
         if (*text == '.') {

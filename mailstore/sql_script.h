@@ -75,6 +75,9 @@ bool sql_in_transaction(const struct sql *sql);
  * semicolon, those of a trigger's body counted in; 0 when it goes on. */
 size_t sql_statement_end(const char *text, size_t len);
 
+/* sql_skip_blank - bytes of blanks and comments that a text begins with. */
+size_t sql_skip_blank(const char *text, size_t len);
+
 /* sql_text_complete - whether a text is a command, or ends with a whole
  * statement, so that it can be run. */
 bool sql_text_complete(const char *text, size_t len);

@@ -1,5 +1,6 @@
 /* mkusb: makes, reads and keeps Barepost sticks. This file: from the command
  * line to the mode that does the work. */
+#include "core/version.h"
 #include "mailstore/store.h"
 #include "mkusb/host_services.h"
 #include "mkusb/list.h"
@@ -12,8 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define MKUSB_VERSION "0.1"
 
 /* "ao" in the folder of this program. */
 static char *default_ao(void)
@@ -56,7 +55,8 @@ static enum err run(const struct options *options)
     case MODE_LIST:
         return list_sticks();
     case MODE_VERSION:
-        printf("mkusb %s, store version %d\n", MKUSB_VERSION, STORE_VERSION);
+        printf("mkusb %s, build %s, store version %d\n", VERSION_NUMBER,
+               version_build(), STORE_VERSION);
         return OK;
     case MODE_NONE:
     case MODE_HELP:

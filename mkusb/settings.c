@@ -4,6 +4,7 @@
  * silently without effect would be found out only on the booted machine.
  */
 #include "mkusb/settings.h"
+#include "core/zone.h"
 #include "mailstore/sql.h"
 #include "mkusb/say.h"
 #include "userdb/user.h"
@@ -270,6 +271,16 @@ static enum err check_time_servers(const char *key, const char *value)
     return check_words("time server", value, check_name);
 }
 
+static enum err check_zone(const char *key, const char *value)
+{
+    if (zone_valid(value))
+        return OK;
+    return say_refused("%s \"%s\": give a place like Europe/Berlin, an offset "
+                       "like +2, or a POSIX rule like "
+                       "CET-1CEST,M3.5.0,M10.5.0/3",
+                       key, value);
+}
+
 /* The settings that are a user's to choose. */
 static const struct {
     const char *key;
@@ -282,6 +293,7 @@ static const struct {
     {"gateway", check_plain_address},
     {"dns", check_plain_addresses},
     {"ntp", check_time_servers},
+    {"timezone", check_zone},
     {"mdns", check_yes_no},
     /* The log. */
     {"syslog", check_syslog},

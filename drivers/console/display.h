@@ -14,8 +14,13 @@ struct display {
                      uint8_t attribute);
     /* row MACHINE_ROWS hides the cursor. */
     void (*set_cursor)(unsigned row, unsigned column);
+    /* For people: "VGA text". */
+    const char *(*name)(void);
 };
 
 extern const struct display display_framebuffer, display_vga;
+
+/* display_name - of the one that is in use. */
+const char *display_name(void);
 
 #endif

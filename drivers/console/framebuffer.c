@@ -7,6 +7,7 @@
 #include "drivers/console/display.h"
 #include "drivers/console/font.h"
 #include "drivers/io.h"
+#include <stdio.h>
 
 #define PIXEL_BYTES  4u
 #define PIXELS_MAX   16384u
@@ -164,8 +165,19 @@ static void framebuffer_set_cursor(unsigned row, unsigned column)
         draw_cell(row, column);
 }
 
+static const char *framebuffer_name(void)
+{
+    static char text[32];
+
+    (void)snprintf(text, sizeof(text), "framebuffer %u x %u",
+                   (unsigned)state.framebuffer.width,
+                   (unsigned)state.framebuffer.height);
+    return text;
+}
+
 const struct display display_framebuffer = {
     .init = framebuffer_init,
     .set_cell = framebuffer_set_cell,
     .set_cursor = framebuffer_set_cursor,
+    .name = framebuffer_name,
 };

@@ -76,6 +76,11 @@ void machine_screen_cursor(unsigned row, unsigned column)
     state.display->set_cursor(row, column);
 }
 
+const char *display_name(void)
+{
+    return state.display != NULL ? state.display->name() : "none";
+}
+
 static void scroll(void)
 {
     for (unsigned row = 0; row < MACHINE_ROWS; row++) {

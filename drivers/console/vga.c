@@ -53,8 +53,14 @@ static void vga_set_cursor(unsigned row, unsigned column)
     write_crtc(CURSOR_LOW, (uint8_t)place);
 }
 
+static const char *vga_name(void)
+{
+    return "VGA text";
+}
+
 const struct display display_vga = {
     .init = vga_init,
     .set_cell = vga_set_cell,
     .set_cursor = vga_set_cursor,
+    .name = vga_name,
 };

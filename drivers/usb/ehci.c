@@ -44,6 +44,7 @@ static struct {
 static const struct usb_host_operations operations = {
     .port_status = ehci_port_status,
     .port_reset = ehci_port_reset,
+    .port_disable = ehci_port_disable,
     .device_address = ehci_device_address,
     .control_update = ehci_control_update,
     .endpoints_open = ehci_endpoints_open,

@@ -231,6 +231,7 @@ void ehci_ports_power(struct ehci *ehci);
 void ehci_port_status(struct usb_bus *bus, unsigned port,
                       struct usb_port_status *status);
 void ehci_port_reset(struct usb_bus *bus, unsigned port);
+void ehci_port_disable(struct usb_bus *bus, unsigned port);
 /* ehci_ports_poll - goes on with resets. */
 void ehci_ports_poll(struct ehci *ehci, uint64_t now_us);
 /* ehci_ports_look - marks the ports at which something has changed. */

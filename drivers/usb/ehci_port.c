@@ -153,3 +153,12 @@ void ehci_ports_look(struct ehci *ehci)
         }
     }
 }
+
+void ehci_port_disable(struct usb_bus *bus, unsigned port)
+{
+    struct ehci *ehci = bus->host;
+
+    if (ehci->port_step[port] == EHCI_PORT_IDLE) {
+        port_write(ehci, port, EHCI_PORT_PED, 0);
+    }
+}

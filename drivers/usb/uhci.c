@@ -39,6 +39,7 @@ static struct {
 static const struct usb_host_operations operations = {
     .port_status = uhci_port_status,
     .port_reset = uhci_port_reset,
+    .port_disable = uhci_port_disable,
     .device_address = uhci_device_address,
     .control_update = uhci_control_update,
     .endpoints_open = uhci_endpoints_open,

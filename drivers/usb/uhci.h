@@ -194,6 +194,7 @@ unsigned uhci_count_ports(const struct uhci *uhci, unsigned bytes);
 void uhci_port_status(struct usb_bus *bus, unsigned port,
                       struct usb_port_status *status);
 void uhci_port_reset(struct usb_bus *bus, unsigned port);
+void uhci_port_disable(struct usb_bus *bus, unsigned port);
 /* uhci_ports_poll - goes on with resets. */
 void uhci_ports_poll(struct uhci *uhci, uint64_t now_us);
 /* uhci_ports_look - marks the ports at which something has changed. */

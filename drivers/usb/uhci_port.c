@@ -117,3 +117,12 @@ void uhci_ports_look(struct uhci *uhci)
         }
     }
 }
+
+void uhci_port_disable(struct usb_bus *bus, unsigned port)
+{
+    struct uhci *uhci = bus->host;
+
+    if (uhci->port_step[port] == UHCI_PORT_IDLE) {
+        port_write(uhci, port, UHCI_PORT_PED, 0);
+    }
+}

@@ -17,12 +17,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define USB_DEVICES      16 /* on all buses together */
+#define USB_DEVICES      32 /* on all buses together */
 #define USB_INTERFACES   4  /* of one device, that a driver was found for */
 #define USB_ENDPOINTS    4  /* of one interface */
 #define USB_ROOT_PORTS   128
 #define USB_CONFIG_BYTES 1024 /* longer configurations are read this far */
 #define USB_SERIAL_BYTES 33
+#define USB_HUB_PORTS    15 /* of one hub that are used: a route has 4 bits */
+#define USB_DEPTH        5  /* hubs in a row (USB 2.0 4.1.1) */
+#define USB_PATH_BYTES   20
 
 enum usb_speed { USB_LOW, USB_FULL, USB_HIGH, USB_SUPER };
 
@@ -42,6 +45,9 @@ enum usb_status {
 #define USB_DT_INTERFACE     4
 #define USB_DT_ENDPOINT      5
 #define USB_DT_SS_COMPANION  48
+#define USB_DT_HUB           0x29
+#define USB_DT_SS_HUB        0x2a
+#define USB_CLASS_HUB        9
 #define USB_DEVICE_BYTES     18
 #define USB_ENDPOINT_IN      0x80
 #define USB_TRANSFER_MASK    3
@@ -55,6 +61,7 @@ enum usb_status {
 #define USB_REQUEST_INTERFACE    0x01
 #define USB_REQUEST_ENDPOINT     0x02
 #define USB_CLEAR_FEATURE        1
+#define USB_SET_FEATURE          3
 #define USB_SET_ADDRESS          5
 #define USB_GET_DESCRIPTOR       6
 #define USB_SET_CONFIGURATION    9
@@ -171,12 +178,40 @@ struct usb_port_status {
     enum usb_speed speed; /* valid while enabled */
 };
 
+/* A hub, or the root ports of a bus: what devices are plugged into. The driver
+ * of hubs keeps one of each; the core has that of the bus. */
+struct usb_hub {
+    struct list link; /* the bus's */
+    struct usb_bus *bus;
+    struct usb_device *device; /* NULL: root ports */
+    unsigned ports;
+    uint64_t started_us;
+    uint32_t changed[USB_ROOT_PORTS / 32]; /* ports to look at */
+    /* As those of the controller, see there; NULL for root ports. */
+    void (*port_status)(struct usb_hub *hub, unsigned port,
+                        struct usb_port_status *status);
+    void (*port_reset)(struct usb_hub *hub, unsigned port);
+    void (*port_disable)(struct usb_hub *hub, unsigned port);
+    /* The translator is to forget what it holds of an endpoint (USB 2.0
+     * 11.24.2.3). */
+    void (*clear_translator)(struct usb_hub *hub, uint16_t value);
+};
+
+/* usb_hub_add - its ports are looked at as soon as they are marked. bus,
+ * device, ports and functions are set. usb_hub_drop - it is gone, and with it
+ * what is plugged into it; also when it was not added. */
+void usb_hub_add(struct usb_hub *hub);
+void usb_hub_drop(struct usb_hub *hub);
+void usb_hub_port_changed(struct usb_hub *hub, unsigned port);
+
 struct usb_host_operations {
     /* State of a root port, 1 .. bus->ports; takes back its change bits. */
     void (*port_status)(struct usb_bus *bus, unsigned port,
                         struct usb_port_status *status);
     /* Starts a reset; port_status tells when it is over. */
     void (*port_reset)(struct usb_bus *bus, unsigned port);
+    /* Nothing is to answer at this port any more until its next reset. */
+    void (*port_disable)(struct usb_bus *bus, unsigned port);
     /* The next four work on a device, one at a time, and end with
      * usb_operation_done() or usb_operation_over(). */
     /* Makes the control endpoint usable and gives an address to the device that
@@ -205,10 +240,10 @@ struct usb_bus {
     unsigned ports;
     bool software_address; /* SET_ADDRESS is the core's work */
     uint32_t addresses[4]; /* given away, one bit each (software_address) */
-    uint64_t started_us;
-    uint32_t changed[USB_ROOT_PORTS / 32]; /* ports to look at */
-    struct usb_device *addressing;         /* the one that is at address 0 */
-    struct timer wake; /* so that MT does not sleep past a state */
+    struct usb_hub root;
+    struct list hubs;              /* root first */
+    struct usb_device *addressing; /* the one that is at address 0 */
+    struct timer wake;             /* so that MT does not sleep past a state */
 };
 
 enum usb_state {
@@ -228,6 +263,7 @@ enum usb_state {
     USB_LANGUAGE,
     USB_SERIAL,
     USB_SET_CONFIG,
+    USB_HUB_DESCRIPTOR, /* of a hub */
     USB_OPEN,
     USB_READY,
     USB_CLOSE,  /* the controller gives up what it holds */
@@ -240,9 +276,14 @@ enum usb_after_close { USB_AFTER_FREE, USB_AFTER_RETRY, USB_AFTER_FAIL };
 
 struct usb_device {
     struct usb_bus *bus;
-    uint8_t port;
-    uint8_t address;     /* that it answers at (software_address) */
-    uint8_t new_address; /* taken for it */
+    struct usb_hub *hub; /* that it is plugged into; NULL: that is gone */
+    uint8_t port;        /* ... there */
+    uint8_t root_port;
+    uint8_t depth;             /* hubs between it and the root port */
+    uint32_t route;            /* their ports, 4 bits each (USB 3.2 8.9) */
+    char path[USB_PATH_BYTES]; /* all its ports, for people */
+    uint8_t address;           /* that it answers at */
+    uint8_t new_address;       /* taken for it */
     enum usb_speed speed;
     /* The high speed hub that translates for a slower device, and its port
      * that leads there; NULL: none has to. */
@@ -277,7 +318,16 @@ struct usb_device {
 
     uint8_t interface_count;
     struct usb_interface interfaces[USB_INTERFACES];
+
+    /* Of a hub, as its descriptor says; 0: it is none. */
+    uint8_t hub_ports;
+    uint8_t hub_power; /* until power is good, in units of 2 ms */
+    uint16_t hub_characteristics;
 };
+
+/* usb_device_at - the index-th device that is in use and has told who it is,
+ * NULL behind the last. */
+const struct usb_device *usb_device_at(unsigned index);
 
 /* usb_bus_prepare - once, before any other call with this bus. */
 void usb_bus_prepare(struct usb_bus *bus);

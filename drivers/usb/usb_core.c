@@ -1,24 +1,20 @@
 /* USB core: buses, root ports, devices, control transfers.
  *
- * A controller marks ports with usb_port_changed(); usb_bus_poll() looks at
- * them, makes a device where something was plugged in and closes the one that
- * was pulled. Between the two, usb_enumerate.c leads the device to READY.
+ * usb_ports.c makes a device where something was plugged in and closes the one
+ * that was pulled. Between the two, usb_enumerate.c leads the device to READY.
  *
  * A device that goes: first the controller closes it (no DMA afterwards), then
  * its transfers end with USB_GONE, then its drivers are detached. So no memory
  * of a driver is in a controller's hands when the driver gives it away.
  *
- * Not supported: hubs, isochronous transfers, suspend. */
+ * Not supported: isochronous transfers, suspend. */
 #include "drivers/usb/usb_core.h"
 #include "core/bytes.h"
 #include "core/check.h"
 #include "core/log.h"
 #include "drivers/io.h"
+#include <stdio.h>
 #include <string.h>
-
-#define USB_DEBOUNCE_US 100000 /* USB 2.0 7.1.7.3 */
-/* What shows up this soon after the controller's start was in all the time. */
-#define USB_START_US 1000000
 
 static struct {
     bool ready;
@@ -86,6 +82,9 @@ void usb_endpoint_reset_done(struct usb_endpoint *endpoint, enum err result)
     endpoint->resetting = false;
     if (device->gone || device->state == USB_CLOSE) {
         return;
+    }
+    if (device->tt != NULL) {
+        usb_port_clear_translator(endpoint);
     }
     endpoint->reset_done(endpoint, result);
 }
@@ -181,7 +180,24 @@ static void device_clear(struct usb_device *device)
     device->deadline_us = UINT64_MAX;
 }
 
-static struct usb_device *device_take(struct usb_bus *bus, unsigned port)
+static void note_path(struct usb_device *device)
+{
+    const struct usb_device *parent = device->hub->device;
+
+    if (parent == NULL) {
+        (void)snprintf(device->path, sizeof device->path, "%u",
+                       (unsigned)device->port);
+        device->root_port = device->port;
+        return;
+    }
+    (void)snprintf(device->path, sizeof device->path, "%.15s.%u", parent->path,
+                   (unsigned)device->port);
+    device->root_port = parent->root_port;
+    device->depth = (uint8_t)(parent->depth + 1);
+    device->route = parent->route | (uint32_t)device->port << 4 * parent->depth;
+}
+
+struct usb_device *usb_device_take(struct usb_hub *hub, unsigned port)
 {
     unsigned i;
 
@@ -192,12 +208,24 @@ static struct usb_device *device_take(struct usb_bus *bus, unsigned port)
             continue;
         }
         device_clear(device);
-        device->bus = bus;
+        device->bus = hub->bus;
+        device->hub = hub;
         device->port = (uint8_t)port;
         device->control.device = device;
+        note_path(device);
         return device;
     }
     return NULL;
+}
+
+struct usb_device *usb_device_next(const struct usb_device *device)
+{
+    size_t i = device == NULL ? 0 : (size_t)(device - state.devices) + 1;
+
+    while (i < USB_DEVICES && state.devices[i].state == USB_FREE) {
+        i++;
+    }
+    return i < USB_DEVICES ? &state.devices[i] : NULL;
 }
 
 void usb_device_detach_drivers(struct usb_device *device)
@@ -219,15 +247,14 @@ void usb_device_detach_drivers(struct usb_device *device)
 
 void usb_device_free(struct usb_device *device)
 {
-    struct usb_bus *bus = device->bus;
-    unsigned port = device->port;
-
     usb_device_detach_drivers(device);
-    if (bus->addressing == device) {
-        bus->addressing = NULL;
+    if (device->bus->addressing == device) {
+        device->bus->addressing = NULL;
     }
     device->state = USB_FREE;
-    usb_port_changed(bus, port); /* the next one may be in already */
+    if (device->hub != NULL) { /* the next one may be in already */
+        usb_hub_port_changed(device->hub, device->port);
+    }
 }
 
 void usb_device_close(struct usb_device *device, enum usb_after_close after)
@@ -245,8 +272,7 @@ void usb_device_reset(struct usb_device *device)
     if (device->state != USB_READY || device->gone) {
         return;
     }
-    log_warn("usb", "%s port %u: reset", device->bus->name,
-             (unsigned)device->port);
+    log_warn("usb", "%s port %s: reset", device->bus->name, device->path);
     device->tries = 0;
     usb_device_close(device, USB_AFTER_RETRY);
 }
@@ -271,102 +297,7 @@ void usb_operation_over(struct usb_device *device, enum err result)
     device->over_result = result;
 }
 
-/* ---- Ports and buses ------------------------------------------------- */
-
-static struct usb_device *device_at(const struct usb_bus *bus, unsigned port)
-{
-    unsigned i;
-
-    for (i = 0; i < USB_DEVICES; i++) {
-        struct usb_device *device = &state.devices[i];
-
-        if (device->state != USB_FREE && device->bus == bus &&
-            device->port == port) {
-            return device;
-        }
-    }
-    return NULL;
-}
-
-static void device_lost(struct usb_device *device)
-{
-    if (device->state == USB_CLOSE) {
-        device->after_close = USB_AFTER_FREE;
-        device->gone = true;
-        return;
-    }
-    if (device->gone) {
-        return;
-    }
-    log_info("usb", "%s port %u: removed", device->bus->name,
-             (unsigned)device->port);
-    device->gone = true;
-    usb_device_close(device, USB_AFTER_FREE);
-}
-
-/* A port whose device fell off by itself (disabled after an error on the wire)
- * counts as pulled and put back. */
-static bool device_still_there(const struct usb_device *device,
-                               const struct usb_port_status *status)
-{
-    if (!status->connected || status->connect_changed) {
-        return false;
-    }
-    return status->enabled || status->resetting || device->state <= USB_RESET ||
-           device->state >= USB_CLOSE;
-}
-
-static void port_look(struct usb_bus *bus, unsigned port)
-{
-    struct usb_device *device = device_at(bus, port);
-    struct usb_port_status status;
-    uint64_t now_us = io_now_us();
-
-    memset(&status, 0, sizeof status);
-    bus->operations->port_status(bus, port, &status);
-    if (device != NULL) {
-        if (!device_still_there(device, &status)) {
-            device_lost(device);
-        } else {
-            usb_enumerate_port(device, &status);
-        }
-        return;
-    }
-    if (!status.connected) {
-        return;
-    }
-    device = device_take(bus, port);
-    if (device == NULL) {
-        log_warn("usb", "%s port %u: too many devices", bus->name, port);
-        return;
-    }
-    usb_enumerate_start(
-        device, now_us - bus->started_us < USB_START_US ? 0 : USB_DEBOUNCE_US);
-}
-
-static bool ports_poll(struct usb_bus *bus)
-{
-    bool busy = false;
-    unsigned port;
-
-    for (port = 1; port <= bus->ports; port++) {
-        uint32_t bit = 1U << (port % 32);
-
-        if ((bus->changed[port / 32] & bit) != 0) {
-            bus->changed[port / 32] &= ~bit;
-            port_look(bus, port);
-            busy = true;
-        }
-    }
-    return busy;
-}
-
-void usb_port_changed(struct usb_bus *bus, unsigned port)
-{
-    if (port >= 1 && port <= bus->ports) {
-        bus->changed[port / 32] |= 1U << (port % 32);
-    }
-}
+/* ---- Buses ----------------------------------------------------------- */
 
 static void wake_expired(struct timer *timer)
 {
@@ -390,12 +321,11 @@ static void core_init(void)
 void usb_bus_prepare(struct usb_bus *bus)
 {
     timer_init(&bus->wake, wake_expired);
+    usb_ports_prepare(bus);
 }
 
 void usb_bus_add(struct usb_bus *bus)
 {
-    unsigned port;
-
     core_init();
     if (state.buffers == NULL) {
         log_err("usb", "%s: no memory", bus->name);
@@ -406,24 +336,26 @@ void usb_bus_add(struct usb_bus *bus)
     }
     bus->addressing = NULL;
     memset(bus->addresses, 0, sizeof bus->addresses);
-    bus->started_us = io_now_us();
-    for (port = 1; port <= bus->ports; port++) {
-        usb_port_changed(bus, port);
-    }
+    usb_ports_start(bus);
 }
 
 void usb_bus_drop(struct usb_bus *bus)
 {
-    unsigned i;
+    struct usb_device *device;
 
-    for (i = 0; i < USB_DEVICES; i++) {
-        struct usb_device *device = &state.devices[i];
-
-        if (device->state != USB_FREE && device->bus == bus) {
+    /* All are dead before the first one is freed: a hub takes others along. */
+    for (device = usb_device_next(NULL); device != NULL;
+         device = usb_device_next(device)) {
+        if (device->bus == bus) {
             device->gone = true;
             device->open = false;
-            device->operating = false;
+            device->operating = device->over = false;
             device->state = USB_CLOSE;
+        }
+    }
+    for (device = usb_device_next(NULL); device != NULL;
+         device = usb_device_next(device)) {
+        if (device->bus == bus) {
             usb_device_free(device);
         }
     }
@@ -482,7 +414,7 @@ bool usb_bus_poll(struct usb_bus *bus)
     bool busy;
     unsigned i;
 
-    busy = ports_poll(bus);
+    busy = usb_ports_poll(bus);
     for (i = 0; i < USB_DEVICES; i++) {
         struct usb_device *device = &state.devices[i];
 
@@ -492,4 +424,16 @@ bool usb_bus_poll(struct usb_bus *bus)
     }
     usb_bus_wake(bus, now_us, next_us);
     return busy;
+}
+
+const struct usb_device *usb_device_at(unsigned index)
+{
+    for (unsigned i = 0; i < USB_DEVICES; i++) {
+        const struct usb_device *device = &state.devices[i];
+
+        if (device->state == USB_READY && index-- == 0) {
+            return device;
+        }
+    }
+    return NULL;
 }

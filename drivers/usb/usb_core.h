@@ -17,6 +17,22 @@ void usb_enumerate_operation_done(struct usb_device *device, enum err result);
 void usb_enumerate_port(struct usb_device *device,
                         const struct usb_port_status *status);
 
+/* usb_device_take - a free one for what was plugged in; NULL: there is none. */
+struct usb_device *usb_device_take(struct usb_hub *hub, unsigned port);
+/* usb_device_next - all that are not free, in turn; NULL begins and ends. */
+struct usb_device *usb_device_next(const struct usb_device *device);
+/* usb_ports_prepare, usb_ports_start - the root ports of a bus; usb_ports_poll
+ * - looks at marked ports of all hubs of the bus. */
+void usb_ports_prepare(struct usb_bus *bus);
+void usb_ports_start(struct usb_bus *bus);
+bool usb_ports_poll(struct usb_bus *bus);
+/* usb_port_begin_reset, usb_port_quiet - reset, and disable, the port that the
+ * device is plugged into. */
+void usb_port_begin_reset(const struct usb_device *device);
+void usb_port_quiet(const struct usb_device *device);
+/* usb_port_clear_translator - after an endpoint's transfers were ended. */
+void usb_port_clear_translator(const struct usb_endpoint *endpoint);
+
 /* usb_device_close - begins to close it; `after` says what follows. */
 void usb_device_close(struct usb_device *device, enum usb_after_close after);
 /* usb_device_free - detaches drivers and gives the place back. */

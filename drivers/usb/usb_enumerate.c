@@ -34,8 +34,8 @@ void usb_enumerate_enter(struct usb_device *device, enum usb_state next)
 {
     const struct state_row *row = &rows[next];
 
-    log_debug("usb", "%s port %u: %s", device->bus->name,
-              (unsigned)device->port, row->name);
+    log_debug("usb", "%s port %s: %s", device->bus->name, device->path,
+              row->name);
     device->state = next;
     device->deadline_us =
         row->limit_us == NO_TIMEOUT ? UINT64_MAX : io_now_us() + row->limit_us;
@@ -46,8 +46,8 @@ void usb_enumerate_enter(struct usb_device *device, enum usb_state next)
 
 void usb_enumerate_fail(struct usb_device *device, const char *reason)
 {
-    log_warn("usb", "%s port %u: %s failed in state %s", device->bus->name,
-             (unsigned)device->port, reason, rows[device->state].name);
+    log_warn("usb", "%s port %s: %s failed in state %s", device->bus->name,
+             device->path, reason, rows[device->state].name);
     usb_device_close(device, USB_AFTER_RETRY);
 }
 
@@ -74,8 +74,26 @@ static void try_bus(struct usb_device *device)
 
 static void enter_reset(struct usb_device *device)
 {
-    device->bus->operations->port_reset(device->bus, device->port);
-    usb_port_changed(device->bus, device->port);
+    usb_port_begin_reset(device);
+}
+
+/* Which hub speaks for a device slower than itself (USB 2.0 11.14): the first
+ * high speed one on the way up. */
+static void find_translator(struct usb_device *device)
+{
+    struct usb_device *parent = device->hub->device;
+
+    device->tt = NULL;
+    if (parent == NULL || device->speed >= USB_HIGH) {
+        return;
+    }
+    if (parent->speed == USB_HIGH) {
+        device->tt = parent;
+        device->tt_port = device->port;
+    } else {
+        device->tt = parent->tt;
+        device->tt_port = parent->tt_port;
+    }
 }
 
 void usb_enumerate_port(struct usb_device *device,
@@ -83,6 +101,7 @@ void usb_enumerate_port(struct usb_device *device,
 {
     if (device->state == USB_RESET && status->enabled && !status->resetting) {
         device->speed = status->speed;
+        find_translator(device);
         usb_enumerate_enter(device, USB_RECOVER);
     }
 }
@@ -298,8 +317,8 @@ static void no_driver(struct usb_device *device)
         usb_enumerate_enter(device, USB_CONFIG9);
         return;
     }
-    log_info("usb", "%s port %u: %04x:%04x has no driver", device->bus->name,
-             (unsigned)device->port, (unsigned)get_le16(device->descriptor + 8),
+    log_info("usb", "%s port %s: %04x:%04x has no driver", device->bus->name,
+             device->path, (unsigned)get_le16(device->descriptor + 8),
              (unsigned)get_le16(device->descriptor + 10));
     usb_enumerate_enter(device, USB_FAILED);
 }
@@ -354,6 +373,50 @@ static void enter_set_config(struct usb_device *device)
                                     0, 0};
 
     ask(device, &setup);
+}
+
+/* ---- Hubs ------------------------------------------------------------ */
+
+#define HUB_DESCRIPTOR_BYTES    7  /* as far as it is used */
+#define HUB_DESCRIPTOR_MOST     39 /* 255 ports */
+#define SS_HUB_DESCRIPTOR_BYTES 12
+
+static bool is_hub(const struct usb_device *device)
+{
+    return device->interfaces[0].class == USB_CLASS_HUB;
+}
+
+static void enter_hub_descriptor(struct usb_device *device)
+{
+    bool super = device->speed == USB_SUPER;
+    const struct usb_setup setup = {
+        USB_REQUEST_IN | USB_REQUEST_CLASS, USB_GET_DESCRIPTOR,
+        (uint16_t)((super ? USB_DT_SS_HUB : USB_DT_HUB) << 8), 0,
+        super ? SS_HUB_DESCRIPTOR_BYTES : HUB_DESCRIPTOR_MOST};
+
+    memset(device->buffer, 0, setup.length);
+    ask(device, &setup);
+}
+
+/* USB 2.0 11.23.2.1, USB 3.2 10.15.2.1. The controller has to know these when
+ * it opens the endpoints. */
+static void hub_descriptor_arrived(struct usb_device *device, uint32_t actual)
+{
+    const uint8_t *d = device->buffer;
+
+    if (actual < HUB_DESCRIPTOR_BYTES || d[2] == 0) {
+        usb_enumerate_fail(device, "hub descriptor");
+        return;
+    }
+    device->hub_ports = d[2] <= USB_HUB_PORTS ? d[2] : USB_HUB_PORTS;
+    device->hub_characteristics = get_le16(d + 3);
+    device->hub_power = d[5];
+    usb_enumerate_enter(device, USB_OPEN);
+}
+
+static void go_open(struct usb_device *device)
+{
+    usb_enumerate_enter(device, is_hub(device) ? USB_HUB_DESCRIPTOR : USB_OPEN);
 }
 
 static void enter_open(struct usb_device *device)
@@ -419,6 +482,7 @@ static void close_done(struct usb_device *device)
     }
     device->gone = false;
     device->tries++;
+    usb_port_quiet(device); /* it may still answer at address 0 */
     if (device->after_close == USB_AFTER_FAIL ||
         device->tries >= ENUMERATE_TRIES) {
         usb_enumerate_enter(device, USB_FAILED);
@@ -453,6 +517,8 @@ static const struct state_row rows[USB_STATES] = {
     [USB_SERIAL] = {"serial number", enter_serial, NULL, NO_TIMEOUT},
     [USB_SET_CONFIG] = {"set configuration", enter_set_config, NULL,
                         NO_TIMEOUT},
+    [USB_HUB_DESCRIPTOR] = {"hub descriptor", enter_hub_descriptor, NULL,
+                            NO_TIMEOUT},
     [USB_OPEN] = {"open endpoints", enter_open, NULL, NO_TIMEOUT},
     [USB_READY] = {"ready", enter_ready, NULL, NO_TIMEOUT},
     [USB_CLOSE] = {"close", enter_close, close_done, NO_TIMEOUT},
@@ -468,6 +534,7 @@ static void control_arrived(struct usb_device *device, void *context,
         [USB_CONFIG9] = config9_arrived,
         [USB_CONFIG] = config_arrived,
         [USB_SERIAL] = serial_arrived,
+        [USB_HUB_DESCRIPTOR] = hub_descriptor_arrived,
     };
 
     (void)context;
@@ -483,7 +550,7 @@ static void control_arrived(struct usb_device *device, void *context,
     } else if (device->state == USB_GIVE_ADDRESS) {
         addressed(device);
     } else if (device->state == USB_SET_CONFIG) {
-        usb_enumerate_enter(device, USB_OPEN);
+        go_open(device);
     } else if (arrived[device->state] != NULL) {
         arrived[device->state](device, actual);
     }

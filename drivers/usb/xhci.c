@@ -51,6 +51,7 @@ static struct {
 static const struct usb_host_operations operations = {
     .port_status = xhci_port_status,
     .port_reset = xhci_port_reset,
+    .port_disable = xhci_port_disable,
     .device_address = xhci_device_address,
     .control_update = xhci_control_update,
     .endpoints_open = xhci_endpoints_open,

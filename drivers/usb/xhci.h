@@ -8,8 +8,8 @@
 #include "drivers/usb/usb.h"
 
 #define XHCI_CONTROLLERS 2
-#define XHCI_SLOTS       8 /* devices on one controller */
-#define XHCI_ENDPOINTS   6 /* open at one device, endpoint 0 included */
+#define XHCI_SLOTS       24 /* devices on one controller */
+#define XHCI_ENDPOINTS   6  /* open at one device, endpoint 0 included */
 #define XHCI_RING_TRBS   64
 #define XHCI_EVENT_TRBS  256
 #define XHCI_SCRATCHPADS 1023
@@ -289,5 +289,6 @@ void xhci_port_power(struct xhci *xhci);
 void xhci_port_status(struct usb_bus *bus, unsigned port,
                       struct usb_port_status *status);
 void xhci_port_reset(struct usb_bus *bus, unsigned port);
+void xhci_port_disable(struct usb_bus *bus, unsigned port);
 
 #endif

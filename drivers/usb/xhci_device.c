@@ -12,6 +12,7 @@
 #include "core/log.h"
 #include <string.h>
 
+#define SLOT_HUB        (1U << 26)
 #define EP_TYPE_CONTROL 4
 #define EP_TYPE_IN      4 /* added to the transfer type */
 #define EP_ERRORS       3 /* tries on the wire before it is an error */
@@ -57,22 +58,41 @@ static unsigned highest_index(const struct xhci_device *device)
     return highest;
 }
 
-static uint32_t port_speed_id(const struct usb_device *usb)
+/* A root port knows better, if the controller numbers speeds in its own way. */
+static uint32_t speed_id(const struct usb_device *usb)
 {
     static const uint8_t ids[] = {2, 1, 3, 4};
     const struct xhci *xhci = usb->bus->host;
-    uint32_t value = xhci_read(xhci, XHCI_PORTSC + 16U * (usb->port - 1U));
-    uint32_t id = PORTSC_SPEED(value);
+    uint32_t id = 0;
 
+    if (usb->depth == 0) {
+        id = PORTSC_SPEED(
+            xhci_read(xhci, XHCI_PORTSC + 16U * (usb->root_port - 1U)));
+    }
     return id != 0 ? id : ids[usb->speed];
 }
 
+/* 6.2.2: where it is plugged in, what it is as a hub, and which hub translates
+ * for it. */
 static void input_slot(struct xhci_device *device)
 {
+    const struct usb_device *usb = device->usb;
     uint32_t *slot = xhci_input_context(device, 0);
 
-    slot[0] = port_speed_id(device->usb) << 20 | highest_index(device) << 27;
-    slot[1] = (uint32_t)device->usb->port << 16;
+    slot[0] = usb->route | speed_id(usb) << 20 | highest_index(device) << 27;
+    slot[1] = (uint32_t)usb->root_port << 16;
+    if (usb->hub_ports != 0) {
+        slot[0] |= SLOT_HUB;
+        slot[1] |= (uint32_t)usb->hub_ports << 24;
+        if (usb->speed == USB_HIGH) {
+            slot[2] |= (usb->hub_characteristics >> 5 & 3U) << 16;
+        }
+    }
+    if (usb->tt != NULL && usb->tt->host != NULL) {
+        const struct xhci_device *hub = usb->tt->host;
+
+        slot[2] |= hub->slot | (uint32_t)usb->tt_port << 8;
+    }
 }
 
 /* Interval as an exponent of 125 us (6.2.3.6); bInterval is whatever the
@@ -244,6 +264,15 @@ static void operation_done(struct xhci *xhci, struct xhci_command *command,
     usb_operation_done(command->device->usb, code == CC_SUCCESS ? OK : ERR_IO);
 }
 
+static void address_done(struct xhci *xhci, struct xhci_command *command,
+                         enum xhci_code code, uint8_t slot)
+{
+    const struct xhci_device *device = command->device;
+
+    device->usb->address = (uint8_t)xhci_output_context(device, 0)[3];
+    operation_done(xhci, command, code, slot);
+}
+
 static void slot_enabled(struct xhci *xhci, struct xhci_command *command,
                          enum xhci_code code, uint8_t slot)
 {
@@ -260,7 +289,7 @@ static void slot_enabled(struct xhci *xhci, struct xhci_command *command,
     xhci_input_flags(device, 0, 1U << 1);
     input_slot(device);
     xhci_input_endpoint(device, &device->endpoints[0]);
-    submit(device, TRB_ADDRESS_DEVICE, operation_done);
+    submit(device, TRB_ADDRESS_DEVICE, address_done);
 }
 
 void xhci_device_address(struct usb_device *usb)

@@ -84,3 +84,15 @@ void xhci_port_reset(struct usb_bus *bus, unsigned port)
     }
     xhci_write(xhci, port_offset(port), (value & PORTSC_KEEP) | reset);
 }
+
+/* A USB 3 port is left as it is: disabled, it would look for nobody any more.
+ */
+void xhci_port_disable(struct usb_bus *bus, unsigned port)
+{
+    const struct xhci *xhci = bus->host;
+    uint32_t value = xhci_read(xhci, port_offset(port));
+
+    if (!is_usb3(xhci, port) && (value & PORTSC_PED) != 0) {
+        xhci_write(xhci, port_offset(port), (value & PORTSC_KEEP) | PORTSC_PED);
+    }
+}

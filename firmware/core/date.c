@@ -29,6 +29,15 @@ static void take_days(int64_t days, struct date *date)
     date->year = span * 400 + year + (date->month <= 2);
 }
 
+int64_t date_days(int year, int month, int day)
+{
+    const int from_march = month > 2 ? month - 3 : month + 9;
+    const int64_t years = month > 2 ? year : year - 1;
+
+    return years * 365 + years / 4 - years / 100 + years / 400 +
+           (153 * from_march + 2) / 5 + day - 1 - EPOCH_DAYS;
+}
+
 void date_of(int64_t unix_ms, struct date *date)
 {
     int ms;
@@ -47,10 +56,7 @@ void date_of(int64_t unix_ms, struct date *date)
 
 int64_t date_to_unix(const struct date *date)
 {
-    int from_march = date->month > 2 ? date->month - 3 : date->month + 9;
-    int year = date->month > 2 ? date->year : date->year - 1;
-    int64_t days = INT64_C(365) * year + year / 4 - year / 100 + year / 400 +
-                   (153 * from_march + 2) / 5 + date->day - 1 - EPOCH_DAYS;
+    const int64_t days = date_days(date->year, date->month, date->day);
 
     return days * DAY_MS + date->hour * INT64_C(3600000) +
            date->minute * INT64_C(60000) + date->second * INT64_C(1000) +

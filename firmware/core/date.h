@@ -14,6 +14,9 @@ struct date {
  * moved to that end. */
 void date_of(int64_t unix_ms, struct date *date);
 
+/* date_days - days from 1970-01-01 to a date; month and day from 1. */
+int64_t date_days(int year, int month, int day);
+
 /* date_to_unix - the Unix time in ms of a date in UTC, whose year is 0 to 9999
  * and month 1 to 12; a day or time that is too large runs over into the next.
  */

@@ -3,6 +3,7 @@
 #include "core/log.h"
 #include "core/date.h"
 #include "core/machine.h"
+#include "core/zone.h"
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -107,12 +108,9 @@ static void keep_line(enum log_level level, const char *module, int64_t time_ms)
         [LOG_DEBUG] = "",
     };
     struct line *line = &state.lines[state.count % LOG_LINES];
-    struct date date;
-    int used;
+    int used = snprintf(line->text, LOG_LINE_BYTES, "00:00:00 %s: %s", module,
+                        names[level]);
 
-    date_of(time_ms, &date);
-    used = snprintf(line->text, LOG_LINE_BYTES, "%02d:%02d:%02d %s: %s",
-                    date.hour, date.minute, date.second, module, names[level]);
     if (used < 0 || used >= LOG_LINE_BYTES)
         return;
     if (snprintf(line->text + used, (size_t)(LOG_LINE_BYTES - used), "%s",
@@ -200,11 +198,26 @@ void log_set_level(enum log_level level)
     state.level = level;
 }
 
+static void put_digits(char *text, int number)
+{
+    text[0] = (char)('0' + number / 10);
+    text[1] = (char)('0' + number % 10);
+}
+
 const char *log_line(unsigned back)
 {
+    struct line *line;
+    struct date date;
+
     if (back >= LOG_LINES || back >= state.count)
         return NULL;
-    return state.lines[(state.count - 1 - back) % LOG_LINES].text;
+    line = &state.lines[(state.count - 1 - back) % LOG_LINES];
+    /* Only now: the time zone may have been set meanwhile. */
+    date_of(zone_local_ms(line->time_ms), &date);
+    put_digits(line->text, date.hour);
+    put_digits(line->text + 3, date.minute);
+    put_digits(line->text + 6, date.second);
+    return line->text;
 }
 
 uint64_t log_count(void)

@@ -59,7 +59,7 @@ const char *log_value(char *buffer, size_t bytes, const char *text, size_t len);
 void log_set_level(enum log_level level);
 
 /* log_line - the line that was logged `back` lines ago (0 is the newest), with
- * the time of day (UTC) and the module in front.
+ * the local time of day and the module in front.
  * Returns NULL when there is none. Valid until LOG_LINES further lines. */
 const char *log_line(unsigned back);
 

@@ -36,6 +36,14 @@ const char *machine_command_line(void);
 void *machine_memory_take(size_t bytes, size_t alignment);
 size_t machine_memory_left(void);
 
+/* machine_memory_total - what there was of it before anything was taken. */
+size_t machine_memory_total(void);
+
+/* machine_memory_read - copies bytes from any virtual address, for the memory
+ * dump; at most 16, within one multiple of 16. Returns false where there is no
+ * memory: nothing is mapped, or registers, which reading might change. */
+bool machine_memory_read(uint64_t address, void *buffer, size_t bytes);
+
 /* machine_stack_take - the lowest address of a stack of `bytes` (a multiple of
  * 4096) with an unmapped page below it; NULL when there is not so much. */
 void *machine_stack_take(size_t bytes);
@@ -63,6 +71,20 @@ bool machine_power_button(void);
 /* machine_watchdog_feed - MT is alive. Once a second; when it is not called for
  * 20 s, a PC with a watchdog restarts. */
 void machine_watchdog_feed(void);
+
+/* ---- Parts ------------------------------------------------------------- */
+
+/* Something that the PC is made of, for people. */
+struct machine_part {
+    const char *kind;   /* "Processor", "PCI", "USB" */
+    char place[16];     /* where it is: "00:1f.2"; may be "" */
+    char id[12];        /* "8086:100e"; may be "" */
+    char what[64];      /* what it is */
+    const char *driver; /* what drives it, NULL: nothing does */
+};
+
+/* machine_part - the index-th part; false behind the last. */
+bool machine_part(unsigned index, struct machine_part *part);
 
 /* ---- Network card ------------------------------------------------------ */
 
@@ -204,16 +226,18 @@ enum machine_key {
 /* machine_key_read - the next key from a keyboard, or KEY_NONE. */
 int machine_key_read(void);
 
-/* machine_emergency_write - for panic: puts text on screen and serial at once,
+/* machine_emergency_write - last words: puts text on screen and serial at once,
  * by waiting if need be, without using any queue. */
 void machine_emergency_write(const char *text);
 
-/* machine_backtrace_write - the calls that led here, with names, by
- * machine_emergency_write(). */
-void machine_backtrace_write(void);
+/* machine_fail - the AO cannot go on: shows what has happened, the calls that
+ * led here and the last log lines, keeps all that over the restart, leaves a
+ * person some seconds to photograph it, restarts. */
+_Noreturn void machine_fail(const char *what);
 
-/* machine_panic_restart - after the panic screen was written: leaves a person
- * some seconds to photograph it, then restarts. */
-_Noreturn void machine_panic_restart(void);
+/* machine_last_failure - what machine_fail(), or an exception, had to say
+ * before this start: lines with a line feed behind each; NULL when there was
+ * none. Told once: the start after this one does not know it any more. */
+const char *machine_last_failure(void);
 
 #endif

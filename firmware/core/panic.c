@@ -7,8 +7,6 @@
 
 /* REQUIREs that may be logged in one second. */
 #define FAILURES_PER_SECOND 8
-/* Log lines on the panic screen. */
-#define PANIC_LOG_LINES 8
 
 static struct {
     uint64_t failures;
@@ -44,18 +42,6 @@ _Noreturn void panic_at(const char *file, int line, const char *message)
     if (state.panicking)
         machine_restart();
     state.panicking = true;
-    (void)snprintf(text, sizeof(text), "\nBAREPOST HAS STOPPED: %s\nat %s:%d\n",
-                   message, file, line);
-    machine_emergency_write(text);
-    machine_backtrace_write();
-    machine_emergency_write("\nlast log lines:\n");
-    for (unsigned back = PANIC_LOG_LINES; back-- > 0;) {
-        const char *logged = log_line(back);
-
-        if (logged != NULL) {
-            machine_emergency_write(logged);
-            machine_emergency_write("\n");
-        }
-    }
-    machine_panic_restart();
+    (void)snprintf(text, sizeof(text), "%s at %s:%d", message, file, line);
+    machine_fail(text);
 }

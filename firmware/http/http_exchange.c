@@ -132,7 +132,11 @@ void http_exchange_finish(struct http_exchange *x)
         return;
     }
     if (x->failed) {
-        http_exchange_refuse(x, 503, "The server is busy: try again.");
+        bool short_of_room = x->written == x->announced;
+
+        http_exchange_refuse(x, short_of_room ? 503 : 500,
+                             short_of_room ? "The server is busy: try again."
+                                           : "The page is not whole.");
         return;
     }
     if (!x->composed)
@@ -253,7 +257,9 @@ static void begin_post(struct http_exchange *x)
     if (refuse_body(x))
         return;
     x->state = X_BODY;
-    if (x->head.expects_continue && !x->body_done)
+    /* A client that hears nothing sends all the same, a moment later. */
+    if (x->head.expects_continue && !x->body_done &&
+        stream_space(x->session->stream) >= sizeof(go_on))
         (void)stream_write(x->session->stream, go_on, sizeof(go_on) - 1);
     if (x->body_done)
         http_exchange_run(x);

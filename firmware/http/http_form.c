@@ -134,8 +134,11 @@ static int decode_until(struct http_form *form, char stop, char *out,
                     break; /* the rest of it is shown next */
                 high = have - (int)at < 3 ? -1 : hex(data[at + 1]);
                 low = have - (int)at < 3 ? -1 : hex(data[at + 2]);
-                if (high < 0 || low < 0)
-                    return ERR_INVALID;
+                if (high < 0 || low < 0) {
+                    /* What is good before it comes first. */
+                    form->source->take(form->source, at);
+                    return put > 0 ? (int)put : ERR_INVALID;
+                }
                 c = (uint8_t)(high << 4 | low);
                 at += 2;
             } else if (c == '+') {

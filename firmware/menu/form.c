@@ -25,7 +25,8 @@ static struct {
     size_t cursor; /* in the selected value */
     char values[FORM_FIELDS][FORM_VALUE_BYTES];
     void (*save)(char values[][FORM_VALUE_BYTES]); /* NULL: settings */
-    unsigned hidden;                               /* FORM_FIELDS: none */
+    void (*apply)(unsigned index, const char *value);
+    unsigned hidden; /* FORM_FIELDS: none */
     bool saving;
     unsigned to_save; /* the next field to be written */
     struct st_setting request;
@@ -39,8 +40,10 @@ static void select_field(unsigned index)
 
 static void load_setting(unsigned index, char *value)
 {
+    const char *key = state.fields[index].key;
+
     (void)snprintf(value, FORM_VALUE_BYTES, "%s",
-                   st_setting(state.fields[index].key));
+                   key != NULL ? st_setting(key) : "");
 }
 
 void form_enter_own(const struct form_field *fields, unsigned count,
@@ -53,6 +56,7 @@ void form_enter_own(const struct form_field *fields, unsigned count,
     state.fields = fields;
     state.count = count;
     state.save = save;
+    state.apply = NULL;
     state.hidden = FORM_FIELDS;
     for (unsigned i = 0; i < count; i++) {
         state.values[i][0] = '\0';
@@ -64,6 +68,11 @@ void form_enter_own(const struct form_field *fields, unsigned count,
 void form_enter(const struct form_field *fields, unsigned count)
 {
     form_enter_own(fields, count, load_setting, NULL);
+}
+
+void form_apply(void (*apply)(unsigned index, const char *value))
+{
+    state.apply = apply;
 }
 
 void form_hide(unsigned index)
@@ -128,13 +137,24 @@ static void saved(struct st_request *request)
     save_next();
 }
 
+static void apply_fields(void)
+{
+    for (unsigned i = 0; i < state.count; i++) {
+        if (state.fields[i].key != NULL || state.apply == NULL)
+            continue;
+        state.apply(i, state.values[i]);
+        state.values[i][0] = '\0';
+    }
+    select_field(state.selected);
+}
+
 static void save_next(void)
 {
     for (; state.to_save < state.count; state.to_save++) {
         const char *key = state.fields[state.to_save].key;
         const char *value = state.values[state.to_save];
 
-        if (strcmp(value, st_setting(key)) == 0)
+        if (key == NULL || strcmp(value, st_setting(key)) == 0)
             continue;
         memset(&state.request, 0, sizeof(state.request));
         (void)snprintf(state.request.key, sizeof(state.request.key), "%s", key);
@@ -147,6 +167,7 @@ static void save_next(void)
     state.saving = false;
     menu_note("Saved.");
     menu_actions()->settings_changed();
+    apply_fields();
 }
 
 static void save(void)

@@ -19,6 +19,11 @@ struct form_field {
 /* form_enter - starts editing: takes the present values. */
 void form_enter(const struct form_field *fields, unsigned count);
 
+/* form_apply - for fields of such a form that are no settings (key NULL), and
+ * empty at first: called with each when the settings are saved. After
+ * form_enter(). */
+void form_apply(void (*apply)(unsigned index, const char *value));
+
 /* form_enter_own - a form of the page's own: load() fills one value, save() is
  * called when all are valid, and ends with form_saved(), now or later. */
 void form_enter_own(const struct form_field *fields, unsigned count,

@@ -62,6 +62,11 @@ void menu_leave(void)
     show(current());
 }
 
+void menu_redraw(void)
+{
+    state.dirty = true;
+}
+
 void menu_note(const char *text)
 {
     (void)snprintf(state.note, sizeof(state.note), "%s", text);
@@ -109,6 +114,11 @@ static const struct {
     {'r', "Relay: servers that take mail for other domains", &page_routes, NULL,
      false},
     {'l', "Limits against abuse", &page_limits, NULL, false},
+    {'s', "SQL prompt", &page_sql, NULL, false},
+    {'c', "Clock and time zone", &page_clock, NULL, false},
+    {'h', "Hardware", &page_hardware, NULL, false},
+    {'d', "Dump of memory", &page_dump, NULL, false},
+    {'a', "About Barepost", &page_about, NULL, false},
     {'8', "Restart the PC", NULL, restart, true},
     {'9', "Power off", NULL, power_off, true},
 };
@@ -121,15 +131,15 @@ static void draw_main(void)
         uint8_t attribute =
             i == state.selected ? SCREEN_SELECTED : SCREEN_NORMAL;
 
-        screen_format(PAGE_FIRST_ROW + 1 + i, 4, attribute, " %c  %-50s",
+        screen_format(PAGE_FIRST_ROW + i, 4, attribute, " %c  %-50s",
                       rows[i].key, rows[i].text);
     }
-    screen_text(PAGE_FIRST_ROW + ROWS + 3, 4,
+    screen_text(PAGE_LAST_ROW - 1, 4,
                 state.actions->running() ? SCREEN_GOOD : SCREEN_WARNING,
                 state.actions->running() ? "Mail is being served."
                                          : "Mail is not being served yet: "
                                            "choose Run.");
-    screen_text(PAGE_FIRST_ROW + ROWS + 4, 4,
+    screen_text(PAGE_LAST_ROW, 4,
                 st_state() == ST_READY ? SCREEN_NORMAL : SCREEN_WARNING,
                 st_state_text());
 }

@@ -21,7 +21,7 @@ struct page {
 
 extern const struct page page_status, page_network, page_names, page_users,
     page_store, page_tasks, page_log, page_queue, page_routes, page_trace,
-    page_limits;
+    page_limits, page_clock, page_hardware, page_dump, page_about, page_sql;
 
 /* For pages: what menu.c was given. */
 const struct menu_actions *menu_actions(void);
@@ -31,6 +31,9 @@ void menu_open(const struct page *page);
 
 /* menu_leave - back to the page before. */
 void menu_leave(void);
+
+/* menu_redraw - what the page shows has changed. */
+void menu_redraw(void);
 
 /* menu_note - a sentence in the row above the help; "" clears it. */
 void menu_note(const char *text);

@@ -7,6 +7,7 @@
 #include "core/date.h"
 #include "core/log.h"
 #include "core/machine.h"
+#include "core/zone.h"
 #include "menu/page.h"
 #include "menu/screen.h"
 #include "menu/wrap.h"
@@ -73,8 +74,8 @@ static const char *line_text(const struct store_log_line *line,
     if (line->mail_id != 0)
         (void)snprintf(mail, sizeof(mail), " #%lld", (long long)line->mail_id);
     (void)snprintf(text, SHOWN_BYTES, "%s %s%s: %s",
-                   date_format(line->time_ms, date), line->module, mail,
-                   line->text);
+                   date_format(zone_local_ms(line->time_ms), date),
+                   line->module, mail, line->text);
     return text;
 }
 

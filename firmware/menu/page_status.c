@@ -1,10 +1,11 @@
 /* The running screen: network, store, sessions, messages, the newest log
  * lines, on one page that a person can take in at a glance. */
-#define _POSIX_C_SOURCE 200809L /* gmtime_r */
+#include "core/date.h"
 #include "core/iobuf.h"
 #include "core/log.h"
 #include "core/machine.h"
 #include "core/timer.h"
+#include "core/zone.h"
 #include "menu/menu.h"
 #include "menu/page.h"
 #include "menu/screen.h"
@@ -19,7 +20,6 @@
 #include "smtp/smtp_settings.h"
 #include "store/st.h"
 #include <stdio.h>
-#include <time.h>
 
 #define MIB       (1024 * 1024)
 #define ROW_CARD  PAGE_FIRST_ROW
@@ -102,9 +102,9 @@ static void draw_clock(unsigned row)
 {
     char by[40 + NET_ADDRESS_TEXT] = "by this PC alone";
     char address[NET_ADDRESS_TEXT];
-    time_t seconds = (time_t)(machine_wall_clock_ms() / 1000);
+    char date[DATE_TEXT_BYTES];
+    int64_t now_ms = machine_wall_clock_ms();
     struct sntp_status clock;
-    struct tm tm;
 
     sntp_status(&clock);
     if (clock.known)
@@ -112,12 +112,9 @@ static void draw_clock(unsigned row)
                        net_address_format(&clock.server, address),
                        (long long)clock.offset_ms);
     screen_text(row, 2, SCREEN_BRIGHT, "Clock");
-    if (gmtime_r(&seconds, &tm) == NULL)
-        return;
     screen_format(row, 11, clock.known ? SCREEN_GOOD : SCREEN_NORMAL,
-                  "%04d-%02d-%02d %02d:%02d:%02d UTC  %s", tm.tm_year + 1900,
-                  tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
-                  by);
+                  "%s %s  %s", date_format(zone_local_ms(now_ms), date),
+                  zone_name(now_ms), by);
 }
 
 static void draw_service(unsigned row, const char *name, unsigned sessions,

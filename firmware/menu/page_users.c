@@ -4,6 +4,7 @@
 #include "core/bytes.h"
 #include "core/date.h"
 #include "core/machine.h"
+#include "core/zone.h"
 #include "menu/form.h"
 #include "menu/page.h"
 #include "menu/screen.h"
@@ -183,9 +184,10 @@ static void draw_form(void)
                   state.change.user.name);
     if (known.login.time_ms != 0)
         screen_format(PAGE_LAST_ROW - 1, 3, SCREEN_NORMAL,
-                      "Last login %s UTC by %s from %s",
-                      date_format(known.login.time_ms, date),
-                      known.login.service, known.login.address);
+                      "Last login %s %s by %s from %s",
+                      date_format(zone_local_ms(known.login.time_ms), date),
+                      zone_name(known.login.time_ms), known.login.service,
+                      known.login.address);
 }
 
 static const struct page page_user = {
@@ -225,7 +227,8 @@ static void draw_user(unsigned row, const struct user *user, bool selected)
     /* Without the year and the seconds. */
     if (known.login.time_ms != 0)
         (void)snprintf(login, sizeof(login), "%.11s %s",
-                       date_format(known.login.time_ms, date) + 5,
+                       date_format(zone_local_ms(known.login.time_ms), date) +
+                           5,
                        known.login.service);
     screen_format(row, 1, attribute, " %-16.16s %-17.17s %-8s %8s %6s  %-17s",
                   user->name, user->full_name,
@@ -243,7 +246,7 @@ static void draw_list(void)
         state.first = state.selected - USER_ROWS + 1;
     screen_format(PAGE_FIRST_ROW, 2, SCREEN_BRIGHT,
                   "%-16s %-17s %-8s %8s %6s  %s", "User", "Name", "", "Used MB",
-                  "Quota", "Login (UTC)");
+                  "Quota", "Login");
     for (unsigned i = 0; i < USER_ROWS; i++) {
         const struct user *user = directory_user_at(state.first + i);
 

@@ -9,9 +9,6 @@ static const struct form_field network_fields[] = {
     {"gateway", "Gateway", "an address, or nothing", settings_gateway_valid},
     {"dns", "Name servers", "up to three addresses, separated by spaces",
      settings_dns_valid},
-    {"ntp", "Time servers",
-     "up to four, or nothing: those of DHCP and pool.ntp.org; or off",
-     settings_ntp_valid},
     {"syslog", "Syslog server", "an address or address:port, or nothing",
      settings_syslog_valid},
 };

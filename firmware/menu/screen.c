@@ -29,6 +29,7 @@ static struct {
     char escape[8]; /* an escape sequence that has begun */
     unsigned escape_used;
     uint64_t escape_ms;
+    int held; /* a byte that comes after an Esc that stands alone; 0: none */
 } state;
 
 /* Cells that no page ever wants, so that all differ. */
@@ -286,6 +287,11 @@ static int decode(int byte)
         key = match_sequence();
         if (key != KEY_NONE)
             state.escape_ms = 0;
+        /* No sequence begins like this: two keys, typed fast. */
+        if (key < 0 && state.escape_used == 1) {
+            state.held = byte;
+            return escape;
+        }
         return key > 0 ? key : KEY_NONE;
     }
     if (byte == escape) {
@@ -298,11 +304,19 @@ static int decode(int byte)
     return byte == '\n' ? 13 : byte;
 }
 
+static int next_byte(void)
+{
+    int byte = state.held;
+
+    state.held = 0;
+    return byte != 0 ? byte : machine_serial_read();
+}
+
 static int serial_key(void)
 {
     int byte;
 
-    while ((byte = machine_serial_read()) >= 0) {
+    while ((byte = next_byte()) >= 0) {
         int key = decode(byte);
 
         if (key != KEY_NONE)

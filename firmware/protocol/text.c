@@ -1,8 +1,10 @@
 /* Short texts: see text.h. */
-#define _POSIX_C_SOURCE 200809L /* gmtime_r */
 #include "protocol/text.h"
+#include "core/date.h"
+#include "core/zone.h"
 #include <string.h>
-#include <time.h>
+
+#define THURSDAY 4 /* 1 January 1970 */
 
 void text_init(struct text *text, void *buffer, size_t room)
 {
@@ -69,28 +71,30 @@ void text_date(struct text *text, int64_t unix_ms)
 {
     static const char days[] = "SunMonTueWedThuFriSat";
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    time_t seconds = (time_t)(unix_ms / 1000);
-    struct tm tm;
+    const int offset = zone_offset_minutes(unix_ms);
+    const int ahead = offset < 0 ? -offset : offset;
+    struct date date;
 
-    memset(&tm, 0, sizeof(tm));
-    if (unix_ms < 0 || gmtime_r(&seconds, &tm) == NULL) {
-        seconds = 0;
-        (void)gmtime_r(&seconds, &tm);
-    }
-    text_bytes(text, days + 3 * tm.tm_wday, 3);
+    date_of(unix_ms + offset * INT64_C(60000), &date);
+    text_bytes(
+        text,
+        days +
+            3 * ((date_days(date.year, date.month, date.day) + THURSDAY) % 7),
+        3);
     text_string(text, ", ");
-    text_decimal(text, (uint64_t)tm.tm_mday);
+    text_decimal(text, (uint64_t)date.day);
     text_string(text, " ");
-    text_bytes(text, months + 3 * tm.tm_mon, 3);
+    text_bytes(text, months + 3 * (date.month - 1), 3);
     text_string(text, " ");
-    text_decimal_padded(text, (uint64_t)tm.tm_year + 1900, 4);
+    text_decimal_padded(text, (uint64_t)date.year, 4);
     text_string(text, " ");
-    text_decimal_padded(text, (uint64_t)tm.tm_hour, 2);
+    text_decimal_padded(text, (uint64_t)date.hour, 2);
     text_string(text, ":");
-    text_decimal_padded(text, (uint64_t)tm.tm_min, 2);
+    text_decimal_padded(text, (uint64_t)date.minute, 2);
     text_string(text, ":");
-    text_decimal_padded(text, (uint64_t)tm.tm_sec, 2);
-    text_string(text, " +0000");
+    text_decimal_padded(text, (uint64_t)date.second, 2);
+    text_string(text, offset < 0 ? " -" : " +");
+    text_decimal_padded(text, (uint64_t)(ahead / 60 * 100 + ahead % 60), 4);
 }
 
 static int hex_value(char c)

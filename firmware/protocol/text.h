@@ -26,8 +26,8 @@ void text_decimal(struct text *text, uint64_t value);
 void text_decimal_padded(struct text *text, uint64_t value, unsigned digits);
 void text_hex(struct text *text, uint64_t value, unsigned digits);
 
-/* text_date - a date as in RFC 5322 3.3, in UTC; of a time before 1970: that
- * year's begin. */
+/* text_date - a date as in RFC 5322 3.3, in local time (core/zone.h); of a time
+ * before 1970: that year's begin. */
 void text_date(struct text *text, int64_t unix_ms);
 
 /* text_xtext - what an xtext (RFC 3461 section 4, NUL-terminated) stands for,

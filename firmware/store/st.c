@@ -124,7 +124,7 @@ bool st_readers_busy(void)
         if (ST_JOBBER[i].state != WORKER_IDLE)
             return true;
     }
-    return false;
+    return st_sql_connected();
 }
 
 bool st_run_worker(struct st_worker *worker)
@@ -148,6 +148,7 @@ void st_lose(void)
     st_fail_queue(&st_context.passwords, ERR_GONE);
     st_inbound_lose();
     st_job_lose();
+    st_sql_lose();
 }
 
 bool st_run(void)
@@ -179,6 +180,7 @@ void st_close(void)
 {
     st_context.closing = true;
     st_job_lose();
+    st_sql_lose();
 }
 
 /* ---- Figures ------------------------------------------------------------ */
@@ -330,6 +332,8 @@ enum err st_module_init(size_t buffer_bytes)
         err = start_worker(&ST_JOBBER[i], st_job_main, st_job_wanted);
     if (!err)
         err = start_worker(ST_PASSWORD, st_password_main, st_password_wanted);
+    if (!err)
+        err = st_sql_init();
     if (err)
         return err;
     st_say(ST_SEARCHING, "looking for a stick with a store");

@@ -64,6 +64,7 @@ struct st_context {
 
     /* The stick. */
     struct media media;
+    struct store_place place; /* of mail.db, while it is open */
     unsigned disk;
     uint32_t generation;
     bool gone;    /* nothing reaches the stick any more */
@@ -161,6 +162,15 @@ bool st_user_due(void);
 enum err st_user_drain(struct store *store) MUST_CHECK;
 void st_user_end(bool durable);
 void st_user_give_up(void);
+
+/* st_sql.c: st_sql_lose - those that run end, connections are closed.
+ * st_sql_connected - there is one still. */
+enum err st_sql_init(void) MUST_CHECK;
+void st_sql_lose(void);
+bool st_sql_connected(void);
+/* st_query.c: st_sql_prepare - finds data.db, and makes the databases that are
+ * missing; in the writer's coroutine, when the store is open. */
+enum err st_sql_prepare(void) MUST_CHECK;
 
 /* st_request.c */
 enum err st_request_init(void) MUST_CHECK;

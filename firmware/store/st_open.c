@@ -144,6 +144,9 @@ static enum err open_connections(const struct store_place *place)
         err = st_reload_directory();
     if (!err)
         st_user_opened(ST_WRITER->store);
+    st_context.place = *place;
+    if (!err)
+        err = st_sql_prepare();
     if (err)
         st_shut_store();
     return err;

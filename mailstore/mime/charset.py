@@ -166,6 +166,7 @@ def pack(cells):
     """The offsets of the blocks, and the bytes; blocks that are alike are kept
     once."""
     offsets, data, known = [], bytearray(), {}
+    cells = cells + [None] * (-len(cells) % BLOCK)
     for at in range(0, len(cells), BLOCK):
         block = pack_block(cells[at:at + BLOCK])
         if block not in known:

@@ -12,23 +12,27 @@
 #include "mailstore/mime/mime.h"
 
 #define MIME_DECODE_WINDOW 1024
+/* Spaces that quoted-printable may have to take back. */
+#define MIME_DECODE_HELD 64
 
 struct mime_decoder {
-    struct mime_source source;
+    const struct mime_source *source;
     uint32_t at, end;          /* what is left to be read of the message */
     struct charset_state text; /* of MIME_AS_TEXT */
-    uint32_t bits;             /* base64, uuencode */
+    uint32_t bits;             /* of base64 and uuencode; a hex digit */
     uint8_t bit_count;
     uint8_t encoding;
     uint8_t state;
-    bool as_text, cr, ended;
+    bool as_text;
+    bool sniff;                   /* HTML whose charset is to be looked for */
+    bool cr, text_cr;             /* the last byte was one */
+    bool ended;                   /* all of the body has been decoded */
     uint16_t line_left;           /* uuencode: bytes of the line */
-    uint16_t held;                /* quoted-printable: what may be dropped */
-    size_t raw_at, raw_bytes;     /* of raw */
-    size_t plain_at, plain_bytes; /* of plain */
-    char spaces[64];
+    uint16_t held;                /* spaces; letters of "begin " */
+    size_t plain_at, plain_bytes; /* what is left of plain */
+    char spaces[MIME_DECODE_HELD];
     uint8_t raw[MIME_DECODE_WINDOW];
-    uint8_t plain[MIME_DECODE_WINDOW];
+    uint8_t plain[MIME_DECODE_WINDOW + MIME_DECODE_HELD + 4];
 };
 
 enum mime_decode_as {
@@ -43,13 +47,7 @@ void mime_decode_begin(struct mime_decoder *decoder,
                        const struct mime_part *part, enum mime_decode_as as);
 
 /* mime_decode_read - the next bytes. Returns how many, 0 at the end, or an enum
- * err of the source. As text: room is at least 4, characters come whole. */
+ * err of the source. As text: room is at least 8, characters come whole. */
 int mime_decode_read(struct mime_decoder *decoder, void *buffer, size_t room);
-
-/* mime_decode_span - the same of bytes that stand in memory, in one call, for
- * short things. Returns how many bytes it gave; what has no room is left out.
- */
-size_t mime_decode_span(enum mime_encoding encoding, const void *bytes,
-                        size_t len, void *buffer, size_t room);
 
 #endif

@@ -3,6 +3,7 @@
  * Memory is one anonymous mapping below which AddressSanitizer knows the gaps:
  * behind every piece that the AO takes lies poisoned memory, so that writing
  * over the end of a pool is seen at once. */
+#include "core/log.h"
 #include "core/machine.h"
 #include "tests/sim/sim.h"
 #include "tests/sim/stick.h"
@@ -17,7 +18,9 @@
 #endif
 
 #define REDZONE 128
-#define PAGE    4096
+/* Last words of an AO that has failed. */
+#define LOG_LINES_SHOWN 8
+#define PAGE            4096
 /* What a look at the clock, and a turn of the loop, cost the processor. */
 #define CLOCK_READ_NS 40
 #define POLL_NS       400
@@ -154,13 +157,21 @@ _Noreturn void machine_power_off(void)
     sim_fail("the AO powered off");
 }
 
-void machine_backtrace_write(void)
+const char *machine_last_failure(void)
 {
+    return NULL;
 }
 
-_Noreturn void machine_panic_restart(void)
+_Noreturn void machine_fail(const char *what)
 {
-    sim_fail("panic: %.800s", sim_serial_text() + sim_serial_mark());
+    machine_emergency_write(what);
+    for (unsigned back = LOG_LINES_SHOWN; back-- > 0;) {
+        const char *line = log_line(back);
+
+        machine_emergency_write("\n");
+        machine_emergency_write(line != NULL ? line : "");
+    }
+    sim_fail("panic: %.1200s", sim_serial_text() + sim_serial_mark());
 }
 
 bool machine_power_button(void)
@@ -170,4 +181,24 @@ bool machine_power_button(void)
 
 void machine_watchdog_feed(void)
 {
+}
+
+size_t machine_memory_total(void)
+{
+    return sim_options.memory_bytes;
+}
+
+bool machine_memory_read(uint64_t address, void *buffer, size_t bytes)
+{
+    (void)address;
+    (void)buffer;
+    (void)bytes;
+    return false;
+}
+
+bool machine_part(unsigned index, struct machine_part *part)
+{
+    (void)index;
+    (void)part;
+    return false;
 }

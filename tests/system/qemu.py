@@ -234,12 +234,15 @@ class Machine:
     file at once instead of what is on the stick. capture: path for a pcap of
     all frames. forward: guest ports reachable from here (network "user").
     guest, card: its IPv4 and MAC address where there are several in a network.
+    devices: further USB devices, before the stick; port: where that is plugged
+    in, as "1.2" for the second port of a hub in the first one.
     """
 
     def __init__(self, stick=None, kernel=None, append="", memory="64M",
                  network="user", forward=(25, 110), capture=None, extra=(),
                  paused=False, controller="qemu-xhci", cpu=None,
-                 nic="e1000", guest=GUEST_ADDRESS, card="52:54:00:12:34:56"):
+                 nic="e1000", guest=GUEST_ADDRESS, card="52:54:00:12:34:56",
+                 devices=(), port=None):
         self.folder = tempfile.mkdtemp(prefix="barepost-")
         self.network = network
         self.guest = guest
@@ -254,8 +257,10 @@ class Machine:
         command += ["-serial", "chardev:serial",
                     "-mon", "chardev=qmp,mode=control",
                     "-device", f"{controller},id=usb"]
+        for device in devices:
+            command += ["-device", device]
         if stick:
-            command += self._stick_arguments(stick)
+            command += self._stick_arguments(stick, port)
         if kernel:
             command += ["-kernel", kernel, "-append", append]
         command += self._network_arguments(network, forward, capture,
@@ -269,14 +274,15 @@ class Machine:
             self.go()
 
     @staticmethod
-    def _stick_arguments(stick):
+    def _stick_arguments(stick, port):
         # Flushes reach the file; the medium outlives the device, so that it
         # can be plugged in again.
         return ["-blockdev", "driver=file,node-name=stick-file,filename="
                 + stick.replace(",", ",,"),
                 "-blockdev", "driver=raw,node-name=stick,file=stick-file",
                 "-device", "usb-storage,id=stk,drive=stick,bus=usb.0,"
-                "bootindex=1"]  # 0 is taken by -kernel
+                + (f"port={port}," if port else "")
+                + "bootindex=1"]  # 0 is taken by -kernel
 
     @staticmethod
     def _network_arguments(network, forward, capture, nic):

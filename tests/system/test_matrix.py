@@ -11,6 +11,10 @@ from stick import DOMAIN, HOSTNAME
 UEFI = ("-bios", "/usr/share/ovmf/OVMF.fd")
 LIMIT_S = 120
 
+HUB = "usb-hub,bus=usb.0,port=1"
+# Hubs in a row: two below the first one.
+CASCADE = (HUB, "usb-hub,bus=usb.0,port=1.2", "usb-hub,bus=usb.0,port=1.2.3")
+
 # firmware, type of machine, memory, controller of the stick
 ROWS = [
     ("bios", "pc", "32M", "qemu-xhci"),
@@ -28,10 +32,31 @@ ROWS = [
 @pytest.mark.parametrize("row", ROWS, ids="-".join)
 def test_boots_and_serves(row, fresh_stick, tmp_path, figure):
     firmware, machine, memory, controller = row
-    image = copy_image(fresh_stick, str(tmp_path / "stick.img"))
     extra = ("-machine", machine) + (UEFI if firmware == "uefi" else ())
-    server = Booted(str(tmp_path), image, memory=memory, extra=extra,
-                    controller=controller)
+    serve(fresh_stick, tmp_path, memory=memory, extra=extra,
+          controller=controller)
+    figure("boots, takes and gives mail: " + ", ".join(row))
+
+
+# name, controller, further devices, port of the stick
+HUB_ROWS = [
+    ("a hub on xHCI", "qemu-xhci", (HUB,), "1.1"),
+    ("three hubs in a row on xHCI", "qemu-xhci", CASCADE, "1.2.3.4"),
+]
+
+
+@pytest.mark.parametrize("row", HUB_ROWS, ids=lambda row: row[0])
+def test_boots_behind_hubs(row, fresh_stick, tmp_path, figure):
+    name, controller, devices, port = row
+    serve(fresh_stick, tmp_path, controller=controller, devices=devices,
+          port=port)
+    figure("boots, takes and gives mail: bios, the stick behind " + name)
+
+
+def serve(fresh_stick, tmp_path, **options):
+    """Boots, sends a mail and fetches it."""
+    image = copy_image(fresh_stick, str(tmp_path / "stick.img"))
+    server = Booted(str(tmp_path), image, **options)
     try:
         server.machine.expect_screen(r"Load\b", LIMIT_S)
         server.machine.send("\r")
@@ -43,4 +68,3 @@ def test_boots_and_serves(row, fresh_stick, tmp_path, figure):
         assert got.endswith(body)
     finally:
         server.close()
-    figure("boots, takes and gives mail: " + ", ".join(row))

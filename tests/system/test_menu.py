@@ -1,10 +1,12 @@
 """The AO's text menu: by the serial console and by the PC's keyboard, seen on
 the serial console and on the display. Screens are kept in build/screens."""
 import os
+import re
 import zlib
 
+import mail
 from conftest import SCREENS, choose_load
-from stick import HOSTNAME
+from stick import DOMAIN, HOSTNAME
 
 MENU = r"^ Barepost  \S+  Menu"  # the title
 CLOSED = r"Mail is not being served yet"
@@ -34,6 +36,16 @@ def keep_screen(machine, name):
         at += 12 + length
     pixels = zlib.decompress(packed)
     assert len(set(pixels)) > 1, "nothing is shown on the display"
+
+
+def assert_whole(machine):
+    """No line was cut: screen_text() marks one with dots in the last three
+    columns."""
+    machine.expect_screen(r"Esc  back")
+    for line in machine.serial.screen().split("\n"):
+        assert line[77:] != "...", line
+    # The last cell of all is not sent to a terminal, which might scroll.
+    assert not machine.serial.screen().split("\n")[-1].endswith(".."), "help"
 
 
 def loaded(boot, image):
@@ -75,11 +87,76 @@ def test_every_page_by_serial_keys(copy_stick, boot):
                       ("4", r"anna\s+Anna Example\s+admin"),
                       ("5", r"Messages stored"), ("6", r"TCB"),
                       ("7", r"Lines with"), ("t", r"Message or trans"),
-                      ("l", r"Slow strangers")):
+                      ("q", r"Nothing waits"), ("r", r"Every domain"),
+                      ("l", r"Slow strangers"), ("c", r"Set the clock"),
+                      ("h", r"PCI\s+00:00\.0"), ("d", r"^  [0-9a-f]{16}"),
+                      ("a", r"SQLite")):
         machine.send(key)
         machine.expect_screen(seen)
+        assert_whole(machine)
         machine.send("\x1b")
         machine.expect_screen(MENU)
+
+
+def test_hardware(copy_stick, boot):
+    machine = loaded(boot, copy_stick)
+    machine.send("h")
+    for seen in (r"Processor\s+\S", r"Memory\s+6\d MB below",
+                 r"Display\s+VGA text",
+                 r"PCI\s+00:01\.1\s+8086:7010\s+IDE controller\s+-$",
+                 r"PCI\s+\S+\s+8086:100e\s+Intel 82540EM\s+intel"):
+        machine.expect_screen(seen)
+    machine.send("\x1b[F")  # End
+    machine.expect_screen(r"USB\s+\S+\s+46f4:0001\s+storage, 5 Gbit/s\s+\S")
+    assert_whole(machine)
+
+
+def test_memory_dump(copy_stick, boot):
+    machine = loaded(boot, copy_stick)
+    machine.send("d")
+    machine.expect_screen(r"^  ffffffff8[0-9a-f]{7}  [0-9a-f]{4} ")
+    machine.send("0\r")
+    machine.expect_screen(r"^  0{16}  not memory")
+    # The registers of the local APIC: mapped, but no memory.
+    machine.send("ffffc000fee00000\r")
+    machine.expect_screen(r"^  ffffc000fee00000  not memory")
+    machine.send("ffffffff80100000\r")
+    machine.expect_screen(r"^  ffffffff80100000  [0-9a-f]{4} ")
+    machine.send("\x1b[A\x1b[A")
+    machine.expect_screen(r"^  ffffffff800fffe0  not memory")
+    machine.send("12\x7f\x1b")
+    machine.expect_screen("type it in hexadecimal")
+    machine.send("\x1b")
+    machine.expect_screen(MENU)
+
+
+def test_clock_and_zone(copy_stick, boot):
+    server = boot(copy_stick)
+    machine = server.machine
+    choose_load(machine)
+    machine.expect_screen(MENU)
+    machine.expect_screen(HOSTNAME)
+    machine.send("c")
+    machine.expect_screen("Set the clock")
+    machine.send("Atlantis\x1bOQ")
+    machine.expect_screen("Time zone is not right")
+    machine.send(b"\x15Berlin\r\r2031-07-01 12:00\r")
+    machine.expect_screen("Saved")
+    machine.expect_screen(r"2031-07-01 12:00:\d\d CEST")
+    machine.expect_screen(r"2031-07-01 10:00:\d\d UTC")
+    machine.send("\x1b")
+    machine.expect_screen(MENU)
+    machine.send("1")
+    machine.expect_screen(r"Clock\s+2031-07-01 12:\d\d:\d\d CEST")
+    machine.expect_screen(r"^12:\d\d:\d\d service: serving")
+    machine.wait_banner(25)
+    assert mail.send_one(server.smtp, f"anna@{DOMAIN}",
+                         b"Subject: zone\r\n\r\nx\r\n")[0] == 250
+    (got,) = mail.fetch_all(server.pop3, "anna", "anna-demo")
+    assert re.search(rb"Tue, 1 Jul 2031 12:\d\d:\d\d \+0200", got)
+    machine.power_cut()
+    machine = boot(copy_stick).run().machine
+    machine.expect_screen(r"Clock .* CES?T")
 
 
 def test_by_the_keyboard(copy_stick, boot):

@@ -95,14 +95,16 @@ WEAK _Noreturn void machine_power_off(void)
     exit(4);
 }
 
-WEAK _Noreturn void machine_panic_restart(void)
+WEAK _Noreturn void machine_fail(const char *what)
 {
+    printf("%s\n", what);
     fflush(stdout);
     abort();
 }
 
-WEAK void machine_backtrace_write(void)
+WEAK const char *machine_last_failure(void)
 {
+    return NULL;
 }
 
 WEAK void machine_emergency_write(const char *text)
@@ -181,4 +183,24 @@ WEAK bool machine_power_button(void)
 
 WEAK void machine_watchdog_feed(void)
 {
+}
+
+WEAK size_t machine_memory_total(void)
+{
+    return MEMORY_LIMIT;
+}
+
+WEAK bool machine_memory_read(uint64_t address, void *buffer, size_t bytes)
+{
+    (void)address;
+    (void)buffer;
+    (void)bytes;
+    return false;
+}
+
+WEAK bool machine_part(unsigned index, struct machine_part *part)
+{
+    (void)index;
+    (void)part;
+    return false;
 }

@@ -203,12 +203,9 @@ void machine_emergency_write(const char *text)
     fputs(text, stderr);
 }
 
-void machine_backtrace_write(void)
+_Noreturn void machine_fail(const char *what)
 {
-}
-
-_Noreturn void machine_panic_restart(void)
-{
+    fputs(what, stderr);
     abort();
 }
 

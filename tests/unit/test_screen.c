@@ -203,7 +203,12 @@ static void test_keys(void)
     /* A sequence may come in pieces; an unknown one is swallowed. */
     CHECK(one_key("\033") == KEY_NONE && one_key("[") == KEY_NONE);
     CHECK(one_key("D") == KEY_LEFT);
-    typed = "\033Zq";
+    typed = "\033[Zq";
+    CHECK(screen_key() == 'q');
+    /* Esc with a key right behind it: none of them is lost. */
+    typed = "\033z\033\033[Aq";
+    CHECK(screen_key() == 27 && screen_key() == 'z');
+    CHECK(screen_key() == 27 && screen_key() == KEY_UP);
     CHECK(screen_key() == 'q');
 }
 

@@ -290,6 +290,7 @@ static void test_errors(void)
     CHECK(strstr(result.message, "t1.sql: near \"bad\"") != NULL);
     CHECK(result.line == 3 && strcmp(out, "t1\n") == 0);
     expect(".tab", "t1\n");
+    expect("SELECT 1 AS a; -- said\n /* so */ .tab", "a\n1\nt1\n");
     expect("DROP TABLE t1; SELECT changes() AS c;", "c\n0\n");
     CHECK(run(".quit\nSELECT nonsense;") == OK && result.quit);
     CHECK(run(".dbr") == OK && result.quit && result.serve);
