@@ -370,6 +370,14 @@ $B/unit/test_sim_disk: $(SIM_DISK_OBJ)
 	@mkdir -p $(@D)
 	$(CC) -fsanitize=address,undefined -no-pie -o $@ $^
 
+# Programs on mailstore/mime at native speed: many messages, and what a message
+# consists of for tests in Python.
+MIME_SRC := $(wildcard tests/mime/*.c)
+MIME := $(MIME_SRC:tests/mime/%.c=$B/mime/%)
+$B/mime/%: $B/fast/tests/mime/%.o $B/fast/barepost.a
+	@mkdir -p $(@D)
+	$(CC) -no-pie -o $@ $^ -lm
+
 .PHONY: sim sim-fast
 sim: $(SIM_PROGRAMS:%=$B/sim/%)
 sim-fast: $(SIM_PROGRAMS:%=$B/sim-fast/%)
@@ -377,7 +385,7 @@ sim-fast: $(SIM_PROGRAMS:%=$B/sim-fast/%)
 
 CHECK_SRC := $(filter-out $(MADE_SRC),$(AO_C)) $(UEFI_SRC) $(MKUSB_SRC)
 CHECK_TEST_SRC := $(SIM_SRC) $(TAP_SRC) $(UNIT_SRC) $(UNIT_HELP_SRC) $(MODEL_SRC) \
-	$(wildcard tests/bench/*.c tests/fuzz/*.c)
+	$(wildcard tests/bench/*.c tests/fuzz/*.c tests/mime/*.c)
 CHECK_H := $(wildcard boot/*.h boot/*/*.h drivers/*.h drivers/*/*.h firmware/*.h \
 	firmware/*/*.h mailstore/*.h mailstore/*/*.h userdb/*.h mkusb/*.h tests/*/*.h)
 CHECK_ALL := $(sort $(CHECK_SRC) $(CHECK_TEST_SRC) $(CHECK_H))

@@ -237,16 +237,21 @@ static size_t comment(const char *text, size_t len)
     return 0;
 }
 
+/* How text is read. */
+enum mode { UNSTRUCTURED, PHRASE, PHRASE_QUOTED };
+
 /* Bytes at text that stand for nothing. */
-static size_t silent(const char *text, size_t len, bool phrase)
+static size_t silent(const char *text, size_t len, enum mode *mode)
 {
     if (*text == '\r' || *text == '\n')
         return 1;
-    if (!phrase)
+    if (*mode == UNSTRUCTURED)
         return 0;
+    if (*text == '"')
+        *mode = *mode == PHRASE ? PHRASE_QUOTED : PHRASE;
     if (*text == '"' || (*text == '\\' && len > 1))
         return 1;
-    return *text == '(' ? comment(text, len) : 0;
+    return *text == '(' && *mode == PHRASE ? comment(text, len) : 0;
 }
 
 static size_t spaces(const char *text, size_t len)
@@ -262,6 +267,7 @@ void mime_out_text(struct mime_out *out, struct mime_span value, bool phrase)
 {
     struct decoder decoder = {.out = out};
     const char *text = value.text, *end = value.text + value.len;
+    enum mode mode = phrase ? PHRASE : UNSTRUCTURED;
     struct word word;
 
     while (text < end && !out->cut) {
@@ -278,7 +284,7 @@ void mime_out_text(struct mime_out *out, struct mime_span value, bool phrase)
             continue;
         }
         flush(&decoder);
-        used = silent(text, len, phrase);
+        used = silent(text, len, &mode);
         if (used > 0) {
             bool escape = *text == '\\';
 
