@@ -263,12 +263,13 @@ struct store_mailbox_info {
     int64_t user_id;
     char user[USER_NAME_BYTES];
     char mailbox[65];
-    uint64_t messages, bytes;
+    uint64_t messages, unseen, bytes;
 };
 struct store_message_info {
     int64_t message_id;
     char mailbox[65];
     uint32_t uid;
+    uint8_t flags; /* STORE_SEEN ... of store_mailbox.h */
     uint64_t bytes;
     int64_t received_ms;
     char sender[USER_ADDRESS_BYTES];

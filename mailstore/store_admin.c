@@ -343,7 +343,8 @@ enum err store_list_mailboxes(
     void *context)
 {
     static const char sql[] =
-        "SELECT UserID,user.Name,mailbox.Name,count(UID),total(entry.Bytes)"
+        "SELECT UserID,user.Name,mailbox.Name,count(UID),total(entry.Bytes),"
+        "total(Flags&1=0)"
         " FROM user JOIN mailbox USING(UserID) LEFT JOIN entry"
         " USING(MailboxID) GROUP BY MailboxID ORDER BY 2,3";
     struct store_mailbox_info info;
@@ -358,6 +359,7 @@ enum err store_list_mailboxes(
         copy_text(statement, 2, info.mailbox, sizeof info.mailbox);
         info.messages = (uint64_t)sqlite3_column_int64(statement, 3);
         info.bytes = (uint64_t)sqlite3_column_int64(statement, 4);
+        info.unseen = (uint64_t)sqlite3_column_int64(statement, 5);
         err = each(context, &info);
     }
     if (!err)
@@ -372,7 +374,8 @@ enum err store_list_messages(
     void *context)
 {
     static const char sql[] =
-        "SELECT entry.MailID,UID,message.Bytes,ReceivedMs,Sender,Subject,Name"
+        "SELECT entry.MailID,UID,message.Bytes,ReceivedMs,Sender,Subject,Name,"
+        "Flags"
         " FROM mailbox JOIN entry USING(MailboxID) JOIN message USING(MailID)"
         " WHERE UserID=?1 ORDER BY Name,UID";
     struct store_message_info info;
@@ -391,6 +394,7 @@ enum err store_list_messages(
         copy_text(statement, 4, info.sender, sizeof info.sender);
         copy_text(statement, 5, info.subject, sizeof info.subject);
         copy_text(statement, 6, info.mailbox, sizeof info.mailbox);
+        info.flags = (uint8_t)sqlite3_column_int64(statement, 7);
         err = each(context, &info);
     }
     if (!err)

@@ -74,6 +74,19 @@ static enum err check_one(struct store *store, const char *sql,
     return err;
 }
 
+/* Of the writer only: FTS5 takes it for a change. */
+static enum err check_index(struct store *store, char *message, size_t bytes)
+{
+    enum err err;
+
+    if (!store->writer)
+        return OK;
+    err = store_exec(store, "INSERT INTO find(find) VALUES('integrity-check')");
+    if (err)
+        snprintf(message, bytes, "the index of words: %s", store->message);
+    return err;
+}
+
 enum err store_check(struct store *store, char *message, size_t message_bytes)
 {
     enum err err = check_one(store, "PRAGMA integrity_check(1)", "ok", message,
@@ -81,5 +94,5 @@ enum err store_check(struct store *store, char *message, size_t message_bytes)
 
     for (size_t i = 0; !err && i < sizeof checks / sizeof checks[0]; i++)
         err = check_one(store, checks[i], NULL, message, message_bytes);
-    return err;
+    return err ? err : check_index(store, message, message_bytes);
 }

@@ -154,8 +154,8 @@ enum err store_blind(struct store *store, int64_t user_id, int64_t message_id,
 static const char *const keys[] = {
     [STORE_BY_ARRIVAL] = "e.UID",
     [STORE_BY_DATE] = "ifnull(s.DateMs,m.ReceivedMs)",
-    [STORE_BY_FROM] = "ifnull(nullif(s.FromName,''),ifnull(s.FromAddress,"
-                      "m.Sender)) COLLATE NOCASE",
+    [STORE_BY_FROM] = ("ifnull(nullif(s.FromName,''),ifnull(s.FromAddress,"
+                       "m.Sender)) COLLATE NOCASE"),
     [STORE_BY_SUBJECT] = "subject_base(m.Subject) COLLATE NOCASE",
     [STORE_BY_SIZE] = "e.Bytes",
 };

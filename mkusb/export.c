@@ -7,6 +7,7 @@
  * File times are those of arrival. Names come from the store, so that they are
  * made harmless: '/' and other characters that could lead elsewhere are
  * written as %XX. The folder has to be new or empty: nothing is overwritten. */
+#include "mailstore/store_mailbox.h"
 #include "mkusb/read_stick.h"
 #include "mkusb/say.h"
 #include <dirent.h>
@@ -215,20 +216,41 @@ static char *message_folder(const struct exporting *exporting,
     return path == NULL ? NULL : enter_folder(path, "cur");
 }
 
+/* As Maildir has them in a file's name, in the order of the letters. */
+static const char *maildir_flags(uint8_t flags, char letters[6])
+{
+    char *at = letters;
+
+    if (flags & STORE_DRAFT)
+        *at++ = 'D';
+    if (flags & STORE_FLAGGED)
+        *at++ = 'F';
+    if (flags & STORE_FORWARDED)
+        *at++ = 'P';
+    if (flags & STORE_ANSWERED)
+        *at++ = 'R';
+    if (flags & STORE_SEEN)
+        *at++ = 'S';
+    *at = '\0';
+    return letters;
+}
+
 static enum err export_message(void *context,
                                const struct store_message_info *info)
 {
     struct exporting *exporting = context;
     char *folder = message_folder(exporting, info->mailbox);
     char *path;
+    char flags[6];
     enum err err;
 
     if (folder == NULL)
         return ERR_REFUSED;
     if (exporting->maildir)
-        path = print_path("%s/%" PRId64 ".M%" PRIu32 "P%" PRId64 ".barepost:2,",
-                          folder, info->received_ms / 1000, info->uid,
-                          info->message_id);
+        path =
+            print_path("%s/%" PRId64 ".M%" PRIu32 "P%" PRId64 ".barepost:2,%s",
+                       folder, info->received_ms / 1000, info->uid,
+                       info->message_id, maildir_flags(info->flags, flags));
     else
         path = print_path("%s/%08" PRIu32 ".eml", folder, info->uid);
     free(folder);

@@ -1,6 +1,7 @@
 /* mkusb --inspect: mailboxes and messages as lines on stdout. What a sender
  * chose (addresses, subjects) is shown without its control characters, so that
  * a mail cannot drive the terminal. */
+#include "mailstore/store_mailbox.h"
 #include "mailstore/store_queue.h"
 #include "mailstore/store_usage.h"
 #include "mkusb/read_stick.h"
@@ -45,10 +46,11 @@ static enum err print_mailbox(void *context,
     if (info->messages == 0 && strcmp(info->mailbox, "Inbox") != 0)
         return OK;
     if (inspection->lines++ == 0)
-        printf("%-24s %-16s %10s %14s\n", "USER", "MAILBOX", "MESSAGES",
-               "BYTES");
-    printf("%-24s %-16s %10" PRIu64 " %14" PRIu64 "\n", info->user,
-           info->mailbox, info->messages, info->bytes);
+        printf("%-24s %-16s %10s %10s %14s\n", "USER", "MAILBOX", "MESSAGES",
+               "UNREAD", "BYTES");
+    printf("%-24s %-16s %10" PRIu64 " %10" PRIu64 " %14" PRIu64 "\n",
+           info->user, info->mailbox, info->messages, info->unseen,
+           info->bytes);
     return OK;
 }
 
@@ -81,14 +83,24 @@ static enum err print_login(void *context, const char *user,
     return OK;
 }
 
+/* N: not read, F: flagged, A: answered, P: passed on, D: draft. */
+static void print_flags(uint8_t flags)
+{
+    printf(
+        "%c%c%c%c%c ", flags & STORE_SEEN ? '-' : 'N',
+        flags & STORE_FLAGGED ? 'F' : '-', flags & STORE_ANSWERED ? 'A' : '-',
+        flags & STORE_FORWARDED ? 'P' : '-', flags & STORE_DRAFT ? 'D' : '-');
+}
+
 static enum err print_message(void *context,
                               const struct store_message_info *info)
 {
     struct inspection *inspection = context;
 
     if (inspection->lines++ == 0)
-        printf("\n%-16s %10s  %-20s %12s  %s\n", "MAILBOX", "UID", "DATE (UTC)",
-               "BYTES", "SENDER  SUBJECT");
+        printf("\n%-5s %-16s %10s  %-20s %12s  %s\n", "FLAGS", "MAILBOX", "UID",
+               "DATE (UTC)", "BYTES", "SENDER  SUBJECT");
+    print_flags(info->flags);
     printf("%-16s %10" PRIu32 "  ", info->mailbox, info->uid);
     print_date(info->received_ms);
     printf(" %12" PRIu64 "  <", info->bytes);

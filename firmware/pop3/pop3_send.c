@@ -180,9 +180,10 @@ static void fail(struct pop3_session *session, enum err error)
         return;
     }
     finish(session);
-    pop3_say(session, error == ERR_NOT_FOUND || error == ERR_CORRUPT
-                          ? POP3_DAMAGED
-                          : POP3_TEMPORARY);
+    /* One that is not there any more was deleted in a browser meanwhile. */
+    pop3_say(session, error == ERR_NOT_FOUND ? POP3_NO_MESSAGE
+                      : error == ERR_CORRUPT ? POP3_DAMAGED
+                                             : POP3_TEMPORARY);
     pop3_continue(session);
 }
 

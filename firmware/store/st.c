@@ -323,6 +323,7 @@ enum err st_module_init(size_t buffer_bytes)
     timer_init(&st_context.search_timer, search_again);
     timer_init(&st_context.idle_timer, idle_for_long);
     st_media_init();
+    st_index_init();
     err = take_memory(buffer_bytes);
     if (!err)
         err = start_worker(ST_WRITER, st_writer_main, st_writer_wanted);

@@ -580,6 +580,11 @@ bool st_inbound_run(void)
     return any;
 }
 
+bool st_inbound_active(void)
+{
+    return !list_empty(&state.active);
+}
+
 void st_inbound_figures(struct st_figures *figures)
 {
     figures->buffers = state.block_count;

@@ -133,6 +133,8 @@ bool st_writer_wanted(const struct st_worker *worker);
 enum err st_inbound_init(size_t bytes) MUST_CHECK;
 bool st_inbound_run(void);
 void st_inbound_lose(void);
+/* st_inbound_active - whether any message is on its way in. */
+bool st_inbound_active(void);
 void st_inbound_figures(struct st_figures *figures);
 
 /* st_log.c */
@@ -182,6 +184,11 @@ bool st_password_wanted(const struct st_worker *worker);
  * resp. before done() of one that was worked off. */
 void st_request_cancelled(struct st_request *request);
 void st_request_finish(struct st_request *request);
+
+/* st_index.c */
+void st_index_init(void);
+/* st_index_note_commit - something may be new to the index. */
+void st_index_note_commit(void);
 
 /* st_job.c */
 void st_job_main(void *argument);

@@ -147,6 +147,8 @@ static enum err open_connections(const struct store_place *place)
     st_context.place = *place;
     if (!err)
         err = st_sql_prepare();
+    if (!err)
+        st_index_note_commit();
     if (err)
         st_shut_store();
     return err;

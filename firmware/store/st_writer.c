@@ -129,6 +129,8 @@ static void run_batch(void)
         commit_alone(&batch);
     if (st_context.gone)
         return;
+    if (count > 0)
+        st_index_note_commit();
     if (store_queue_changed(ST_WRITER->store))
         st_queue_note_change();
     st_context.room = store_room(ST_WRITER->store);

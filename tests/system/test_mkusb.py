@@ -693,6 +693,7 @@ def fill(database):
         add_message(connection, number, "alice", "Inbox", sender, subject, body)
     add_message(connection, 9, "alice", "Sent/2026", "a@x", "sent", b"s\r\n")
     add_message(connection, 10, "bob", "Inbox", "b@x", "for bob", b"b\r\n")
+    connection.execute("UPDATE entry SET Flags=5 WHERE MailID=9")
     connection.execute("COMMIT")
     return connection
 
@@ -723,13 +724,14 @@ def filled(image, tmp_path, request):
 def test_inspect(filled):
     before = digest(filled)
     text = mkusb("--inspect", filled).ok().out
-    assert re.search(r"^alice +Inbox +4 ", text, re.M)
-    assert re.search(r"^alice +Sent/2026 +1 ", text, re.M)
+    assert re.search(r"^alice +Inbox +4 +4 ", text, re.M)
+    assert re.search(r"^alice +Sent/2026 +1 +0 ", text, re.M)
     assert re.search(r"^bob +Inbox +1 ", text, re.M)
     assert "Drafts" not in text
     assert "domains: example.org" in text
     text = mkusb("--inspect", "--user", "ALICE", filled).ok().out
-    assert re.search(r"Inbox +1 +2023-11-14 22:13:20 +\d+ +"
+    assert re.search(r"^-F--- Sent/2026 +1 ", text, re.M)
+    assert re.search(r"^N---- Inbox +1 +2023-11-14 22:13:20 +\d+ +"
                      r"<carol@example.net> +Hello$", text, re.M)
     assert "<>" in text and "for bob" not in text
     assert "\x1b" not in text and "?[31mred \u00fc" in text
@@ -765,7 +767,9 @@ def test_export_maildir(filled, tmp_path):
     bodies = sorted(inbox.get_bytes(key) for key in inbox.keys())
     assert bodies == sorted(body.replace(b"\r\n", b"\n")
                             for _, _, body in MESSAGES)
-    assert len(inbox.get_folder("Sent%2F2026")) == 1
+    sent = inbox.get_folder("Sent%2F2026")
+    assert [message.get_flags() for message in sent] == ["FS"]
+    assert all(message.get_flags() == "" for message in inbox)
     assert len(mailbox.Maildir(folder / "bob", create=False)) == 1
 
 

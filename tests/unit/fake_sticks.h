@@ -36,7 +36,8 @@ struct fake_disk {
 };
 
 static struct fake_disk disks[MACHINE_DISKS];
-static struct ram_medium sticks[2], blank;
+static struct ram_medium sticks[2];
+static struct ram_medium blank __attribute__((unused));
 static char folder[] = "/tmp/test_st.XXXXXX";
 static int64_t user_ids[3];
 
@@ -258,14 +259,14 @@ static void commit(struct sent *sent, int64_t user)
 }
 
 /* A small message from begin to commit, not yet answered. */
-static void send_small(struct sent *sent, int64_t user, uint8_t seed)
+static inline void send_small(struct sent *sent, int64_t user, uint8_t seed)
 {
     CHECK(begin(sent, SMALL_BYTES, seed) == OK);
     CHECK(push(sent));
     commit(sent, user);
 }
 
-static bool all_answered(const struct sent *sent, unsigned count)
+static inline bool all_answered(const struct sent *sent, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
         if (!sent[i].answered)
@@ -281,7 +282,7 @@ static void on_request(struct st_request *request)
     *(bool *)request->context = true;
 }
 
-static bool stored_right(const struct sent *sent)
+static inline bool stored_right(const struct sent *sent)
 {
     static uint8_t buffer[40000];
     uint64_t at = 0;

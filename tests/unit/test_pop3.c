@@ -476,6 +476,9 @@ static void test_store_failures(void)
     prepare = read_fails;
     CHECK(play(LOGIN "RETR 1\r\nQUIT\r\n", LOGGED TEMP BYE));
     failure = ERR_NOT_FOUND;
+    CHECK(play(LOGIN "RETR 1\r\nQUIT\r\n",
+               LOGGED "-ERR no such message\r\n" BYE));
+    failure = ERR_CORRUPT;
     CHECK(play(LOGIN "TOP 1 1\r\nQUIT\r\n",
                LOGGED "-ERR [SYS/PERM] message cannot be read\r\n" BYE));
     failure = ERR_IO;

@@ -1,6 +1,7 @@
 /* The promise: what store_commit() has returned for survives any power cut.
  *
- * Each trial works with a writer and two readers on a medium until, at a random
+ * Each trial delivers, deletes, flags, writes drafts and brings the index up to
+ * date with a writer and two readers on a medium until, at a random
  * sector, the power goes; what was written since the last flush got there, got
  * lost or got torn at random, sector by sector. Then the store is opened again
  * and must hold exactly what was committed, the last transaction either wholly
@@ -13,7 +14,8 @@
 #include "check.h"
 #include "core/machine.h"
 #include "core/random.h"
-#include "mailstore/store.h"
+#include "mailstore/store_append.h"
+#include "mailstore/store_find.h"
 #include "ram_medium.h"
 #include <stdlib.h>
 #include <string.h>
@@ -141,6 +143,71 @@ static bool delete_some(struct store *store)
     return err == OK;
 }
 
+/* What webmail does beside: none of it changes who holds what in an Inbox. */
+static bool flag_some(struct store *store)
+{
+    unsigned user = chance(USERS);
+    struct store_key keys[20];
+    int64_t inbox;
+
+    if (store_folder_of(store, users[user], STORE_FOLDER_INBOX, &inbox))
+        return false;
+    for (unsigned i = 0; i < 20; i++)
+        keys[i] = (struct store_key){inbox, 1 + chance(200)};
+    return store_flag(store, users[user], keys, 20, (uint8_t)chance(16),
+                      (uint8_t)chance(16), NULL) == OK;
+}
+
+static bool save_draft(struct store *store)
+{
+    static struct store_key last;
+    unsigned user = chance(USERS);
+    struct store_append append = {.user_id = users[user],
+                                  .flags = STORE_DRAFT,
+                                  .replaces = last,
+                                  .sender = "",
+                                  .tail = "Subject: draft\r\n\r\nwords\r\n",
+                                  .tail_bytes = 25};
+    bool more;
+
+    if (store_folder_of(store, users[user], STORE_FOLDER_DRAFTS,
+                        &append.mailbox_id))
+        return false;
+    if (chance(10) == 0)
+        return store_folder_empty(store, users[user], append.mailbox_id, true,
+                                  50, &more) == OK;
+    if (store_append(store, &append))
+        return false;
+    last = append.key;
+    return true;
+}
+
+static bool index_some(struct store *store)
+{
+    struct store_batch *batch;
+    bool more, good;
+
+    if (chance(3) == 0)
+        return store_index_forget(store, 1 + chance(10), &more) == OK;
+    if (store_index_read(store, 0, &batch))
+        return false;
+    good = !batch || store_index_put(store, batch) == OK;
+    store_index_free(batch);
+    return good;
+}
+
+static bool use_webmail(struct store *store)
+{
+    switch (chance(4)) {
+    case 0:
+        return flag_some(store);
+    case 1:
+        return save_draft(store);
+    default:
+        return index_some(store);
+    }
+}
+
 static void settle(bool through)
 {
     unsigned kept = 0;
@@ -162,7 +229,9 @@ static bool transaction(struct store *store)
     bool good = err == OK;
 
     while (good && count-- && record_count < MESSAGES_MAX)
-        good = chance(8) ? deliver(store) : delete_some(store);
+        good = chance(3) == 0 ? use_webmail(store)
+               : chance(8)    ? deliver(store)
+                              : delete_some(store);
     if (good && chance(12)) {
         uncertain = true;
         err = store_commit(store);
@@ -350,6 +419,9 @@ static void make_store(void)
             exit(1);
         users[u] = user.id;
     }
+    /* One whom the index does not know. */
+    if (store_index_want(store, users[0]) || store_index_want(store, users[1]))
+        exit(1);
     store_close(store);
     medium.pending_count = 0;
     memcpy(medium.durable, medium.content,
