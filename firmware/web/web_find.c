@@ -4,8 +4,7 @@
  *   /thread/NUMBER     all messages of a conversation, the oldest first
  *   /contacts?q=TYPED  JSON: ["Name <address>", ...] */
 #include "mailstore/store_find.h"
-#include "core/timer.h"
-#include "store/st_job.h"
+#include "store/st_index.h"
 #include "web/web.h"
 #include "web/web_page.h"
 #include "web/web_rows.h"
@@ -18,46 +17,6 @@
 #define CATCH_UP_MS 3000
 #define THREAD_ROWS 200
 #define CONTACTS    8
-
-/* ---- The index ---------------------------------------------------------- */
-
-struct indexing {
-    int64_t user_id;
-    struct store_batch *batch;
-};
-
-static enum err want_index(void *context, struct store *store)
-{
-    const struct indexing *indexing = context;
-
-    return store_index_want(store, indexing->user_id);
-}
-
-static enum err put_batch(void *context, struct store *store)
-{
-    const struct indexing *indexing = context;
-
-    return store_index_put(store, indexing->batch);
-}
-
-/* Looks at what has come since the last time, as far as there is time. */
-static void catch_up(struct http_exchange *x, struct store *store)
-{
-    struct indexing indexing = {.user_id = web_user_id(x)};
-    uint64_t end_ms = timer_now_ms() + CATCH_UP_MS;
-    bool wanted = false;
-    enum err err = store_index_wanted(store, indexing.user_id, &wanted);
-
-    if (err == OK && !wanted)
-        err = st_job_write(want_index, &indexing);
-    while (err == OK && timer_now_ms() < end_ms && !http_gone(x)) {
-        err = store_index_read(store, indexing.user_id, &indexing.batch);
-        if (err != OK || indexing.batch == NULL)
-            return;
-        err = st_job_write(put_batch, &indexing);
-        store_index_free(indexing.batch);
-    }
-}
 
 /* ---- Search ------------------------------------------------------------- */
 
@@ -75,16 +34,14 @@ static void search_form(struct http_exchange *x, struct store *store,
     html(x, "</select><button class=\"main\">Search</button></form>");
 }
 
-static void say_behind(struct http_exchange *x, struct store *store)
+/* The index is brought up to date first, as far as there is time. */
+static void say_behind(struct http_exchange *x, uint64_t left)
 {
-    uint64_t behind = 0;
-
-    if (store_index_behind(store, web_user_id(x), 100000, &behind) == OK &&
-        behind > 0)
+    if (left > 0)
         html(x,
              "<p class=\"note\" role=\"status\">%llu messages have not been "
              "looked at yet: search again in a while.</p>",
-             (unsigned long long)behind);
+             (unsigned long long)left);
 }
 
 static void write_found(struct http_exchange *x, struct store *store,
@@ -116,6 +73,7 @@ void web_search_page(struct http_exchange *x, struct store *store)
 {
     struct web_work *work = web_work_take(store);
     struct store_search *search = &work->search;
+    uint64_t left = 0;
 
     memset(search, 0, sizeof(*search));
     search->words = http_param_or(x, "q", "");
@@ -123,12 +81,12 @@ void web_search_page(struct http_exchange *x, struct store *store)
     search->limit = WEB_PAGE_ROWS;
     search->cursor = http_param_or(x, "c", "");
     if (search->words[0] != '\0')
-        catch_up(x, store);
+        (void)!st_index_catch_up(store, web_user_id(x), CATCH_UP_MS, &left);
     web_begin(x, store, "Search", 0, true);
     search_form(x, store, search->words, search->mailbox_id);
     if (search->words[0] != '\0') {
         write_found(x, store, search, work->words, sizeof(work->words));
-        say_behind(x, store);
+        say_behind(x, left);
     }
     html(x, "<p class=\"hint\">All words have to occur. Also: \"a phrase\", "
             "-without, from:name, to:name, subject:word.</p>");

@@ -3,6 +3,7 @@
  *   /mail     the Inbox
  *   /mail/7   folder 7; ?c=CURSOR &b=1 (backwards) &f=unread|flagged|threads */
 #include "mailstore/store_find.h"
+#include "store/st_index.h"
 #include "web/web.h"
 #include "web/web_page.h"
 #include "web/web_rows.h"
@@ -105,6 +106,7 @@ void web_folder(struct http_exchange *x, struct store *store,
         web_fail(x, store, err);
         return;
     }
+    (void)!st_index_user(store, web_user_id(x));
     rows.kind = folder.kind;
     web_begin(x, store, folder.name, folder.id, false);
     html(x,
