@@ -200,7 +200,7 @@ static void write_kept(struct http_exchange *x, struct web_work *work,
 static void write_buttons(struct http_exchange *x)
 {
     html(x, "<button class=\"hidden\" name=\"do\" value=\"save\" "
-            "tabindex=\"-1\">Save draft</button>"
+            "tabindex=\"-1\" aria-hidden=\"true\">Save draft</button>"
             "<div class=\"bar\"><button class=\"main\" name=\"do\" "
             "value=\"send\">");
     web_icon(x, "sent");

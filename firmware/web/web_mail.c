@@ -9,8 +9,13 @@
 #include "userdb/directory.h"
 #include "web/web_page.h"
 #include "web/web_work.h"
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
+
+static_assert(sizeof(((struct web_work *)0)->words) >=
+                  sizeof(((struct web_work *)0)->piece),
+              "a piece can stand aside");
 
 /* ---- Into the store ----------------------------------------------------- */
 
@@ -188,28 +193,44 @@ static enum err copy_kept(struct http_exchange *x, struct web_work *work,
     return err;
 }
 
+/* Goes to a file that was chosen, with its first bytes in work->piece: a field
+ * in which none was comes as an empty one without a name, which the engine
+ * calls so. open: *part is one that nothing was read of yet. */
+static enum err find_file(struct http_exchange *x, struct web_work *work,
+                          struct http_part *part, bool open, int *got)
+{
+    enum err err = OK;
+
+    for (;; open = false) {
+        if (!open)
+            err = http_part_next(x, part);
+        if (err != OK)
+            return err;
+        *got = http_part_read(x, work->piece, sizeof(work->piece));
+        if (*got < 0)
+            return (enum err) * got;
+        if (strcmp(part->name, "file") == 0 &&
+            (*got > 0 || strcmp(part->file_name, "unnamed") != 0))
+            return OK;
+    }
+}
+
 static enum err take_files(struct http_exchange *x, struct web_work *work,
-                           struct http_part *part, bool file)
+                           struct http_part *part, int got)
 {
     struct mime_make *make = &work->mail.make;
     enum err err = OK;
-    int got = 0;
 
-    while (err == OK && file) {
-        /* A browser sends one without a name where none was chosen. */
-        bool chosen = part->file_name[0] != '\0';
-
-        if (chosen)
-            mime_make_file(make, part->type, part->file_name, NULL);
-        while (work->mail.error == OK &&
-               (got = http_part_read(x, work->piece, sizeof(work->piece))) > 0)
-            if (chosen)
-                mime_make_data(make, work->piece, (size_t)got);
-        if (chosen)
-            mime_make_file_end(make);
+    while (err == OK) {
+        mime_make_file(make, part->type, part->file_name, NULL);
+        while (work->mail.error == OK && got > 0) {
+            mime_make_data(make, work->piece, (size_t)got);
+            got = http_part_read(x, work->piece, sizeof(work->piece));
+        }
+        mime_make_file_end(make);
         err = got < 0 ? (enum err)got : work->mail.error;
         if (err == OK)
-            err = http_part_next(x, part);
+            err = find_file(x, work, part, false, &got);
     }
     return err == ERR_NOT_FOUND ? OK : err;
 }
@@ -220,20 +241,27 @@ enum err web_mail_body(struct http_exchange *x, struct web_work *work,
 {
     struct mime_make *make = &work->mail.make;
     bool kept = false;
-    enum err err = OK;
+    enum err found, err = OK;
+    int got = 0;
     unsigned i;
 
     for (i = 0; i < WEB_PARTS && form->source.uid != 0; i++)
         kept |= form->keep[i];
-    if (!file && http_is_post(x) && http_part_next(x, part) == OK)
-        file = true;
-    if (kept || (file && part->file_name[0] != '\0'))
+    found = find_file(x, work, part, file, &got);
+    if (found != OK && found != ERR_NOT_FOUND)
+        return found;
+    if (kept || found == OK)
         mime_make_multipart(make, "mixed");
     mime_make_flowed(make, work->written, work->written_bytes);
+    /* The first piece of a file waits in work->piece, which copying needs. */
+    if (kept && found == OK)
+        memcpy(work->words, work->piece, (size_t)got);
     if (kept)
         err = copy_kept(x, work, form);
-    if (err == OK)
-        err = take_files(x, work, part, file);
+    if (kept && found == OK)
+        memcpy(work->piece, work->words, (size_t)got);
+    if (err == OK && found == OK)
+        err = take_files(x, work, part, got);
     if (err != OK)
         return err;
     err = mime_make_end(make);
