@@ -22,7 +22,10 @@ PACKAGES += msmtp s-nail mutt alpine fetchmail getmail6 mpop netbase libdb5.3 \
 	libpcre2-8-0 libprotobuf-c1 libpython3.11 libsasl2-2
 
 # A client of multicast DNS, and the libraries of a daemon.
-PACKAGES += python3-zeroconf libavahi-core7 libdaemon0
+PACKAGES += python3-zeroconf libavahi-core7 libdaemon0 libwrap0
+
+# A load generator for the web server.
+PACKAGES += wrk
 
 # A browser for the tests of the web pages, with a font that screenshots show.
 PACKAGES += chromium-headless-shell fonts-liberation
@@ -95,8 +98,8 @@ $(DEPS)/peers.done: | $(DEPS)/packages.done
 		./deps.sh unpack $$name $(DEPS)/$$name || exit 1; done
 	@touch $@
 
-# Servers of time, of DHCP and of multicast DNS, likewise.
-NET_PEERS := chrony busybox-static avahi-daemon
+# Servers of time, of DHCP, of multicast DNS and of TFTP, likewise.
+NET_PEERS := chrony busybox-static avahi-daemon atftpd
 $(DEPS)/net_peers.done: deps.mk | $(DEPS)/packages.done
 	@for name in $(NET_PEERS); do \
 		./deps.sh unpack $$name $(DEPS)/$$name || exit 1; done

@@ -2,14 +2,17 @@
  * PC goes off. */
 #include "service.h"
 #include "account/account.h"
+#include "admin/admin.h"
 #include "core/iobuf.h"
 #include "core/log.h"
 #include "core/machine.h"
 #include "core/memory.h"
 #include "core/timer.h"
 #include "core/zone.h"
+#include "files/files.h"
 #include "http/http_server.h"
 #include "limits/judge.h"
+#include "load/load.h"
 #include "menu/settings.h"
 #include "net/dns.h"
 #include "net/mdns.h"
@@ -160,6 +163,12 @@ enum err service_init(void)
             memory / HTTP_SHARE < HTTP_MAX ? memory / HTTP_SHARE : HTTP_MAX);
     if (err == OK)
         err = web_init();
+    if (err == OK)
+        admin_init();
+    if (err == OK)
+        err = files_init();
+    if (err == OK)
+        err = load_init();
     devices_start();
     if (err == OK)
         err = st_module_init(memory / 10);

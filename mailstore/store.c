@@ -654,6 +654,8 @@ static enum err start_writer(struct store *store)
         err = set_limits(store);
     if (!err)
         err = store_remove_parts(store);
+    if (!err)
+        err = store_file_remove_parts(store);
     return err;
 }
 

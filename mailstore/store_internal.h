@@ -261,6 +261,8 @@ void store_usage_end(struct store *store, bool undone);
 
 /* store_remove_parts - what is left of messages that never became complete. */
 enum err store_remove_parts(struct store *store) MUST_CHECK;
+/* store_file_remove_parts - the same of shared files. */
+enum err store_file_remove_parts(struct store *store) MUST_CHECK;
 
 /* store_restore_size - makes mail.db as long again as it was made, after a
  * workstation's sqlite3 cut it off. */

@@ -132,6 +132,7 @@ struct el3_card {
     unsigned window;
     bool running, full_duplex;
     bool overdue;     /* the reset has not ended in its time */
+    bool lost;        /* nor was it heard: registers unreadable */
     bool failed;      /* to be reset at the next turn */
     unsigned watched; /* head of `receive` when it was looked at last */
     uint32_t interrupts_seen;
@@ -433,21 +434,27 @@ static void start(struct el3_card *card)
     timer_start(&card->timer, LINK_MS);
 }
 
-/* The end of the reset, if it has come. A card that is gone reads as ones. */
 static void look_at_reset(struct el3_card *card)
 {
-    bool late;
+    const uint16_t status = io_in16(port(card, EL3_STATUS));
 
-    if (!command_runs(card)) {
-        card->overdue = false;
-        start(card);
+    if (status & STATUS_BUSY) {
+        const bool late = timer_now_ms() - card->reset_ms > RESET_MS_MAX;
+
+        if (late && !card->overdue)
+            log_warn("3c905", "does not end its reset");
+        card->overdue |= late;
+        card->lost |= status == 0xffff;
+        timer_start(&card->timer, late ? LINK_MS : RESET_MS);
         return;
     }
-    late = timer_now_ms() - card->reset_ms > RESET_MS_MAX;
-    if (late && !card->overdue)
-        log_warn("3c905", "does not end its reset");
-    card->overdue |= late;
-    timer_start(&card->timer, late ? LINK_MS : RESET_MS);
+    if (card->lost) {
+        start_reset(card);
+        return;
+    }
+    card->overdue = false;
+    empty_rings(card);
+    start(card);
 }
 
 /* The card goes on behind a slot that it never marked: what it wrote there made
@@ -500,6 +507,7 @@ static void timer_expired(struct timer *timer)
         look_at_reset(card);
 }
 
+/* The buffers are the card's until it has shown that it has been reset. */
 static void start_reset(struct el3_card *card)
 {
     card->running = false;
@@ -507,10 +515,7 @@ static void start_reset(struct el3_card *card)
     card->info.speed_mbit = 0;
     card->reset_ms = timer_now_ms();
     command(card, GLOBAL_RESET, RESET_NOT_NETWORK);
-    /* What is on its way through the bus lands before the buffers go back. */
-    (void)io_in16(port(card, EL3_STATUS));
-    io_delay_us(10);
-    empty_rings(card);
+    card->lost = io_in16(port(card, EL3_STATUS)) == 0xffff;
     timer_start(&card->timer, RESET_MS);
 }
 

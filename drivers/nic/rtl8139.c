@@ -86,6 +86,7 @@ struct rtl_card {
     unsigned send_head, send_tail; /* free running */
     bool running;
     bool overdue; /* the reset has not ended in its time */
+    bool lost;    /* nor was it heard: registers unreadable */
     uint32_t interrupts_seen;
     uint64_t send_progress_ms, reset_ms;
     struct machine_nic_info info;
@@ -107,11 +108,13 @@ static void start_reset(struct rtl_card *card)
 {
     card->running = false;
     card->info.link_up = false;
+    card->info.speed_mbit = 0;
     card->info.errors_out += card->send_tail - card->send_head;
     card->send_head = card->send_tail = 0;
     card->reset_ms = timer_now_ms();
     io_out16(port(card, RTL_IMR), 0);
     io_out8(port(card, RTL_CR), CR_RST);
+    card->lost = io_in8(port(card, RTL_CR)) == 0xff;
     timer_start(&card->timer, RESET_MS);
 }
 
@@ -140,13 +143,20 @@ static void start_receiver(struct rtl_card *card)
 
 static void end_reset(struct rtl_card *card)
 {
-    if (io_in8(port(card, RTL_CR)) & CR_RST) {
+    const uint8_t command = io_in8(port(card, RTL_CR));
+
+    if (command & CR_RST) {
         const bool late = timer_now_ms() - card->reset_ms > RESET_MS_MAX;
 
         if (late && !card->overdue)
             log_warn("rtl8139", "does not end its reset");
         card->overdue |= late;
+        card->lost |= command == 0xff;
         timer_start(&card->timer, late ? LINK_MS : RESET_MS);
+        return;
+    }
+    if (card->lost) {
+        start_reset(card);
         return;
     }
     card->overdue = false;

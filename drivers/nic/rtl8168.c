@@ -127,6 +127,7 @@ struct rtl_card {
     struct nic_ring receive, send;
     enum stage stage;
     bool overdue;     /* the reset has not ended in its time */
+    bool lost;        /* nor was it heard: registers unreadable */
     bool discarding;  /* inside a frame that is too long */
     unsigned watched; /* head of `receive` when it was looked at last */
     uint32_t interrupts_seen;
@@ -358,19 +359,26 @@ static void start(struct rtl_card *card)
     timer_start(&card->timer, LINK_MS);
 }
 
-/* The end of the reset, if it has come. A card that is gone reads as ones. */
 static void look_at_reset(struct rtl_card *card)
 {
-    if (io_read8(&card->registers, RTL_CR) & CR_RST) {
+    const uint8_t command = io_read8(&card->registers, RTL_CR);
+
+    if (command & CR_RST) {
         const bool late = timer_now_ms() - card->reset_ms > RESET_MS_MAX;
 
         if (late && !card->overdue)
             log_warn("rtl8168", "does not end its reset");
         card->overdue |= late;
+        card->lost |= command == 0xff;
         timer_start(&card->timer, late ? LINK_MS : RESET_MS);
         return;
     }
+    if (card->lost) {
+        start_reset(card);
+        return;
+    }
     card->overdue = false;
+    empty_rings(card);
     card->stage = SETTLING;
     if (card->features & HAS_OOB)
         leave_oob(card, true);
@@ -433,6 +441,7 @@ static void timer_expired(struct timer *timer)
     }
 }
 
+/* The buffers are the card's until it has shown that it has been reset. */
 static void start_reset(struct rtl_card *card)
 {
     card->stage = RESETTING;
@@ -442,10 +451,7 @@ static void start_reset(struct rtl_card *card)
     io_write16(&card->registers, RTL_IMR, 0);
     io_write32(&card->registers, RTL_RCR, 0);
     io_write8(&card->registers, RTL_CR, CR_RST);
-    /* What is on its way through the bus lands before the buffers go back. */
-    (void)io_read8(&card->registers, RTL_CR);
-    io_delay_us(10);
-    empty_rings(card);
+    card->lost = io_read8(&card->registers, RTL_CR) == 0xff;
     timer_start(&card->timer, RESET_MS);
 }
 

@@ -224,7 +224,7 @@ static uint64_t hub_poll(struct usb_interface *interface, uint64_t now_us)
     return hub->due_us;
 }
 
-static const struct usb_driver hub_driver = {
+const struct usb_driver usb_hub_driver = {
     .name = "hub",
     .match = hub_match,
     .attach = hub_attach,
@@ -232,4 +232,4 @@ static const struct usb_driver hub_driver = {
     .reset_done = hub_reset_done,
     .poll = hub_poll,
 };
-USB_DRIVER(hub_driver);
+USB_DRIVER(usb_hub_driver);

@@ -234,6 +234,7 @@ static bool port_work(struct hub *hub, struct hub_port *port)
         clear_change(hub, port);
     } else if (port->disable) {
         port->disable = false;
+        port->look = true;
         port_feature(hub, USB_CLEAR_FEATURE, PORT_ENABLE);
     } else if (port->power) {
         port->power = false;

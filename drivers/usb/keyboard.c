@@ -408,7 +408,7 @@ static uint64_t keyboard_poll(struct usb_interface *interface, uint64_t now_us)
     return keyboard->repeat_us;
 }
 
-static const struct usb_driver keyboard_driver = {
+const struct usb_driver usb_keyboard_driver = {
     .name = "keyboard",
     .match = keyboard_match,
     .attach = keyboard_attach,
@@ -417,4 +417,4 @@ static const struct usb_driver keyboard_driver = {
     .poll = keyboard_poll,
 };
 
-USB_DRIVER(keyboard_driver);
+USB_DRIVER(usb_keyboard_driver);

@@ -134,6 +134,9 @@ struct usb_driver {
     static const struct usb_driver *const name##_row                           \
         __attribute__((used, section("tbl_usb_driver"))) = &(name)
 
+/* Of this folder; named by programs that take drivers out of an archive. */
+extern const struct usb_driver usb_hub_driver, usb_keyboard_driver;
+
 /* usb_transfer_submit - starts a transfer. done() follows exactly once when it
  * returns OK. ERR_GONE: the device is gone or being reset; ERR_BUSY: too many
  * at once. */
@@ -267,6 +270,7 @@ enum usb_state {
     USB_OPEN,
     USB_READY,
     USB_CLOSE,  /* the controller gives up what it holds */
+    USB_QUIET,  /* its port is being disabled: it may answer at address 0 */
     USB_FAILED, /* left alone until it is removed */
     USB_STATES
 };

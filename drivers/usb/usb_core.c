@@ -257,6 +257,29 @@ void usb_device_free(struct usb_device *device)
     }
 }
 
+/* Addresses 1 to 127; there are more than devices. */
+void usb_address_take(struct usb_device *device)
+{
+    uint32_t *taken = device->bus->addresses;
+    uint8_t address = 1;
+
+    while ((taken[address / 32] & 1U << address % 32) != 0) {
+        address++;
+    }
+    taken[address / 32] |= 1U << address % 32;
+    device->new_address = address;
+}
+
+void usb_address_give_back(struct usb_device *device)
+{
+    uint8_t address = device->new_address;
+
+    if (address != 0) {
+        device->bus->addresses[address / 32] &= ~(1U << address % 32);
+    }
+    device->address = device->new_address = 0;
+}
+
 void usb_device_close(struct usb_device *device, enum usb_after_close after)
 {
     device->after_close = after;

@@ -33,6 +33,11 @@ void usb_port_quiet(const struct usb_device *device);
 /* usb_port_clear_translator - after an endpoint's transfers were ended. */
 void usb_port_clear_translator(const struct usb_endpoint *endpoint);
 
+/* usb_address_take, usb_address_give_back - device->new_address, where
+ * addresses are the core's work. */
+void usb_address_take(struct usb_device *device);
+void usb_address_give_back(struct usb_device *device);
+
 /* usb_device_close - begins to close it; `after` says what follows. */
 void usb_device_close(struct usb_device *device, enum usb_after_close after);
 /* usb_device_free - detaches drivers and gives the place back. */

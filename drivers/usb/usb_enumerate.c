@@ -103,6 +103,9 @@ void usb_enumerate_port(struct usb_device *device,
         device->speed = status->speed;
         find_translator(device);
         usb_enumerate_enter(device, USB_RECOVER);
+    } else if (device->state == USB_QUIET &&
+               (!status->enabled || device->speed == USB_SUPER)) {
+        device->deadline_us = 0;
     }
 }
 
@@ -198,34 +201,11 @@ static void enter_serial(struct usb_device *device)
                    STRING_BYTES);
 }
 
-/* Addresses 1 to 127; there are more than devices. */
-static void take_address(struct usb_device *device)
-{
-    uint32_t *taken = device->bus->addresses;
-    uint8_t address = 1;
-
-    while ((taken[address / 32] & 1U << address % 32) != 0) {
-        address++;
-    }
-    taken[address / 32] |= 1U << address % 32;
-    device->new_address = address;
-}
-
-static void give_address_back(struct usb_device *device)
-{
-    uint8_t address = device->new_address;
-
-    if (address != 0) {
-        device->bus->addresses[address / 32] &= ~(1U << address % 32);
-    }
-    device->address = device->new_address = 0;
-}
-
 static void enter_set_address(struct usb_device *device)
 {
     struct usb_setup setup = {0, USB_SET_ADDRESS, 0, 0, 0};
 
-    take_address(device);
+    usb_address_take(device);
     setup.value = device->new_address;
     ask(device, &setup);
 }
@@ -449,9 +429,6 @@ static void enter_ready(struct usb_device *device)
 
 static void enter_close(struct usb_device *device)
 {
-    if (device->bus->addressing == device) {
-        device->bus->addressing = NULL;
-    }
     device->operating = true;
     if (device->open) {
         device->bus->operations->device_close(device);
@@ -468,7 +445,7 @@ static void close_done(struct usb_device *device)
     device->over = false;
     device->open = false;
     device->control_busy = false;
-    give_address_back(device);
+    usb_address_give_back(device);
     device->control_deadline_us = UINT64_MAX;
     device->control.resetting = false;
     for (i = 0; i < device->interface_count; i++) {
@@ -482,7 +459,20 @@ static void close_done(struct usb_device *device)
     }
     device->gone = false;
     device->tries++;
-    usb_port_quiet(device); /* it may still answer at address 0 */
+    usb_enumerate_enter(device, USB_QUIET);
+}
+
+static void enter_quiet(struct usb_device *device)
+{
+    usb_port_quiet(device);
+}
+
+/* Now another device may be at address 0. */
+static void go_again(struct usb_device *device)
+{
+    if (device->bus->addressing == device) {
+        device->bus->addressing = NULL;
+    }
     if (device->after_close == USB_AFTER_FAIL ||
         device->tries >= ENUMERATE_TRIES) {
         usb_enumerate_enter(device, USB_FAILED);
@@ -522,6 +512,7 @@ static const struct state_row rows[USB_STATES] = {
     [USB_OPEN] = {"open endpoints", enter_open, NULL, NO_TIMEOUT},
     [USB_READY] = {"ready", enter_ready, NULL, NO_TIMEOUT},
     [USB_CLOSE] = {"close", enter_close, close_done, NO_TIMEOUT},
+    [USB_QUIET] = {"quiet", enter_quiet, go_again, 100000},
     [USB_FAILED] = {"failed", enter_failed, NULL, NO_TIMEOUT},
 };
 

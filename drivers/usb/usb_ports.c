@@ -53,6 +53,7 @@ void usb_port_quiet(const struct usb_device *device)
     } else if (hub->bus->operations->port_disable != NULL) {
         hub->bus->operations->port_disable(hub->bus, device->port);
     }
+    usb_hub_port_changed(hub, device->port);
 }
 
 void usb_port_clear_translator(const struct usb_endpoint *endpoint)

@@ -60,7 +60,7 @@ void account_change(struct account_change *change)
     memset(work, 0, sizeof(*work));
     list_init(&work->request.link);
     work->request.context = change;
-    if ((change->user.id == 0 && !hash) ||
+    if ((change->user.id == 0 && !hash && change->user.hash[0] == '\0') ||
         !user_name_valid(change->user.name)) {
         work->request.done = on_invalid;
         st_defer(&work->request, ERR_INVALID);

@@ -15,6 +15,7 @@
 
 static struct {
     struct task_pool gets, posts;
+    struct list slow; /* http_exchange.slow, in order of their begin */
 } state;
 
 enum err http_exchange_init(unsigned gets, unsigned posts)
@@ -22,6 +23,7 @@ enum err http_exchange_init(unsigned gets, unsigned posts)
     enum err err;
 
     memset(&state, 0, sizeof(state));
+    list_init(&state.slow);
     err = task_pool_init(&state.gets, "HT", sizeof(struct http_exchange), gets,
                          NULL);
     if (!err)
@@ -30,12 +32,34 @@ enum err http_exchange_init(unsigned gets, unsigned posts)
     return err;
 }
 
+/* Of all that a stranger has begun to send, what takes longest gives way. */
+static void make_room(const struct task_pool *pool)
+{
+    for (struct list *node = state.slow.next; node != &state.slow;
+         node = node->next) {
+        struct http_exchange *x =
+            LIST_ELEMENT(node, struct http_exchange, slow);
+
+        if (x->task.pool == pool) {
+            http_exchange_refuse(x, 408,
+                                 "The request took too long to arrive.");
+            return;
+        }
+    }
+}
+
+static struct http_exchange *take_task(struct task_pool *pool)
+{
+    if (pool->free == 0)
+        make_room(pool);
+    return (struct http_exchange *)(void *)task_pop(pool);
+}
+
 struct http_exchange *http_exchange_new(struct http_session *session,
                                         uint8_t first)
 {
     bool post = first == 'P';
-    struct http_exchange *x = (struct http_exchange *)(void *)task_pop(
-        post ? &state.posts : &state.gets);
+    struct http_exchange *x = take_task(post ? &state.posts : &state.gets);
 
     if (x == NULL)
         return NULL;
@@ -43,6 +67,8 @@ struct http_exchange *http_exchange_new(struct http_session *session,
            offsetof(struct http_exchange, head) - sizeof(struct task));
     http_head_init(&x->head);
     list_init(&x->wait);
+    list_init(&x->slow);
+    list_append(&state.slow, &x->slow);
     x->session = session;
     if (post) {
         struct http_post *whole = (struct http_post *)(void *)x;
@@ -56,6 +82,7 @@ struct http_exchange *http_exchange_new(struct http_session *session,
 
 static void release(struct http_exchange *x)
 {
+    list_remove(&x->slow);
     http_job_end_upload(x);
     http_out_drop(x);
     if (x->body) {
@@ -105,6 +132,7 @@ void http_exchange_refuse(struct http_exchange *x, unsigned status,
     if (!x->body_done)
         x->close_after = true;
     list_remove(&x->wait);
+    list_remove(&x->slow);
     http_out_drop(x);
     http_error_page(x, status, sentence);
     send(x);
@@ -256,6 +284,8 @@ static void begin_post(struct http_exchange *x)
 
     if (refuse_body(x))
         return;
+    if (x->logged_in)
+        list_remove(&x->slow);
     x->state = X_BODY;
     /* A client that hears nothing sends all the same, a moment later. */
     if (x->head.expects_continue && !x->body_done &&
@@ -268,6 +298,7 @@ static void begin_post(struct http_exchange *x)
 /* A page of the engine runs in MT, others as jobs. */
 void http_exchange_run(struct http_exchange *x)
 {
+    list_remove(&x->slow);
     if (http_login_route(http_path(x)) == x->route)
         http_job_direct(x);
     else
@@ -280,6 +311,8 @@ static void begin(struct http_exchange *x)
     const char *path = http_path(x);
     enum http_method method = (enum http_method)x->head.method;
 
+    if (method != METHOD_POST)
+        list_remove(&x->slow);
     x->head_only = method == METHOD_HEAD;
     x->close_after = !x->head.keep_alive || http_stopping();
     http_body_begin(x);

@@ -352,6 +352,14 @@ static uint16_t take_length(struct http_head *head, const char *text)
     return 0;
 }
 
+static bool ends_chunked(const char *codings)
+{
+    const char *last = strrchr(codings, ',');
+
+    last = last ? last + 1 : codings;
+    return http_list_has(last, "chunked");
+}
+
 /* RFC 9112 6.1 to 6.3. */
 static uint16_t take_framing(struct http_head *head)
 {
@@ -366,7 +374,7 @@ static uint16_t take_framing(struct http_head *head)
     if (same(coding, strlen(coding), "chunked"))
         return 0;
     /* Another coding last leaves open where the body ends. */
-    return http_list_has(coding, "chunked") ? 501 : 400;
+    return ends_chunked(coding) ? 501 : 400;
 }
 
 static bool host_valid(const char *host)

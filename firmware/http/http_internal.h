@@ -116,6 +116,7 @@ struct http_exchange {
     bool body_done;
     bool uploads;     /* holds one of the places for long uploads */
     struct list wait; /* for such a place */
+    struct list slow; /* of those that a stranger has not sent whole yet */
     enum err body_error;
     struct account_login *account; /* NULL under HT */
 

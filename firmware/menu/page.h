@@ -21,7 +21,8 @@ struct page {
 
 extern const struct page page_status, page_network, page_names, page_users,
     page_store, page_tasks, page_log, page_queue, page_routes, page_trace,
-    page_limits, page_clock, page_hardware, page_dump, page_about, page_sql;
+    page_limits, page_clock, page_hardware, page_dump, page_about, page_sql,
+    page_load;
 
 /* For pages: what menu.c was given. */
 const struct menu_actions *menu_actions(void);

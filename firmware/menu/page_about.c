@@ -14,8 +14,7 @@ static void draw(void)
         "            public domain",
         "  musl      parts of the C library, (C) 2005-2020 Rich Felker et al.",
         "            MIT licence",
-        "  argon2    password hashes, (C) 2015 Daniel Dinu, Dmitry "
-        "Khovratovich,",
+        "  argon2    password hashes, (C) 2015 D. Dinu, D. Khovratovich,",
         "            Jean-Philippe Aumasson, Samuel Neves: CC0 or Apache 2.0",
         "  Terminus  the font on framebuffers, (C) 2020 Dimitar Toshkov Zhekov",
         "            SIL Open Font License 1.1",

@@ -52,6 +52,11 @@ bool st_job_cancelled(const struct st_job *job)
     return job->cancelled || st_context.gone || st_context.closing;
 }
 
+struct st_job *st_job_current(void)
+{
+    return current_worker()->job;
+}
+
 void st_job_pause(void)
 {
     st_give_way(WORKER_READY);

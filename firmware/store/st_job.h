@@ -59,6 +59,9 @@ void st_job_wake(struct st_job *job);
 
 /* ---- Inside run() only --------------------------------------------------- */
 
+/* st_job_current - the one that runs. */
+struct st_job *st_job_current(void);
+
 /* st_job_write - has `work` done by the writer, as part of its next group
  * commit, and waits until that is durable. work may be called a second time
  * after a first one was rolled back, and must not wait.

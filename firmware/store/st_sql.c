@@ -30,7 +30,7 @@
 #define HEAP_MAX   ((size_t)8 * 1024 * 1024)
 #define TEXT_PART  8 /* of it, for the text */
 /* With less memory than this there is one query at a time. */
-#define SMALL_BYTES ((size_t)16 * 1024 * 1024)
+#define SMALL_BYTES ((size_t)8 * 1024 * 1024)
 
 static struct {
     struct st_query queries[SQL_HEAPS];

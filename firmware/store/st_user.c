@@ -301,6 +301,11 @@ void st_user_give_up(void)
 
 /* ---- Changes ------------------------------------------------------------ */
 
+void st_directory_changed(void)
+{
+    st_context.reload_due = true;
+}
+
 static void put_user(struct st_request *request, struct store *store)
 {
     struct st_user_put *put = (struct st_user_put *)request;
@@ -308,7 +313,7 @@ static void put_user(struct st_request *request, struct store *store)
     request->result = put->added ? store_user_add(store, &put->user)
                                  : store_user_change(store, &put->user);
     /* Whatever becomes of it, the directory is what the store has then. */
-    st_context.reload_due = true;
+    st_directory_changed();
 }
 
 /* At once, so that nobody gets in with an old password while the directory is

@@ -28,6 +28,10 @@ bool st_user(int64_t user_id, struct st_user *user);
  * at most 7 characters. */
 void st_user_login(int64_t user_id, const char *address, const char *service);
 
+/* st_directory_changed - in the writer: users or aliases have changed, so the
+ * directory is read anew behind this commit. */
+void st_directory_changed(void);
+
 struct st_user_put {
     struct st_request request; /* ERR_EXISTS: the name is another's;
                                   ERR_NOT_FOUND, ERR_INVALID, ERR_FULL */

@@ -1,12 +1,12 @@
 #!/usr/bin/python3
 """`make bench` and `make bench-peer`: Barepost's figures in QEMU, alone or next
-to those of Postfix + Dovecot in the same PC, all from one run.
+to those of Postfix + Dovecot + nginx in the same PC, all from one run.
 
     bench.py [--peer] [--quick] [--passes N] [--json FILE] [PART...]
 
-Parts: memory, smtp, pop3, segments (each boots a machine of its own for each
+Parts: memory, smtp, pop3, segments, http (each boots a machine of its own for each
 column, one after the other); and of Barepost alone: starts (cards, DHCP), size;
-ceiling: what the clients can do by themselves. Default: the first four, and
+ceiling: what the clients can do by themselves. Default: the first five, and
 without --peer also starts and size.
 
 TCG unless BAREPOST_ACCEL says otherwise. As root it works in a network
@@ -48,6 +48,7 @@ class Plan:
     def __init__(self, quick):
         self.divisor = 4 if quick else 1
         self.login_seconds = 3 if quick else 10
+        self.web_seconds, self.web_repeats = (3, 1) if quick else (8, 3)
         self.pop3_messages = 100 if quick else measures.maildrops.MESSAGES
 
     def smtp_messages(self, sessions, server):

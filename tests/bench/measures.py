@@ -2,11 +2,12 @@
 
 Each function takes a server (servers.py), starts a machine of it and adds its
 figures to the report. Every client is a program of this computer: smtp-source
-of Postfix, and pop3_load (its ceiling, and that of smtp-source, are shown by
-`bench.py ceiling`).
+of Postfix, pop3_load (its ceiling, and that of smtp-source, are shown by
+`bench.py ceiling`), and wrk.
 """
 import json
 import os
+import re
 import socket
 import subprocess
 
@@ -14,12 +15,15 @@ import folders
 import mail
 import maildrops
 import servers
+import stick
 from report import Row
 
 CLIENT = os.path.join(folders.BUILD, "bench", "pop3_load")
 SMTP_SESSIONS = (1, 10, 100)
 SMTP_REPEATS = 3
 IDLE = 1000
+WEB_PAGE = "/assets/works.html"
+WEB_CLIENTS = (1, 30)
 
 
 def rows(plan):
@@ -50,6 +54,7 @@ def rows(plan):
             "less"),
         Row("segments.pop3", "    POP3 session, one message of 1 KiB", "", 0,
             "less"),
+        *web_rows(),
         Row("idle.greeted", f"greeted of {IDLE:,} idle SMTP connections", "",
             0, "more"),
     ]
@@ -66,6 +71,15 @@ def smtp_rows():
                                  ("writes", "writes", "")):
             yield Row(f"{key}.{name}", f"    {what} per message", unit, 3,
                       "less")
+
+
+def web_rows():
+    for clients in WEB_CLIENTS:
+        who = f"{clients} connection" + "s" * (clients > 1)
+        yield Row(f"http.{clients}", f"HTTP, page of 612 bytes, {who}: requests",
+                  "1/s", 0, "more")
+        yield Row(f"http.{clients}.p99", "    99 % of them within", "ms", 2,
+                  "less")
 
 
 def started(report, server, **options):
@@ -212,4 +226,31 @@ def idle(address, patience_s=10):
     return greeted
 
 
-MEASURES = {"memory": memory, "smtp": smtp, "pop3": pop3, "segments": segments}
+# ---- Web -----------------------------------------------------------------------
+
+def wrk(address, clients, seconds):
+    """(requests, requests a second, ms within which 99 % were answered)."""
+    text = stick.run("wrk", "-t1", f"-c{clients}", f"-d{seconds}s", "--latency",
+                     "http://%s:%d%s" % (*address, WEB_PAGE))
+    wrong = re.search(r"Non-2xx.*|Socket errors.*", text)
+    assert not wrong, wrong[0]
+    number, unit = re.search(r"99%\s+([\d.]+)(us|ms|s)", text).groups()
+    return (int(re.search(r"(\d+) requests in", text)[1]),
+            float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1]),
+            float(number) * {"us": 0.001, "ms": 1, "s": 1000}[unit])
+
+
+def http(report, server, plan):
+    with started(report, server) as running:
+        running.serve_web()
+        address = running.address(80)
+        wrk(address, 1, 1)  # what only the first request costs
+        for clients in WEB_CLIENTS:
+            for _ in range(plan.web_repeats):
+                _, rate, within = wrk(address, clients, plan.web_seconds)
+                report.add(f"http.{clients}", server.name, rate)
+                report.add(f"http.{clients}.p99", server.name, within)
+
+
+MEASURES = {"memory": memory, "smtp": smtp, "pop3": pop3, "segments": segments,
+            "http": http}

@@ -3,12 +3,13 @@
 
     profile.py [smtp] [SESSIONS [MESSAGES]]    default: smtp 100 3000
     profile.py pop3|read [CLIENTS]             default: 20
+    profile.py http [CONNECTIONS]              default: 30
 
 smtp delivers messages of 1 KiB, pop3 fetches and deletes maildrops of messages
 of 10 KiB, read only fetches them, both as `make bench` does, in a machine whose executed instructions
 are counted (profile_plugin.c, TCG only). What the same machine executes without
-that is taken away; printed are instructions per message: by room, then by
-function.
+that is taken away; printed are instructions per message, or request: by room, then
+by function. http asks for the page of `make bench`.
 """
 import bisect
 import os
@@ -61,11 +62,12 @@ def room_of(source):
 
 
 def count(folder, barepost, work):
-    """{(function, room): instructions} of a start and that work."""
+    """({(function, room): instructions} of a start and that work, what the work
+    gave: how much was done)."""
     path = os.path.join(folder, "blocks")
     with barepost.start(extra=(
             "-plugin", f"{PLUGIN},out={path}")) as running:
-        work(running)
+        done = work(running)
         running.machine.qmp("quit")
         running.machine.process.wait(20)
     addresses, names = read_symbols()
@@ -77,7 +79,7 @@ def count(folder, barepost, work):
             name = names[at] if at >= 0 else ("firmware of the PC", "BIOS")
             sums[name] = (sums.get(name, 0)
                           + int(instructions) * int(executions))
-    return sums
+    return sums, done
 
 
 def smtp(sessions=100, messages=3000):
@@ -100,10 +102,23 @@ def read(clients=20):
     return pop3(clients, "read")
 
 
+def http(connections=30):
+    def warm(running):
+        running.serve_web()
+        measures.wrk(running.address(80), connections, 1)
+
+    def ask(running):
+        """Also what the warming up has brought; by far the least of it."""
+        running.serve_web()
+        return measures.wrk(running.address(80), connections, 15)[0]
+    return None, warm, ask
+
+
 def main():
     tap = namespace.enter(os.path.abspath(__file__))
     arguments = sys.argv[1:]
-    what = {"smtp": smtp, "pop3": pop3, "read": read}.get(arguments[0] if arguments else "")
+    what = {"smtp": smtp, "pop3": pop3, "read": read,
+            "http": http}.get(arguments[0] if arguments else "")
     messages, without, work = (what or smtp)(
         *map(int, arguments[1:] if what else arguments))
     if qemu.accelerator() != "tcg":
@@ -111,10 +126,11 @@ def main():
     folder = tempfile.mkdtemp(prefix="barepost-profile-")
     try:
         barepost = servers.Barepost(folder, tap)
-        start = count(folder, barepost, without)
-        sums = count(folder, barepost, work)
+        start, _ = count(folder, barepost, without)
+        sums, done = count(folder, barepost, work)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+    messages = messages or done
     rooms = {}
     for name in sums:
         sums[name] = max(sums[name] - start.get(name, 0), 0) / messages
@@ -125,7 +141,7 @@ def main():
     for title, parts in (("room", rooms), ("function", by_function)):
         rows = sorted(parts.items(),
                       key=lambda row: -row[1])[:FUNCTIONS_SHOWN]
-        table(f"Instructions per message, by {title}: {whole:.0f}",
+        table(f"Instructions per message or request, by {title}: {whole:.0f}",
               [title, "instructions", "%"],
               [[name, f"{value:.0f}", f"{100 * value / whole:.1f}"]
                for name, value in rows if value / whole > 0.002])

@@ -38,6 +38,7 @@ class Running:
         extra = ("-machine", "q35", *options.pop("extra", ()))
         self.memory = int(memory[:-1])
         self.machine = qemu.Machine(stick=copy, network=network, memory=memory,
+                                    forward=(25, 110, 80),
                                     extra=extra, **options)
         try:
             self.choose()
@@ -90,6 +91,9 @@ class Running:
 
     def fill(self, users):
         """Waits until the users' maildrops hold what maildrops.py says."""
+
+    def serve_web(self):
+        """Afterwards it answers on port 80."""
 
     def memory_mib(self):
         """The machine's memory but for what is still free, MiB: by the page
@@ -154,16 +158,22 @@ class RunningPeer(Running):
         self.command(f"until [ $(ls -U /srv/mail/{maildrops.EMPTY}/new | wc "
                      f"-l) -ge {count} ]; do sleep 0.2; done")
 
+    def serve_web(self):
+        # Not from the start on, so that the other figures are those of a mail
+        # server alone.
+        self.command("systemctl start nginx")
+
     def memory_mib(self):
         figures = dict(re.findall(r"(\w+):\s+(\d+) kB",
                                   self.command("cat /proc/meminfo")))
         return self.memory - int(figures["MemAvailable"]) / 1024
 
     def versions(self):
-        return "Debian %s, Linux %s, Postfix %s, Dovecot %s" % (
+        return "Debian %s, Linux %s, Postfix %s, Dovecot %s, nginx %s" % (
             self.command("cat /etc/debian_version"), self.command("uname -r"),
             self.command("postconf -h mail_version"),
-            self.command("dovecot --version").split()[0])
+            self.command("dovecot --version").split()[0],
+            self.command("nginx -v 2>&1").rpartition("/")[2])
 
 
 class Barepost:

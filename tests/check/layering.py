@@ -17,7 +17,7 @@ import sys
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>)')
 PROTOCOLS = ("smtp", "pop3", "relay", "http")
 # What is served over http: pages for users, for administrators.
-PAGES = ("web", "admin")
+PAGES = ("web", "admin", "files")
 # Rooms that hold what several protocols share.
 HELPERS = ("protocol", "account", "limits")
 BELOW_PROTOCOLS = {"core", "net", "store", "mailstore", "mime", "userdb"}
@@ -38,9 +38,12 @@ for helper in HELPERS:
 for protocol in PROTOCOLS:
     MAY[protocol] = BELOW_PROTOCOLS | set(HELPERS) | {protocol}
 for pages in PAGES:
-    MAY[pages] = BELOW_PROTOCOLS | set(HELPERS) | {"smtp", "relay", "http", pages}
+    MAY[pages] = BELOW_PROTOCOLS | set(HELPERS) | set(PROTOCOLS) | {pages}
+MAY["files"] |= {"web"}
+# Files over the network, which are then used.
+MAY["load"] = BELOW_PROTOCOLS | set(HELPERS) | {"load"}
 MAY["menu"] = BELOW_PROTOCOLS | set(HELPERS) | set(PROTOCOLS) | set(PAGES) | \
-    {"menu"}
+    {"load", "menu"}
 MAY["main"] = MAY["menu"] | {"main"}
 
 # What a protocol may know of the network.

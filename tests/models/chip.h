@@ -14,6 +14,7 @@
 struct chip {
     const char *name;
     uint16_t vendor_id, device_id;
+    unsigned fastest; /* Mbit/s */
     struct {
         uint32_t bytes; /* 0: there is none; else a power of two */
         bool is_io;
@@ -67,6 +68,8 @@ bool chip_rule(bool kept, const char *rule);
 /* ---- Models -------------------------------------------------------------- */
 
 extern const struct chip chip_intel_82540em, chip_intel_82574l;
+extern const struct chip chip_intel_i217, chip_intel_i219, chip_intel_i210;
+extern const struct chip chip_intel_i350, chip_intel_i225, chip_intel_i226;
 extern const struct chip chip_rtl8139;
 extern const struct chip chip_rtl8168b, chip_rtl8168h;
 extern const struct chip chip_3c905c;

@@ -35,6 +35,8 @@ static struct {
     uint8_t windows[8][16];
     unsigned window;
     uint32_t dn_list, up_list;
+    uint32_t dn_next;
+    bool dn_going; /* to dn_next */
     bool dn_stalled, up_stalled;
     bool rx_on, tx_on;
     uint16_t filter, indicate, enable, causes;
@@ -71,6 +73,7 @@ static void reset_all(void)
     memset(nic.windows, 0, sizeof(nic.windows));
     nic.window = 0;
     nic.dn_list = nic.up_list = 0;
+    nic.dn_going = false;
     nic.dn_stalled = nic.up_stalled = false;
     nic.rx_on = nic.tx_on = false;
     nic.filter = nic.indicate = nic.enable = nic.causes = 0;
@@ -82,7 +85,7 @@ static void power_on(const uint8_t address[6])
 {
     memset(&nic, 0, sizeof(nic));
     memcpy(nic.address, address, 6);
-    phy_power_on(&nic.phy, false, true);
+    phy_power_on(&nic.phy, 100, true);
     reset_all();
     nic.window = 7;
 }
@@ -164,11 +167,24 @@ static bool send_one(void)
     dpd[1] |= DPD_DONE;
     chip_descriptor(&dpd[1], 4);
     (void)chip_store(nic.dn_list + 4, &dpd[1], 4);
-    /* Now, after the frame: what was hung on meanwhile is seen. */
-    if (!chip_fetch(nic.dn_list, dpd, 4))
-        return false;
-    nic.dn_list = dpd[0];
     return true;
+}
+
+/* The next DPD is looked up after the frame, and gone to a while later: what is
+ * hung on in between is not seen. */
+static bool look_up_next(void)
+{
+    if (!chip_fetch(nic.dn_list, &nic.dn_next, 4))
+        return false;
+    nic.dn_going = true;
+    return true;
+}
+
+static void go_to_next(void)
+{
+    if (nic.dn_going)
+        nic.dn_list = nic.dn_next;
+    nic.dn_going = false;
 }
 
 static void work(void)
@@ -178,9 +194,10 @@ static void work(void)
     end_command();
     if (nic.busy_us != 0 || chip_holds_frames() || phy_mbit(&nic.phy) == 0)
         return;
+    go_to_next();
     while (most-- > 0 && nic.dn_list != 0 && !nic.dn_stalled && nic.tx_on &&
-           send_one())
-        continue;
+           send_one() && look_up_next() && most > 0)
+        go_to_next();
 }
 
 static bool wanted(const uint8_t *frame)
@@ -354,6 +371,7 @@ static void run_command(unsigned number, unsigned parameter)
         begin(COMMAND_US);
         break;
     case 6:
+        go_to_next();
         *(parameter & 2 ? &nic.dn_stalled : &nic.up_stalled) = !(parameter & 1);
         if (!(parameter & 1) && chip_random(4) == 0)
             begin(1);
@@ -408,7 +426,7 @@ static void write(unsigned bar, uint32_t offset, unsigned bytes, uint32_t value)
     if (nic.resetting)
         return;
     if (offset == COMMAND) {
-        (void)chip_rule(nic.busy_us == 0,
+        (void)chip_rule(nic.busy_us == 0 || chip_was_spoilt(),
                         "3C905C: a command waits for the last one");
         run_command(value >> 11, value & 0x7ff);
     } else if (offset < COMMAND) {
@@ -436,6 +454,7 @@ const struct chip chip_3c905c = {
     .name = "3Com 3C905C",
     .vendor_id = 0x10b7,
     .device_id = 0x9200,
+    .fastest = 100,
     .bars = {{128, true}, {128, false}},
     .power_on = power_on,
     .read = read,

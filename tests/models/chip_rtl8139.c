@@ -218,6 +218,7 @@ const struct chip chip_rtl8139 = {
     .name = "Realtek RTL8139",
     .vendor_id = 0x10ec,
     .device_id = 0x8139,
+    .fastest = 100,
     .bars = {{256, true}, {256, false}},
     .power_on = power_on,
     .read = read,

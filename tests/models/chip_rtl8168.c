@@ -120,7 +120,7 @@ static void power_on(const uint8_t address[6], bool late)
     memset(&nic, 0, sizeof(nic));
     nic.late = late;
     memcpy(nic.address, address, 6);
-    phy_power_on(&nic.phy, true, late);
+    phy_power_on(&nic.phy, 1000, late);
     reset_registers();
 }
 
@@ -362,6 +362,7 @@ static bool interrupt(void)
 #define RTL_CHIP(device, text, on)                                             \
     {                                                                          \
         .name = (text), .vendor_id = 0x10ec, .device_id = (device),            \
+        .fastest = 1000,                                                       \
         .bars = {{256, true},                                                  \
                  {0, false},                                                   \
                  {4096, false},                                                \

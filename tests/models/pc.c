@@ -307,14 +307,26 @@ static uint32_t stuck_bit(const struct slot *slot, unsigned bar,
     return pc_faults.stuck.value ? value | bit : value & ~bit;
 }
 
+/* Now and then the chip gets further while the driver is about to do
+ * something. */
+static void access_takes_time(struct slot *slot)
+{
+    pc.now_ns += ACCESS_NS;
+    pc.spoilt |= pc_faults.gone;
+    if (slot == NULL || pc_faults.gone || chip_random(8) != 0)
+        return;
+    pc.working = slot;
+    slot->chip->work();
+    pc.working = NULL;
+}
+
 static uint32_t register_read(uint64_t address, unsigned bytes, bool is_io)
 {
     unsigned bar;
     uint32_t offset, value;
     struct slot *slot = find(address, bytes, is_io, &bar, &offset);
 
-    pc.now_ns += ACCESS_NS;
-    pc.spoilt |= pc_faults.gone;
+    access_takes_time(slot);
     if (slot == NULL || pc_faults.gone)
         return UINT32_MAX;
     for (unsigned i = 0; i < bytes && offset + i < READ_BYTES; i++)
@@ -332,7 +344,7 @@ static void register_write(uint64_t address, unsigned bytes, bool is_io,
     uint32_t offset;
     struct slot *slot = find(address, bytes, is_io, &bar, &offset);
 
-    pc.now_ns += ACCESS_NS;
+    access_takes_time(slot);
     if (slot == NULL || pc_faults.gone)
         return;
     pc.working = slot;

@@ -22,10 +22,12 @@ static void negotiate(struct phy *phy)
         phy->wire_mbit != 0 && awake(phy) ? chip_now_us() + NEGOTIATION_US : 0;
 }
 
-void phy_power_on(struct phy *phy, bool gigabit, bool asleep)
+void phy_power_on(struct phy *phy, unsigned fastest, bool asleep)
 {
+    const bool gigabit = fastest >= 1000;
+
     memset(phy, 0, sizeof(*phy));
-    phy->gigabit = gigabit;
+    phy->fastest = fastest;
     phy->registers[0] = asleep ? NEGOTIATE | POWER_DOWN : NEGOTIATE;
     phy->registers[1] = gigabit ? 0x7949 : 0x7849;
     phy->registers[2] = 0x001c;
@@ -50,9 +52,9 @@ unsigned phy_mbit(const struct phy *phy)
 
     if (phy->up_us == 0 || chip_now_us() < phy->up_us)
         return 0;
-    most = phy->gigabit && (phy->registers[9] & 0x0200) ? 1000
-           : phy->registers[4] & 0x0180                 ? 100
-                                                        : 10;
+    most = phy->registers[9] & 0x0200   ? phy->fastest
+           : phy->registers[4] & 0x0180 ? 100
+                                        : 10;
     return phy->wire_mbit < most ? phy->wire_mbit : most;
 }
 

@@ -8,14 +8,14 @@
 
 struct phy {
     uint16_t registers[32];
-    bool gigabit;
+    unsigned fastest;   /* Mbit/s */
     unsigned wire_mbit; /* the other end's speed; 0: no cable */
     uint64_t up_us;     /* when the link is up; 0: it is not coming */
     bool lost;          /* the link was down since BMSR was read last */
 };
 
 /* phy_power_on - asleep: as a system that went to sleep has left it. */
-void phy_power_on(struct phy *phy, bool gigabit, bool asleep);
+void phy_power_on(struct phy *phy, unsigned fastest, bool asleep);
 void phy_set_link(struct phy *phy, unsigned mbit);
 
 /* phy_mbit - the speed of the link; 0: no link. */

@@ -234,6 +234,7 @@ class Machine:
     file at once instead of what is on the stick. capture: path for a pcap of
     all frames. forward: guest ports reachable from here (network "user").
     guest, card: its IPv4 and MAC address where there are several in a network.
+    tftp: a folder that QEMU serves at 10.0.2.2 (network "user").
     devices: further USB devices, before the stick; port: where that is plugged
     in, as "1.2" for the second port of a hub in the first one.
     """
@@ -242,7 +243,7 @@ class Machine:
                  network="user", forward=(25, 110), capture=None, extra=(),
                  paused=False, controller="qemu-xhci", cpu=None,
                  nic="e1000", guest=GUEST_ADDRESS, card="52:54:00:12:34:56",
-                 devices=(), port=None):
+                 tftp=None, devices=(), port=None):
         self.folder = tempfile.mkdtemp(prefix="barepost-")
         self.network = network
         self.guest = guest
@@ -264,7 +265,7 @@ class Machine:
         if kernel:
             command += ["-kernel", kernel, "-append", append]
         command += self._network_arguments(network, forward, capture,
-                                           f"{nic},mac={card}")
+                                           f"{nic},mac={card}", tftp)
         command += list(extra)
         self.command_line = command
         self._start()
@@ -285,11 +286,12 @@ class Machine:
                 + "bootindex=1"]  # 0 is taken by -kernel
 
     @staticmethod
-    def _network_arguments(network, forward, capture, nic):
+    def _network_arguments(network, forward, capture, nic, tftp=None):
         if not network:
             return []
         if network == "user":
-            netdev = "user,id=net" + "".join(
+            netdev = "user,id=net" + (f",tftp={tftp}" if tftp else "")
+            netdev += "".join(
                 f",hostfwd=tcp:127.0.0.1:0-{GUEST_ADDRESS}:{port}"
                 for port in forward)
         else:

@@ -22,6 +22,7 @@ ROWS = [
     ("bios", "q35", "512M", "qemu-xhci"),
     ("bios", "q35", "6G", "nec-usb-xhci"),
     ("bios", "pc", "64M", "piix3-usb-uhci"),
+    ("bios", "pc", "64M", "pci-ohci"),
     ("bios", "q35", "64M", "usb-ehci"),
     ("uefi", "q35", "512M", "usb-ehci"),
     ("uefi", "q35", "6G", "nec-usb-xhci"),

@@ -88,7 +88,8 @@ def test_every_page_by_serial_keys(copy_stick, boot):
                       ("5", r"Messages stored"), ("6", r"TCB"),
                       ("7", r"Lines with"), ("t", r"Message or trans"),
                       ("q", r"Nothing waits"), ("r", r"Every domain"),
-                      ("l", r"Slow strangers"), ("c", r"Set the clock"),
+                      ("l", r"Slow strangers"), ("f", r"TFTP server"),
+                      ("c", r"Set the clock"),
                       ("h", r"PCI\s+00:00\.0"), ("d", r"^  [0-9a-f]{16}"),
                       ("a", r"SQLite")):
         machine.send(key)

@@ -1,122 +1,119 @@
-"""A browser without a screen: curl with a cookie jar, forms and their tokens."""
-import html
-import json
+"""Clients of the web server: raw sockets, and curl with a jar of cookies."""
 import os
 import re
+import socket
 import subprocess
-import urllib.parse
 
 
-def quote(text):
-    return urllib.parse.quote(text, safe="")
+class Raw:
+    """A connection that says whatever a test wants."""
+
+    def __init__(self, address, limit_s=30):
+        self.socket = socket.create_connection(address, limit_s)
+        self.socket.settimeout(limit_s)
+        self.kept = b""
+
+    def send(self, data):
+        self.socket.sendall(data if isinstance(data, bytes)
+                            else data.encode("latin-1"))
+        return self
+
+    def _fill(self):
+        data = self.socket.recv(65536)
+        self.kept += data
+        return data
+
+    def _take(self, count):
+        while len(self.kept) < count and self._fill():
+            pass
+        taken, self.kept = self.kept[:count], self.kept[count:]
+        return taken
+
+    def _line(self):
+        while b"\r\n" not in self.kept and self._fill():
+            pass
+        line, _, self.kept = self.kept.partition(b"\r\n")
+        return line.decode("latin-1")
+
+    def _chunks(self):
+        content = b""
+        while True:
+            size = int(self._line(), 16)
+            content += self._take(size)
+            assert self._line() == ""
+            if size == 0:
+                return content
+
+    def answer(self, head=False):
+        """The next one: (status, {field: value}, content); 0 when the server
+        has closed."""
+        first = self._line()
+        if not first:
+            return 0, {}, b""
+        assert re.fullmatch(r"HTTP/1\.1 \d{3} .*", first), first
+        status, fields = int(first[9:12]), {}
+        while True:
+            line = self._line()
+            if not line:
+                break
+            name, _, value = line.partition(": ")
+            fields[name.lower()] = value
+        if head or status in (100, 204, 304):
+            return status, fields, b""
+        if fields.get("transfer-encoding") == "chunked":
+            return status, fields, self._chunks()
+        return status, fields, self._take(int(fields["content-length"]))
+
+    def closed(self):
+        """Whether nothing more comes, and the server closes."""
+        return self._fill() == b""
+
+    def close(self):
+        self.socket.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
 
 
-class Page:
-    def __init__(self, status, head, body, url):
-        self.status, self.head, self.body, self.url = status, head, body, url
+class Curl:
+    """curl with cookies of its own; each call gives (status, content)."""
 
-    @property
-    def text(self):
-        return self.body.decode("utf-8", "replace")
-
-    @property
-    def json(self):
-        return json.loads(self.body)
-
-    def field(self, name):
-        """A field of the head, "" when there is none."""
-        found = re.findall(rf"(?im)^{re.escape(name)}:[ \t]*(.*?)\r?$",
-                           self.head)
-        return found[-1] if found else ""
-
-    def values(self, pattern):
-        return [html.unescape(each) for each in re.findall(pattern, self.text)]
-
-    def hidden(self, name):
-        """The value of the first hidden field of that name."""
-        return self.values(rf'name="{name}" value="([^"]*)"')[0]
-
-
-class Web:
-    """One person's browser."""
-
-    def __init__(self, folder, address, user=None, password=None):
-        os.makedirs(folder, exist_ok=True)
-        self.folder = folder
+    def __init__(self, address, folder):
         self.base = "http://%s:%d" % address
         self.jar = os.path.join(folder, "cookies")
-        self.csrf = ""
-        if user:
-            self.log_in(user, password or user + "-demo")
+        self.head = os.path.join(folder, "head")
+        self.body = os.path.join(folder, "body")
 
-    def fetch(self, path, *options, follow=True, limit_s=60):
-        head = os.path.join(self.folder, "head")
-        body = os.path.join(self.folder, "body")
-        command = ["curl", "-sS", "-D", head, "-o", body, "-b", self.jar,
-                   "-c", self.jar, "--max-time", str(limit_s), "--path-as-is",
-                   "-w", "%{http_code} %{url_effective}", *options]
-        if follow:
-            command.append("-L")
-        done = subprocess.run(command + [self.base + path],
-                              stdin=subprocess.DEVNULL, capture_output=True,
-                              text=True, timeout=limit_s + 10)
-        assert done.returncode == 0, f"curl {path}: {done.stderr}"
-        status, url = done.stdout.split(" ", 1)
-        with open(head, encoding="latin-1") as file:
-            heads = file.read()
+    def __call__(self, path, *options, limit_s=60):
+        done = subprocess.run(
+            ["curl", "-sS", "-b", self.jar, "-c", self.jar, "-D", self.head,
+             "-o", self.body, "-w", "%{http_code}", *options,
+             self.base + path], stdin=subprocess.DEVNULL, timeout=limit_s,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+        assert done.returncode == 0, done.stderr.decode()
         content = b""
-        if os.path.exists(body):
-            with open(body, "rb") as file:
-                content = file.read()
-            os.unlink(body)
-        return Page(int(status), heads, content, url)
+        if os.path.exists(self.body):
+            with open(self.body, "rb") as body:
+                content = body.read()
+            os.unlink(self.body)
+        return int(done.stdout), content
 
-    def get(self, path, *options, **more):
-        page = self.fetch(path, *options, **more)
-        token = re.search(r'name="csrf" value="([0-9a-f]+)"', page.text)
-        if token:
-            self.csrf = token[1]
-        return page
-
-    def post(self, path, fields, files=(), csrf=True, multipart=False, **more):
-        """fields: a dict, or pairs; files: paths."""
-        pairs = list(fields.items() if isinstance(fields, dict) else fields)
-        if csrf:
-            pairs.insert(0, ("csrf", self.csrf))
-        options = []
-        for name, value in pairs:
-            if multipart or files:
-                path_of = os.path.join(self.folder, f"field{len(options)}")
-                with open(path_of, "w", encoding="utf-8", newline="") as file:
-                    file.write(str(value))
-                options += ["-F", f"{name}=<{path_of}"]
-            else:
-                options += ["--data-urlencode", f"{name}={value}"]
-        for file in files:
-            options += ["-F", f"file=@{file}"]
-        return self.fetch(path, *options, **more)
+    def field(self, name):
+        """Of the last answer's head."""
+        with open(self.head, encoding="latin-1") as head:
+            found = re.findall(rf"^{name}: (.*?)\r?$", head.read(), re.M | re.I)
+        return found[-1] if found else None
 
     def log_in(self, user, password):
-        self.post("/login", {"user": user, "password": password}, csrf=False)
-        page = self.get("/mail")
-        assert page.status == 200 and user in page.text, page.text[:2000]
-        return page
+        status, _ = self("/login", "-d", f"user={user}", "-d",
+                         f"password={password}")
+        return status == 303 and "failed" not in self.field("location")
 
-    def listed(self, path="/mail"):
-        """[(key, subject line)] of a list, newest first."""
-        page = self.get(path)
-        assert page.status == 200, page.text
-        return list(zip(page.values(r'name="m"\s+value="([^"]*)"'),
-                        page.values(r'Select: ([^<]*)</span>')))
-
-    def values_of(self, path, pattern):
-        return self.get(path).values(pattern)
-
-    def compose(self, files=(), do="send", **fields):
-        """Fills in the form and presses a button."""
-        form = self.get("/compose")
-        sender = form.values(r'name="from" type="text" value="([^"]*)"')[0]
-        text = fields.pop("text", "")
-        pairs = list({"do": do, "from": sender, **fields}.items())
-        return self.post("/compose", pairs + [("text", text)], files=files,
-                         multipart=True)
+    def token(self, path):
+        """The CSRF token of a page's form."""
+        _, content = self(path)
+        return re.search(rb'name="csrf" value="([0-9a-f]{32})"',
+                         content)[1].decode()

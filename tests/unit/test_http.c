@@ -1,210 +1,7 @@
 /* The web server against a fake stream and fake page jobs: requests played in
  * several ways of cutting them into spans and of room for answers, which have
  * to give the same answers in each; slow clients, lost ones, too many. */
-#include "tests/unit/check.h"
-#include "tests/unit/fake_mail.h"
-#include "tests/unit/fake_jobs.h"
-#include "http/http_asset.h"
-
-#define MEMORY ((size_t)1024 * 1024)
-
-static const struct fake_play plays[] = {
-    {SIZE_MAX, false, 65536, 65536, false},
-    {1, false, 65536, 65536, false},
-    {2, false, 65536, 65536, false},
-    {0, false, 65536, 65536, false},
-    {0, true, 65536, 65536, false},
-    {0, true, 65536, 65536, true},
-    {SIZE_MAX, true, 65536, 65536, true},
-    {SIZE_MAX, false, 100, 7, false},
-    {SIZE_MAX, false, 1, 1, false},
-    {1, false, 40, 1, true},
-    {0, true, 60, 13, true},
-};
-#define PLAYS (sizeof(plays) / sizeof(plays[0]))
-
-/* ---- Pages ----------------------------------------------------------------
- */
-
-static struct {
-    unsigned slow_turns;
-    enum err part_error;
-    uint64_t uploaded;
-    bool saw_gone;
-} pages;
-
-static void page_echo(struct http_exchange *x, struct store *store)
-{
-    size_t place = 0;
-    const char *value;
-
-    (void)store;
-    http_begin(x, 200, HTTP_TEXT);
-    http_printf(x, "%h|%s|", http_path_rest(x),
-                http_user(x) ? http_user(x)->name : "-");
-    while ((value = http_param_next(x, "a", &place)) != NULL)
-        http_printf(x, "a=%h;", value);
-    http_printf(x, "n=%lld", (long long)http_param_number(x, "n", -7));
-}
-
-static void page_long(struct http_exchange *x, struct store *store)
-{
-    int64_t bytes = http_param_number(x, "bytes", 0);
-
-    (void)store;
-    http_begin(x, 200, HTTP_TEXT);
-    for (int64_t i = 0; i < bytes; i++)
-        http_write(x, "0123456789" + i % 10, 1);
-    pages.saw_gone |= http_gone(x);
-}
-
-static void page_more(struct http_exchange *x, struct store *store)
-{
-    uint64_t *left = http_state(x);
-    uint64_t part = *left < 5000 ? *left : 5000;
-
-    (void)store;
-    for (uint64_t i = 0; i < part; i++)
-        http_write(x, "x", 1);
-    *left -= part;
-    if (*left > 0)
-        http_continue(x, page_more, left, sizeof(*left));
-}
-
-static void page_pieces(struct http_exchange *x, struct store *store)
-{
-    uint64_t left = (uint64_t)http_param_number(x, "bytes", 0);
-
-    (void)store;
-    http_begin(x, 200, HTTP_TEXT);
-    http_continue(x, page_more, &left, sizeof(left));
-}
-
-static void page_ranged(struct http_exchange *x, struct store *store)
-{
-    uint64_t first, bytes;
-
-    (void)store;
-    http_begin(x, 200, HTTP_TEXT);
-    if (!http_length(x, 26, "\"abc\"", 784111777000, &first, &bytes))
-        return;
-    http_write(x, "abcdefghijklmnopqrstuvwxyz" + first, (size_t)bytes);
-}
-
-static void page_upload(struct http_exchange *x, struct store *store)
-{
-    struct http_part part;
-    enum err err;
-
-    (void)store;
-    pages.uploaded = 0;
-    http_begin(x, 200, HTTP_TEXT);
-    while ((err = http_part_next(x, &part)) == OK) {
-        char buffer[700];
-        uint64_t sum = 0;
-        int got;
-
-        while ((got = http_part_read(x, buffer, sizeof(buffer))) > 0) {
-            sum += (uint64_t)got;
-            pages.uploaded += (uint64_t)got;
-        }
-        if (got < 0) {
-            err = (enum err)got;
-            break;
-        }
-        http_printf(x, "%h:%h:%llu;", part.name, part.file_name,
-                    (unsigned long long)sum);
-    }
-    pages.part_error = err;
-    if (err != ERR_NOT_FOUND) {
-        http_fail(x, err);
-        return;
-    }
-    http_printf(x, "a=%h z=%h", http_param_or(x, "a", "-"),
-                http_param_or(x, "z", "-"));
-}
-
-static void page_slow(struct http_exchange *x, struct store *store)
-{
-    (void)store;
-    for (unsigned i = 0; i < pages.slow_turns && !http_gone(x); i++)
-        st_job_pause();
-    pages.saw_gone = http_gone(x);
-    http_begin(x, 200, HTTP_TEXT);
-    http_text(x, "done");
-}
-
-static void page_empty(struct http_exchange *x, struct store *store)
-{
-    (void)x;
-    (void)store;
-}
-
-static void page_wrong_length(struct http_exchange *x, struct store *store)
-{
-    uint64_t first, bytes;
-
-    (void)store;
-    http_begin(x, 200, HTTP_TEXT);
-    if (http_length(x, 100, NULL, 0, &first, &bytes))
-        http_text(x, "short");
-}
-
-static const struct http_route routes[] = {
-    {"/echo/*", HTTP_GET | HTTP_POST, HTTP_PUBLIC, page_echo, 0},
-    {"/mine", HTTP_GET | HTTP_POST, HTTP_USER, page_echo, 0},
-    {"/admin", HTTP_GET, HTTP_ADMIN, page_echo, 0},
-    {"/long", HTTP_GET, HTTP_PUBLIC, page_long, 0},
-    {"/pieces", HTTP_GET, HTTP_PUBLIC, page_pieces, 0},
-    {"/ranged", HTTP_GET, HTTP_PUBLIC, page_ranged, 0},
-    {"/upload", HTTP_POST, HTTP_PUBLIC, page_upload, 200000},
-    {"/slow", HTTP_GET, HTTP_PUBLIC, page_slow, 0},
-    {"/empty", HTTP_GET, HTTP_PUBLIC, page_empty, 0},
-    {"/wrong", HTTP_GET, HTTP_PUBLIC, page_wrong_length, 0},
-};
-
-/* ---- Playing --------------------------------------------------------------
- */
-
-static bool all_free(void)
-{
-    struct list *pools = task_pools();
-    bool free = true;
-
-    for (struct list *node = pools->next; node != pools; node = node->next) {
-        struct task_pool *pool = LIST_ELEMENT(node, struct task_pool, link);
-
-        free &= pool->free == pool->count;
-    }
-    return free;
-}
-
-static unsigned blocks_at_start;
-
-static void check_clean(void)
-{
-    struct http_figures figures;
-
-    http_figures(&figures);
-    CHECK(figures.connections == 0);
-    CHECK(all_free());
-    CHECK(http_out_free() == blocks_at_start);
-}
-
-static void begin_play(struct fake_stream *fake, const struct fake_play *way)
-{
-    fake_store_reset();
-    fake_jobs.gone = false;
-    fake_connect(fake, way);
-}
-
-static void end_play(struct fake_stream *fake, const struct fake_play *way)
-{
-    fake_lose(fake, ERR_RESET);
-    fake_web_settle(fake, way);
-    fake_free(fake);
-    check_clean();
-}
+#include "tests/unit/web_play.h"
 
 /* Takes out what is the same in every answer, dates and policies, so that tests
  * need not repeat them. */
@@ -251,11 +48,6 @@ static bool play(const char *text, const char *answers)
 {
     return play_bytes(text, strlen(text), answers);
 }
-
-#define H "Host: a\r\n"
-#define TEXT_HEAD                                                              \
-    "Content-Type: text/plain; charset=utf-8\r\n"                              \
-    "Cache-Control: no-store\r\n"
 
 /* With what every answer has but for Content-Length. */
 #define OK_TEXT                                                                \
@@ -441,9 +233,6 @@ static bool gives(const char *text, const char *want)
     return true;
 }
 
-#define GET(path) "GET " path " HTTP/1.1\r\n" H "\r\n"
-#define FORM      "Content-Type: application/x-www-form-urlencoded\r\n"
-
 static void test_statuses(void)
 {
     CHECK(gives(GET("/nothing"), "404 "));
@@ -596,12 +385,6 @@ static void test_too_big(void)
 
 static char cookie[64], token[40];
 
-static void ask(struct fake_stream *fake, const char *text)
-{
-    begin_play(fake, &plays[0]);
-    fake_web_send(fake, &plays[0], text, strlen(text));
-}
-
 static bool answers(const char *text, const char *part)
 {
     struct fake_stream fake;
@@ -698,15 +481,6 @@ static void test_login(void)
     CHECK(answers(with_cookie("GET /mine", "\r\n"), "303 See Other"));
 }
 
-/* Time is looked at by timers. */
-static void pass(uint64_t ms)
-{
-    for (; ms > 0; ms -= 1000) {
-        fake_machine.now_ns += 1000000000u;
-        (void)timer_run();
-    }
-}
-
 static void test_login_times(void)
 {
     log_in();
@@ -745,135 +519,9 @@ static void test_many_logins(void)
     CHECK(answers(with_cookie("GET /mine", "\r\n"), "|anna|"));
 }
 
-/* ---- Time and load --------------------------------------------------------
- */
-
-static void test_slow_clients(void)
-{
-    struct fake_stream fake;
-
-    /* Nothing is said: closed without a word. */
-    begin_play(&fake, &plays[0]);
-    pass(55000);
-    CHECK(fake.end == FAKE_OPEN);
-    pass(10000);
-    CHECK(fake.end == FAKE_CLOSED && fake.out_len == 0);
-    end_play(&fake, &plays[0]);
-    /* A head that never ends, a byte now and then. */
-    begin_play(&fake, &plays[0]);
-    fake_web_send(&fake, &plays[0], "GET / HTTP/1.1\r\n", 16);
-    for (unsigned i = 0; i < 14 && fake.end == FAKE_OPEN; i++) {
-        pass(1000);
-        fake_web_send(&fake, &plays[0], "X", 1);
-    }
-    CHECK(fake.end == FAKE_CLOSED);
-    CHECK(strstr(fake.out, "408 Request Timeout") != NULL);
-    end_play(&fake, &plays[0]);
-    /* A body likewise. */
-    ask(&fake, "POST /echo/ HTTP/1.1\r\nHost: a\r\n" FORM
-               "Content-Length: 50000\r\n\r\n");
-    for (unsigned i = 0; i < 30 && fake.end == FAKE_OPEN; i++) {
-        pass(1000);
-        fake_web_send(&fake, &plays[0], "X", 1);
-    }
-    CHECK(fake.end == FAKE_CLOSED);
-    CHECK(strstr(fake.out, "408 Request Timeout") != NULL);
-    end_play(&fake, &plays[0]);
-    /* A client that takes an answer a byte at a time. */
-    begin_play(&fake, &plays[0]);
-    fake.space = 100;
-    fake.space_max = 0;
-    fake_web_send(&fake, &plays[0],
-                  "GET /long?bytes=50000 HTTP/1.1\r\nHost: a\r\n\r\n", 43);
-    for (unsigned i = 0; i < 40 && fake.end == FAKE_OPEN; i++) {
-        pass(1000);
-        fake.space = 1;
-        fake_web_settle(&fake, &plays[0]);
-    }
-    CHECK(fake.end == FAKE_ABORTED);
-    end_play(&fake, &plays[0]);
-}
-
-/* Slow uploads wait for one another, not pages for them. */
-static void test_many_uploads(void)
-{
-    static struct fake_stream fakes[6];
-    static char text[6][40000];
-    struct fake_stream page;
-    unsigned i;
-    int len = 0;
-
-    for (i = 0; i < 6; i++) {
-        len = sprintf(text[i], "POST /upload HTTP/1.1\r\nHost: a\r\n" FORM
-                               "Content-Length: 30002\r\n\r\na=");
-        memset(text[i] + len, 'x', 30000);
-        begin_play(&fakes[i], &plays[0]);
-        fake_web_send(&fakes[i], &plays[0], text[i], (size_t)len + 20000);
-        CHECK(fakes[i].out_len == 0);
-    }
-    begin_play(&page, &plays[0]);
-    fake_web_send(&page, &plays[0], GET("/echo/"), strlen(GET("/echo/")));
-    CHECK(strstr(page.out, "200 OK") != NULL);
-    fake_lose(&page, ERR_RESET);
-    fake_free(&page);
-    for (i = 6; i-- > 0;) {
-        fakes[i].in_len += 10000;
-        fake_web_settle(&fakes[i], &plays[0]);
-    }
-    for (unsigned turns = 0; turns < 10; turns++)
-        for (i = 0; i < 6; i++)
-            fake_web_settle(&fakes[i], &plays[0]);
-    for (i = 0; i < 6; i++)
-        CHECK(strstr(fakes[i].out, "a::30000;") != NULL);
-    for (i = 0; i < 6; i++) {
-        fake_lose(&fakes[i], ERR_RESET);
-        fake_web_settle(&fakes[i], &plays[0]);
-        fake_free(&fakes[i]);
-    }
-    check_clean();
-}
-
-static void test_stick_gone(void)
-{
-    struct fake_stream fake;
-    const char *text = GET("/slow");
-
-    pages.slow_turns = 5;
-    begin_play(&fake, &plays[0]);
-    fake_jobs.gone = true;
-    fake_web_send(&fake, &plays[0], text, strlen(text));
-    CHECK(strstr(fake.out, "503 Service Unavailable") != NULL);
-    CHECK(strstr(fake.out, "Retry-After: 5\r\n") != NULL);
-    end_play(&fake, &plays[0]);
-}
-
-static void test_stop(void)
-{
-    struct fake_stream idle, busy;
-
-    begin_play(&idle, &plays[0]);
-    begin_play(&busy, &plays[0]);
-    fake_web_send(&busy, &plays[0], "GET / HT", 8);
-    http_server_stop();
-    CHECK(idle.end == FAKE_CLOSED && idle.out_len == 0);
-    CHECK(busy.end == FAKE_CLOSED && strstr(busy.out, "503 ") != NULL);
-    fake_free(&idle);
-    fake_free(&busy);
-    check_clean();
-    http_server_start();
-}
-
 int main(void)
 {
-    task_module_init();
-    timer_module_init();
-    timer_run();
-    fake_jobs_init();
-    fake_store_reset();
-    CHECK(http_server_init(MEMORY) == OK);
-    blocks_at_start = http_out_free();
-    http_server_start();
-    http_add_routes(routes, sizeof(routes) / sizeof(routes[0]));
+    CHECK(begin_web() == OK);
     http_add_routes(more_routes, 1);
     test_pages();
     test_long_answers();
@@ -885,9 +533,5 @@ int main(void)
     test_login();
     test_login_times();
     test_many_logins();
-    test_slow_clients();
-    test_many_uploads();
-    test_stick_gone();
-    test_stop();
     return check_report();
 }

@@ -9,6 +9,7 @@
 #include "core/machine.h"
 #include "core/log.h"
 #include "drivers/machine_parts.h"
+#include "drivers/nic/nic_ring.h"
 #include "drivers/pci.h"
 #include "tests/models/pc.h"
 #include "tests/models/traffic.h"
@@ -26,8 +27,9 @@
 #define TURN_US 4000u
 
 static const struct chip *const chips[] = {
-    &chip_intel_82540em, &chip_intel_82574l, &chip_rtl8139,
-    &chip_rtl8168b,      &chip_rtl8168h,     &chip_3c905c,
+    &chip_intel_82540em, &chip_intel_82574l, &chip_intel_i217, &chip_intel_i219,
+    &chip_intel_i350,    &chip_intel_i210,   &chip_intel_i225, &chip_intel_i226,
+    &chip_rtl8139,       &chip_rtl8168b,     &chip_rtl8168h,   &chip_3c905c,
 };
 
 #define CHIPS (sizeof(chips) / sizeof(chips[0]))
@@ -54,12 +56,12 @@ static struct machine_nic_info info(void)
     return now;
 }
 
-/* A PC with one card, its driver bound, link of 1 Gbit/s or what it can. */
+/* A PC with one card, its driver bound, link as fast as it can. */
 static void start(const struct chip *chip, uint64_t seed)
 {
     pc_power_on(seed, POOL);
     pc_plug(chip);
-    chip->set_link(1000);
+    chip->set_link(chip->fastest);
     pci_module_init();
     traffic_start(chip, 0);
     traffic_idle(SETTLE_MS);
@@ -89,14 +91,16 @@ static void check_traffic(unsigned frames, unsigned burst, uint32_t pause_us)
                (unsigned)result.longest_turn_us);
 }
 
-/* The card is taken away: its driver gives back what it held. */
+/* The driver has given back what it does not need: its ring to receive is full,
+ * or it has none. */
 static void check_nothing_lost(void)
 {
+    size_t held;
+
     memset(&pc_faults, 0, sizeof(pc_faults));
-    pc_faults.gone = true;
-    traffic_idle(5000);
-    CHECK(!info().link_up);
-    CHECK(iobuf_free() == iobuf_total());
+    traffic_idle(3000);
+    held = iobuf_total() - iobuf_free();
+    CHECK(held == 0 || held == NIC_RING - 1);
     CHECK(pc_failures() == 0);
 }
 
@@ -126,11 +130,11 @@ static void run_start(const struct chip *chip, uint64_t seed)
 static void run_traffic(const struct chip *chip, uint64_t seed)
 {
     start(chip, seed);
-    check_traffic(3000, 1, 20);
-    check_traffic(3000, 20, 100);
+    check_traffic(1500, 1, 20);
+    check_traffic(1500, 20, 100);
     check_traffic(200, 1, 300000); /* asleep between frames */
     check_traffic(1, 1, 1);
-    CHECK(info().frames_in >= 5000 && info().frames_out == 6201);
+    CHECK(info().frames_in >= 2900 && info().frames_out == 3201);
     CHECK(info().errors_out == 0);
     check_nothing_lost();
 }
@@ -138,14 +142,14 @@ static void run_traffic(const struct chip *chip, uint64_t seed)
 /* More at once than any ring holds: frames are lost, nothing else is. */
 static void run_bursts(const struct chip *chip, uint64_t seed)
 {
-    const struct traffic_plan plan = {6000, 6000, 700, 20000};
+    const struct traffic_plan plan = {3000, 3000, 700, 20000};
     struct traffic_result result;
 
     start(chip, seed);
     result = traffic_run(&plan, 3000);
     CHECK(result.wrong == 0 && result.sent == result.taken);
     CHECK(result.received <= result.arrived);
-    CHECK(result.received > 500);
+    CHECK(result.received > 100);
     check_traffic(500, 2, 50);
     check_nothing_lost();
 }
@@ -172,7 +176,7 @@ static void run_starved(const struct chip *chip, uint64_t seed)
 
 static void run_link(const struct chip *chip, uint64_t seed)
 {
-    static const unsigned speeds[] = {10, 100, 1000, 100};
+    static const unsigned speeds[] = {10, 100, 1000, 2500, 100};
 
     pc_power_on(seed, POOL);
     pc_plug(chip);
@@ -186,8 +190,8 @@ static void run_link(const struct chip *chip, uint64_t seed)
         chip->set_link(speeds[i]);
         traffic_idle(NOTICE_MS);
         CHECK(info().link_up);
-        CHECK(info().speed_mbit == speeds[i] ||
-              (speeds[i] == 1000 && info().speed_mbit == 100));
+        CHECK(info().speed_mbit ==
+              (speeds[i] < chip->fastest ? speeds[i] : chip->fastest));
         check_traffic(300, 5, 50);
         /* Without a stop between: another speed at the same plug. */
         if (i == 1)
@@ -199,22 +203,13 @@ static void run_link(const struct chip *chip, uint64_t seed)
         traffic_idle(4000);
         CHECK(pc_failures() == 0);
     }
+    chip->set_link(100);
+    traffic_idle(NOTICE_MS); /* what waited goes out */
     check_nothing_lost();
 }
 
 /* ---- Runs with faults: whatever happens meanwhile, afterwards mail goes ----
  */
-
-static void recover(const struct chip *chip)
-{
-    memset(&pc_faults, 0, sizeof(pc_faults));
-    chip->set_link(1000);
-    CHECK(link_comes());
-    traffic_idle(4000);
-    CHECK(info().link_up);
-    check_traffic(600, 3, 50);
-    check_nothing_lost();
-}
 
 /* Traffic under a fault, of which only is asked that it ends. */
 static void suffer_some(unsigned to_card, unsigned from_card)
@@ -233,6 +228,19 @@ static void suffer(unsigned frames)
     suffer_some(frames, frames);
 }
 
+static void recover(const struct chip *chip)
+{
+    memset(&pc_faults, 0, sizeof(pc_faults));
+    chip->set_link(chip->fastest);
+    CHECK(link_comes());
+    /* What is out of step shows with the first frames, and is mended. */
+    suffer(50);
+    traffic_idle(4000);
+    CHECK(info().link_up);
+    check_traffic(600, 3, 50);
+    check_nothing_lost();
+}
+
 static void run_deaf(const struct chip *chip, uint64_t seed)
 {
     start(chip, seed);
@@ -248,7 +256,7 @@ static void run_bad_lengths(const struct chip *chip, uint64_t seed)
 {
     start(chip, seed);
     pc_faults.bad_length = 100;
-    suffer(3000);
+    suffer(1500);
     recover(chip);
 }
 
@@ -256,7 +264,7 @@ static void run_bad_status(const struct chip *chip, uint64_t seed)
 {
     start(chip, seed);
     pc_faults.bad_status = 60;
-    suffer(3000);
+    suffer(1500);
     recover(chip);
 }
 
@@ -295,6 +303,9 @@ static void run_gone(const struct chip *chip, uint64_t seed)
         traffic_idle(chip_random(4000));
     }
     recover(chip);
+    pc_faults.gone = true;
+    traffic_idle(NOTICE_MS);
+    CHECK(info().present && !info().link_up && info().speed_mbit == 0);
 }
 
 /* A card that is stuck sending is reset, and that does not end. */
@@ -331,7 +342,7 @@ static void run_stuck_at_start(const struct chip *chip, uint64_t seed)
 {
     pc_power_on(seed, POOL);
     pc_plug(chip);
-    chip->set_link(1000);
+    chip->set_link(chip->fastest);
     pc_faults.stuck.active = true;
     pc_faults.stuck.value = chip_random(2);
     pc_faults.stuck.offset = chip_random(chip->bars[0].bytes < 256 ? 64 : 256);
@@ -359,13 +370,13 @@ static const struct run {
     {"link", run_link, 1},
     {"deaf", run_deaf, 1},
     {"bad_lengths", run_bad_lengths, 1},
-    {"bad_status", run_bad_status, 2},
-    {"garbage", run_garbage, 3},
+    {"bad_status", run_bad_status, 1},
+    {"garbage", run_garbage, 2},
     {"hold", run_hold, 1},
     {"gone", run_gone, 1},
     {"endless_reset", run_endless_reset, 1},
-    {"stuck_bits", run_stuck_bits, 4},
-    {"stuck_at_start", run_stuck_at_start, 12},
+    {"stuck_bits", run_stuck_bits, 2},
+    {"stuck_at_start", run_stuck_at_start, 6},
 };
 
 #define RUNS (sizeof(runs) / sizeof(runs[0]))

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Builds the machine that Barepost is compared with: Debian 12 with Postfix and
-# Dovecot, as the image of a USB stick (MBR, a FAT32 partition with syslinux and
+# Builds the machine that Barepost is compared with: Debian 12 with Postfix,
+# Dovecot and nginx, as the image of a USB stick (MBR, a FAT32 partition with syslinux and
 # the kernel, an ext4 partition with everything else).
 #
 #   build.sh IMAGE LOG PACKAGE...
@@ -16,7 +16,7 @@ shift 2
 here=$(cd "$(dirname "$0")" && pwd)
 release=bookworm
 packages=linux-image-amd64,systemd-sysv,udev,procps,iproute2,kmod
-packages=$packages,initramfs-tools,postfix,dovecot-pop3d
+packages=$packages,initramfs-tools,postfix,dovecot-pop3d,nginx-light
 boot_mib=64 size_mib=2048
 users="inbox single $(seq -f fetch%.0f 20)"
 
@@ -83,7 +83,10 @@ configure() {
 		"10.0.2.2 client.bench.example" >"$root/etc/hosts"
 	: >"$root/etc/resolv.conf"
 	echo "/dev/sda2 / ext4 errors=remount-ro 0 1" >"$root/etc/fstab"
+	mkdir -p "$root/srv/web/assets"
+	cp "$here/../../../firmware/web/assets/works.html" "$root/srv/web/assets/"
 	inside systemctl -q enable bench-net bench-shell postfix dovecot
+	inside systemctl -q disable nginx
 	# Nothing that would start by the clock while figures are taken, no logins
 	# at the screen, and no work that is only done at the first start after an
 	# installation.

@@ -1,0 +1,407 @@
+/* Loading files: see load.h. The file comes into memory whole, since nothing of
+ * it may be used before all of it is right; then a page job uses it. */
+#include "load/load.h"
+#include "account/account_change.h"
+#include "core/bytes.h"
+#include "core/log.h"
+#include "core/machine.h"
+#include "core/memory.h"
+#include "mailstore/store_file.h"
+#include "net/tftp.h"
+#include "store/st_job.h"
+#include "userdb/directory.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Of the memory, for one file. */
+#define MEMORY_SHARE 64
+#define MEMORY_MIN   ((size_t)256 * 1024)
+#define MEMORY_MAX   ((size_t)16 * 1024 * 1024)
+
+static struct {
+    char *bytes;
+    size_t room, len;
+    bool busy;
+    struct tftp tftp;
+    char path[TFTP_NAME_MAX + 1];
+    char text[200];
+    struct st_job job;
+    /* Users. */
+    struct account_change change;
+    bool changed;
+    unsigned added, altered;
+    char wrong[256];
+    /* A shared file. */
+    struct store_file file;
+    uint32_t part;
+} state;
+
+static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static void say(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(state.text, sizeof(state.text), format, args);
+    va_end(args);
+}
+
+static const char *base_name(void)
+{
+    const char *slash = strrchr(state.path, '/');
+
+    return slash ? slash + 1 : state.path;
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t len = strlen(text), end_len = strlen(end);
+
+    return len > end_len && strcmp(text + len - end_len, end) == 0;
+}
+
+/* ---- Users: checking ------------------------------------------------------
+ */
+
+struct words {
+    const char *at;
+    char word[USER_ADDRESS_BYTES];
+};
+
+static bool next_word(struct words *words)
+{
+    size_t len = strcspn(words->at, " ");
+
+    if (len == 0 || len >= sizeof(words->word))
+        return false;
+    memcpy(words->word, words->at, len);
+    words->word[len] = '\0';
+    words->at += len + (words->at[len] == ' ');
+    return true;
+}
+
+static enum err check_user(void *context, const struct csv_user *entry)
+{
+    struct words words = {.at = entry->aliases};
+    unsigned *count = context;
+
+    (*count)++;
+    while (next_word(&words)) {
+        const struct user *other =
+            directory_find_user(words.word, strlen(words.word));
+
+        if (other && strcmp(other->name, entry->user.name) != 0) {
+            (void)snprintf(state.wrong, sizeof(state.wrong),
+                           "line %u: the alias %.100s is a user", entry->line,
+                           words.word);
+            return ERR_EXISTS;
+        }
+    }
+    return OK;
+}
+
+/* ---- Users: into the store ------------------------------------------------
+ */
+
+static void on_changed(struct account_change *change)
+{
+    (void)change;
+    state.changed = true;
+    st_job_wake(&state.job);
+}
+
+/* The change is made also when the job is not wanted any more. */
+static void wait_for_change(void)
+{
+    while (!state.changed) {
+        if (st_job_cancelled(&state.job))
+            st_job_pause();
+        else
+            st_job_wait(&state.job);
+    }
+}
+
+static enum err put_user(const struct csv_user *entry, int64_t *id)
+{
+    const struct user *old =
+        directory_find_user(entry->user.name, strlen(entry->user.name));
+    struct account_change *change = &state.change;
+
+    memset(change, 0, sizeof(*change));
+    change->user = entry->user;
+    memcpy(change->password, entry->password, sizeof(change->password));
+    if (old) {
+        change->user.id = old->id;
+        memcpy(change->user.name, old->name, sizeof(old->name));
+    }
+    change->user.enabled = true;
+    change->done = on_changed;
+    state.changed = false;
+    account_change(change);
+    wait_for_change();
+    *id = change->user.id;
+    return change->result;
+}
+
+struct alias {
+    const char *alias, *address; /* address NULL: the user */
+    int64_t id;
+};
+
+static enum err put_alias(void *context, struct store *store)
+{
+    const struct alias *alias = context;
+    enum err err = alias->address
+                       ? store_forward_add(store, alias->alias, alias->address)
+                       : store_alias_add(store, alias->alias, alias->id);
+
+    return err == ERR_EXISTS ? OK : err;
+}
+
+static enum err add_alias(const char *name, const char *address, int64_t id)
+{
+    struct alias alias = {name, address, id};
+    enum err err = st_job_write(put_alias, &alias);
+
+    if (!err)
+        err = address ? directory_add_forward(name, address)
+                      : directory_add_alias(name, id);
+    return err == ERR_EXISTS ? OK : err;
+}
+
+static enum err add_aliases(const struct csv_user *entry, int64_t id)
+{
+    struct words words = {.at = entry->aliases};
+    enum err err = OK;
+
+    while (!err && next_word(&words))
+        err = add_alias(words.word, NULL, id);
+    words.at = entry->forward;
+    while (!err && next_word(&words))
+        err = add_alias(entry->user.name, words.word, id);
+    if (!err && entry->forward[0] && !entry->forward_only)
+        err = add_alias(entry->user.name, NULL, id);
+    return err;
+}
+
+static enum err use_user(void *context, const struct csv_user *entry)
+{
+    bool old =
+        directory_find_user(entry->user.name, strlen(entry->user.name)) != NULL;
+    int64_t id;
+    enum err err = put_user(entry, &id);
+
+    (void)context;
+    if (!err)
+        err = add_aliases(entry, id);
+    if (err)
+        (void)snprintf(state.wrong, sizeof(state.wrong), "line %u: user %s: %s",
+                       entry->line, entry->user.name, err_text(err));
+    else if (old)
+        state.altered++;
+    else
+        state.added++;
+    say("%.100s: %u users added, %u changed so far", base_name(), state.added,
+        state.altered);
+    return err;
+}
+
+static void use_users(void)
+{
+    unsigned count = 0;
+    char message[160];
+    enum err err;
+
+    state.wrong[0] = '\0';
+    state.added = state.altered = 0;
+    err = csv_parse_users(state.bytes, state.len, check_user, &count, message,
+                          sizeof(message));
+    if (!err && count == 0)
+        err = ERR_INVALID;
+    if (err) {
+        say("%.60s: %.120s: nothing was changed", base_name(),
+            state.wrong[0] ? state.wrong
+            : count == 0 && err == ERR_INVALID && !message[0]
+                ? "there is no user in it"
+                : message);
+        return;
+    }
+    err = csv_parse_users(state.bytes, state.len, use_user, NULL, message,
+                          sizeof(message));
+    if (err)
+        say("%.60s: %.100s (%u added, %u changed before)", base_name(),
+            state.wrong[0] ? state.wrong : message, state.added, state.altered);
+    else
+        say("%.60s: %u users added, %u changed", base_name(), state.added,
+            state.altered);
+}
+
+/* ---- Shared files ---------------------------------------------------------
+ */
+
+static enum err begin_file(void *context, struct store *store)
+{
+    (void)context;
+    return store_file_begin(store, &state.file);
+}
+
+static enum err put_part(void *context, struct store *store)
+{
+    size_t at = (size_t)state.part * STORE_FILE_PART_BYTES;
+    size_t len = state.len - at;
+
+    (void)context;
+    return store_file_put_part(
+        store, state.file.id, state.part, state.bytes + at,
+        len < STORE_FILE_PART_BYTES ? len : STORE_FILE_PART_BYTES);
+}
+
+static enum err finish_file(void *context, struct store *store)
+{
+    (void)context;
+    return store_file_finish(store, state.file.id, state.len,
+                             machine_wall_clock_ms());
+}
+
+/* A script is text; what it says is for the one who runs it. */
+static bool is_text(void)
+{
+    size_t at = 0;
+
+    while (at < state.len) {
+        size_t len = 0;
+
+        while (at + len < state.len &&
+               !memchr("\n\r\t", state.bytes[at + len], 3))
+            len++;
+        if (!user_text_valid(state.bytes + at, len))
+            return false;
+        at += len + 1;
+    }
+    return true;
+}
+
+static void use_file(void)
+{
+    bool script = ends_with(base_name(), ".sql");
+    enum err err = script && !is_text() ? ERR_INVALID : OK;
+
+    memset(&state.file, 0, sizeof(state.file));
+    (void)snprintf(state.file.name, sizeof(state.file.name), "%s", base_name());
+    (void)snprintf(state.file.type, sizeof(state.file.type), "%s",
+                   script ? "application/sql" : "application/octet-stream");
+    if (!err)
+        err = st_job_write(begin_file, NULL);
+    for (state.part = 0;
+         !err && (size_t)state.part * STORE_FILE_PART_BYTES < state.len;
+         state.part++)
+        err = st_job_write(put_part, NULL);
+    if (!err)
+        err = st_job_write(finish_file, NULL);
+    if (err)
+        say("%.100s cannot be kept: %s", base_name(),
+            script && err == ERR_INVALID ? "it is no text" : err_text(err));
+    else
+        say("%.100s: %zu bytes, kept among the shared files", base_name(),
+            state.len);
+}
+
+/* ---- The way in -----------------------------------------------------------
+ */
+
+static void run(struct st_job *job, struct store *store)
+{
+    (void)job;
+    (void)store;
+    if (ends_with(base_name(), ".csv"))
+        use_users();
+    else
+        use_file();
+}
+
+static void end(void)
+{
+    bytes_wipe(state.bytes, state.len);
+    state.busy = false;
+    log_info("load", "%s", state.text);
+}
+
+static void used(struct st_job *job, enum err result)
+{
+    (void)job;
+    if (result)
+        say("%.100s was fetched, but the store is not there", base_name());
+    end();
+}
+
+static enum err take(struct tftp *tftp, const uint8_t *data, size_t len)
+{
+    if (tftp->total > state.room || len > state.room - state.len)
+        return ERR_TOO_BIG;
+    memcpy(state.bytes + state.len, data, len);
+    state.len += len;
+    return OK;
+}
+
+static void fetched(struct tftp *tftp, enum err result)
+{
+    if (result) {
+        say("%.100s was not fetched: %s%s%s", state.path, err_text(result),
+            tftp->message[0] ? ": " : "", tftp->message);
+        end();
+        return;
+    }
+    say("%.100s was fetched", base_name());
+    memset(&state.job, 0, sizeof(state.job));
+    state.job.run = run;
+    state.job.done = used;
+    st_job_start(&state.job);
+}
+
+enum err load_begin(const struct net_address *server, const char *file)
+{
+    enum err err;
+
+    if (state.busy)
+        return ERR_BUSY;
+    if (strlen(file) >= sizeof(state.path))
+        return ERR_INVALID;
+    (void)snprintf(state.path, sizeof(state.path), "%s", file);
+    if (!store_file_name_valid(base_name()))
+        return ERR_INVALID;
+    memset(&state.tftp, 0, sizeof(state.tftp));
+    state.tftp.server.address = *server;
+    state.tftp.file = state.path;
+    state.tftp.take = take;
+    state.tftp.done = fetched;
+    state.len = 0;
+    err = tftp_begin(&state.tftp);
+    state.busy = err == OK;
+    if (!err)
+        say("fetching %.100s", state.path);
+    return err;
+}
+
+bool load_busy(void)
+{
+    return state.busy;
+}
+
+const char *load_text(void)
+{
+    return state.text;
+}
+
+enum err load_init(void)
+{
+    size_t bytes = memory_left() / MEMORY_SHARE;
+
+    memset(&state, 0, sizeof(state));
+    state.room = bytes < MEMORY_MIN   ? MEMORY_MIN
+                 : bytes > MEMORY_MAX ? MEMORY_MAX
+                                      : bytes;
+    state.bytes = memory_take("loading", state.room, 64);
+    return state.bytes ? OK : ERR_MEMORY;
+}

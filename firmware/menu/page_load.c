@@ -1,0 +1,75 @@
+/* The page that loads a file over the network. */
+#include "load/load.h"
+#include "menu/form.h"
+#include "menu/page.h"
+#include "menu/screen.h"
+#include "net/address.h"
+#include "mailstore/store_file.h"
+#include <stdio.h>
+#include <string.h>
+
+static bool address_valid(const char *value)
+{
+    struct net_address address;
+
+    return net_address_parse(value, &address) == OK &&
+           net_address_is_v4(&address);
+}
+
+static bool file_valid(const char *value)
+{
+    const char *slash = strrchr(value, '/');
+
+    return strlen(value) <= 200 &&
+           store_file_name_valid(slash ? slash + 1 : value);
+}
+
+static const struct form_field fields[] = {
+    {NULL, "TFTP server", "its address", address_valid},
+    {NULL, "File", "users.csv: users; others become shared files", file_valid},
+};
+
+static struct {
+    char values[2][FORM_VALUE_BYTES];
+} state;
+
+static void load_value(unsigned index, char *value)
+{
+    (void)snprintf(value, FORM_VALUE_BYTES, "%s", state.values[index]);
+}
+
+static void save(char values[][FORM_VALUE_BYTES])
+{
+    struct net_address server;
+    enum err err;
+
+    memcpy(state.values, values, sizeof(state.values));
+    err = net_address_parse(values[0], &server);
+    if (!err)
+        err = load_begin(&server, values[1]);
+    form_saved(err == OK              ? ""
+               : err == ERR_NOT_FOUND ? "There is no way to that server yet."
+                                      : err_text(err));
+}
+
+static void enter(void)
+{
+    form_enter_own(fields, sizeof(fields) / sizeof(fields[0]), load_value,
+                   save);
+}
+
+static void draw(void)
+{
+    form_draw();
+    screen_text(PAGE_LAST_ROW - 2, 3,
+                load_busy() ? SCREEN_WARNING : SCREEN_NORMAL, load_text());
+}
+
+const struct page page_load = {
+    .title = "Load a file from the network",
+    .help = "Up Down  field    Enter  next, load    F2  load    Esc  back",
+    .live = true,
+    .enter = enter,
+    .draw = draw,
+    .key = form_key,
+};

@@ -1,0 +1,157 @@
+/* The web server with slow clients, many of them, and without its store. */
+#include "tests/unit/web_play.h"
+
+static void test_slow_clients(void)
+{
+    struct fake_stream fake;
+
+    /* Nothing is said: closed without a word. */
+    begin_play(&fake, &plays[0]);
+    pass(55000);
+    CHECK(fake.end == FAKE_OPEN);
+    pass(10000);
+    CHECK(fake.end == FAKE_CLOSED && fake.out_len == 0);
+    end_play(&fake, &plays[0]);
+    /* A head that never ends, a byte now and then. */
+    begin_play(&fake, &plays[0]);
+    fake_web_send(&fake, &plays[0], "GET / HTTP/1.1\r\n", 16);
+    for (unsigned i = 0; i < 14 && fake.end == FAKE_OPEN; i++) {
+        pass(1000);
+        fake_web_send(&fake, &plays[0], "X", 1);
+    }
+    CHECK(fake.end == FAKE_CLOSED);
+    CHECK(strstr(fake.out, "408 Request Timeout") != NULL);
+    end_play(&fake, &plays[0]);
+    /* A body likewise. */
+    ask(&fake, "POST /echo/ HTTP/1.1\r\nHost: a\r\n" FORM
+               "Content-Length: 50000\r\n\r\n");
+    for (unsigned i = 0; i < 30 && fake.end == FAKE_OPEN; i++) {
+        pass(1000);
+        fake_web_send(&fake, &plays[0], "X", 1);
+    }
+    CHECK(fake.end == FAKE_CLOSED);
+    CHECK(strstr(fake.out, "408 Request Timeout") != NULL);
+    end_play(&fake, &plays[0]);
+    /* A client that takes an answer a byte at a time. */
+    begin_play(&fake, &plays[0]);
+    fake.space = 100;
+    fake.space_max = 0;
+    fake_web_send(&fake, &plays[0],
+                  "GET /long?bytes=50000 HTTP/1.1\r\nHost: a\r\n\r\n", 43);
+    for (unsigned i = 0; i < 40 && fake.end == FAKE_OPEN; i++) {
+        pass(1000);
+        fake.space = 1;
+        fake_web_settle(&fake, &plays[0]);
+    }
+    CHECK(fake.end == FAKE_ABORTED);
+    end_play(&fake, &plays[0]);
+}
+
+/* Slow uploads wait for one another, not pages for them. */
+static void test_many_uploads(void)
+{
+    static struct fake_stream fakes[6];
+    static char text[6][40000];
+    struct fake_stream page;
+    unsigned i;
+    int len = 0;
+
+    for (i = 0; i < 6; i++) {
+        len = sprintf(text[i], "POST /upload HTTP/1.1\r\nHost: a\r\n" FORM
+                               "Content-Length: 30002\r\n\r\na=");
+        memset(text[i] + len, 'x', 30000);
+        begin_play(&fakes[i], &plays[0]);
+        fake_web_send(&fakes[i], &plays[0], text[i], (size_t)len + 20000);
+        CHECK(fakes[i].out_len == 0);
+    }
+    begin_play(&page, &plays[0]);
+    fake_web_send(&page, &plays[0], GET("/echo/"), strlen(GET("/echo/")));
+    CHECK(strstr(page.out, "200 OK") != NULL);
+    fake_lose(&page, ERR_RESET);
+    fake_free(&page);
+    for (i = 6; i-- > 0;) {
+        fakes[i].in_len += 10000;
+        fake_web_settle(&fakes[i], &plays[0]);
+    }
+    for (unsigned turns = 0; turns < 10; turns++)
+        for (i = 0; i < 6; i++)
+            fake_web_settle(&fakes[i], &plays[0]);
+    for (i = 0; i < 6; i++)
+        CHECK(strstr(fakes[i].out, "a::30000;") != NULL);
+    for (i = 0; i < 6; i++) {
+        fake_lose(&fakes[i], ERR_RESET);
+        fake_web_settle(&fakes[i], &plays[0]);
+        fake_free(&fakes[i]);
+    }
+    check_clean();
+}
+
+/* Strangers who send no whole request give way to those who do. */
+static void test_many_beginners(void)
+{
+    static struct fake_stream fakes[60];
+    unsigned i, served = 0, ended = 0;
+
+    for (i = 0; i < 60; i++) {
+        begin_play(&fakes[i], &plays[0]);
+        fake_web_send(&fakes[i], &plays[0], i % 2 ? "GET /" : "POST /", 5);
+    }
+    for (i = 0; i < 60; i++) {
+        if (fakes[i].end != FAKE_OPEN) {
+            ended += strstr(fakes[i].out, "408 ") != NULL;
+            continue;
+        }
+        fake_web_send(&fakes[i], &plays[0],
+                      i % 2 ? "echo/ HTTP/1.0\r\n\r\n" : "/ HTTP/1.0\r\n\r\n",
+                      i % 2 ? 18 : 14);
+        served += strstr(fakes[i].out, i % 2 ? "200 OK" : "404 ") != NULL;
+    }
+    CHECK(served > 10 && ended > 10 && served + ended == 60);
+    CHECK(strstr(fakes[59].out, "200 OK") != NULL);
+    for (i = 0; i < 60; i++) {
+        fake_lose(&fakes[i], ERR_RESET);
+        fake_free(&fakes[i]);
+    }
+    check_clean();
+}
+
+static void test_stick_gone(void)
+{
+    struct fake_stream fake;
+    const char *text = GET("/slow");
+
+    pages.slow_turns = 5;
+    begin_play(&fake, &plays[0]);
+    fake_jobs.gone = true;
+    fake_web_send(&fake, &plays[0], text, strlen(text));
+    CHECK(strstr(fake.out, "503 Service Unavailable") != NULL);
+    CHECK(strstr(fake.out, "Retry-After: 5\r\n") != NULL);
+    end_play(&fake, &plays[0]);
+}
+
+static void test_stop(void)
+{
+    struct fake_stream idle, busy;
+
+    begin_play(&idle, &plays[0]);
+    begin_play(&busy, &plays[0]);
+    fake_web_send(&busy, &plays[0], "GET / HT", 8);
+    http_server_stop();
+    CHECK(idle.end == FAKE_CLOSED && idle.out_len == 0);
+    CHECK(busy.end == FAKE_CLOSED && strstr(busy.out, "503 ") != NULL);
+    fake_free(&idle);
+    fake_free(&busy);
+    check_clean();
+    http_server_start();
+}
+
+int main(void)
+{
+    CHECK(begin_web() == OK);
+    test_slow_clients();
+    test_many_uploads();
+    test_many_beginners();
+    test_stick_gone();
+    test_stop();
+    return check_report();
+}
