@@ -1,5 +1,6 @@
 """The webmail by curl: what no browser would send, and who sees what."""
 import email
+import email.policy
 import os
 import re
 
@@ -167,7 +168,7 @@ def test_injections_in_forms(anna, injection):
              "draft", "origin", "source", "keep", "answer", "zone")
     for path, what in (("/act", "move"), ("/act", "empty"),
                        ("/settings", "you"), ("/settings", "away"),
-                       ("/settings", "password"), ("/settings/rules", "add"),
+                       ("/settings/rules", "add"),
                        ("/settings/rules", "raise"), ("/folders", "make"),
                        ("/folders", "rename"), ("/compose", "save"),
                        ("/compose", "send"), ("/draft", "")):
@@ -198,8 +199,8 @@ def test_no_field_adds_another(served, browser):
     anna = browser("anna")
     anna.compose(to="bert", subject="One\r\nBcc: paul@evil.example\r\n\r\nbody",
                  text="Text.\n")
-    found = [email.message_from_bytes(message) for message in
-             mail.fetch_all(served.pop3, "bert", "bert-demo")]
+    found = [email.message_from_bytes(message, policy=email.policy.default)
+             for message in mail.fetch_all(served.pop3, "bert", "bert-demo")]
     sent = [message for message in found if message["Subject"]
             and message["Subject"].startswith("One")]
     assert len(sent) == 1
