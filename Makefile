@@ -332,7 +332,8 @@ $B/tap/%: $B/host/tests/tap/%.o $B/host/tests/unit/fake_machine.o \
 
 # tests/sim/NAME.c with a main() is a program; the other files are the PC.
 # build/sim: with sanitizers; build/sim-fast: the same sources at native speed.
-SIM_PROGRAMS := power_cut lossy_wire stick_faults big_store relay_cut relay_days
+SIM_PROGRAMS := power_cut lossy_wire stick_faults big_store relay_cut relay_days \
+	query_turns
 SIM_PC_SRC := $(filter-out $(SIM_PROGRAMS:%=tests/sim/%.c),$(SIM_SRC))
 SIM_CORE := firmware/core/coroutine_switch.asm
 FAST_CFLAGS := $(COMMON) -D_GNU_SOURCE -O2 $(WARNINGS)
@@ -499,7 +500,7 @@ fuzz: $(FUZZ)
 # ---- make test, bench, run: in QEMU ----------------------------------------------
 
 .PHONY: test bench bench-peer bench-profile run
-test: all unit $(TAP) $(if $(SIM_SRC),sim $B/sim-fast/relay_days) $(DEPS)/postfix.done \
+test: all unit $(TAP) $(if $(SIM_SRC),sim $B/sim-fast/relay_days) $(MIME) $(DEPS)/postfix.done \
 		$(DEPS)/peers.done $(DEPS)/net_peers.done $(DEPS)/guest-kernel.done \
 		$(DEPS)/browser.done
 	@$(PYTHON) -m pytest -q -p no:cacheprovider -n 2 --dist loadfile \

@@ -286,6 +286,16 @@ static enum err keep(struct store *store, int64_t user_id,
     return err ? err : store_put_entry(store, &entry);
 }
 
+static bool is_junk(struct store *store, int64_t user_id,
+                    const struct judgement *judgement)
+{
+    int64_t junk;
+
+    return judgement->mailbox_id &&
+           store_folder_of(store, user_id, STORE_FOLDER_JUNK, &junk) == OK &&
+           junk == judgement->mailbox_id;
+}
+
 /* Memory for one delivery. */
 struct judging {
     struct judgement judgement;
@@ -310,6 +320,8 @@ static enum err apply(struct store *store, struct store_delivery *delivery,
         err = forward_to(store, delivery, rules[judgement->forward[i]].forward);
     if (!err && !judgement->deleted)
         err = keep(store, user_id, delivery, judgement);
+    if (!err && !judgement->deleted && !is_junk(store, user_id, judgement))
+        err = store_answer_vacation(store, delivery, user_id);
     return err;
 }
 

@@ -23,4 +23,10 @@ enum err store_deliver_ruled(struct store *store,
                              struct store_delivery *delivery,
                              int64_t user_id) MUST_CHECK;
 
+/* store_answer_vacation - answers it for the user if he is away and it is one
+ * that is to be answered. */
+enum err store_answer_vacation(struct store *store,
+                               const struct store_delivery *delivery,
+                               int64_t user_id) MUST_CHECK;
+
 #endif

@@ -209,6 +209,14 @@ static enum err check_data_access(const char *key, const char *value)
                        key, value);
 }
 
+static enum err check_metrics(const char *key, const char *value)
+{
+    if (strcmp(value, "private") == 0 || strcmp(value, "all") == 0 ||
+        strcmp(value, "admin") == 0)
+        return OK;
+    return say_refused("%s \"%s\": private, all or admin", key, value);
+}
+
 static enum err check_tags(const char *key, const char *value)
 {
     if (strcmp(value, "none") == 0 ||
@@ -307,6 +315,7 @@ static const struct {
     {"data_bytes", check_data_size},
     {"data_access", check_data_access},
     {"data_user_bytes", check_data_size},
+    {"metrics", check_metrics},
     /* Mail: firmware/smtp/smtp_settings.h, userdb/directory.h. */
     {"auth_clear", check_yes_no},
     {"check_from", check_yes_no},

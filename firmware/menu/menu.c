@@ -6,6 +6,7 @@
 #include "core/timer.h"
 #include "menu/page.h"
 #include "menu/screen.h"
+#include "menu/wrap.h"
 #include "store/st.h"
 #include <stdio.h>
 #include <string.h>
@@ -128,6 +129,8 @@ static const struct {
 
 static void draw_main(void)
 {
+    const char *trouble = st_trouble();
+
     for (unsigned i = 0; i < ROWS; i++) {
         uint8_t attribute =
             i == state.selected ? SCREEN_SELECTED : SCREEN_NORMAL;
@@ -135,14 +138,15 @@ static void draw_main(void)
         screen_format(PAGE_FIRST_ROW + i, 4, attribute, " %c  %-50s",
                       rows[i].key, rows[i].text);
     }
-    screen_text(PAGE_LAST_ROW - 1, 4,
+    screen_text(PAGE_LAST_ROW - 2, 4,
                 state.actions->running() ? SCREEN_GOOD : SCREEN_WARNING,
                 state.actions->running() ? "Mail is being served."
                                          : "Mail is not being served yet: "
                                            "choose Run.");
-    screen_text(PAGE_LAST_ROW, 4,
-                st_state() == ST_READY ? SCREEN_NORMAL : SCREEN_WARNING,
-                st_state_text());
+    (void)wrap_text(PAGE_LAST_ROW - 1, 4,
+                    st_state() == ST_READY && *trouble == '\0' ? SCREEN_NORMAL
+                                                               : SCREEN_WARNING,
+                    *trouble != '\0' ? trouble : st_state_text(), 2);
 }
 
 static void choose(void)
@@ -210,8 +214,12 @@ static void draw(void)
 {
     char title[81];
     const char *hostname = st_setting("hostname");
+    /* What a page puts at its right begins at column 48. */
+    const int room = 33 - (int)strlen(current()->title);
+    const bool fits = (int)strlen(hostname) <= room;
 
-    (void)snprintf(title, sizeof(title), " Barepost  %s%s%s", hostname,
+    (void)snprintf(title, sizeof(title), " Barepost  %.*s%s%s%s",
+                   fits ? room : room - 3, hostname, fits ? "" : "...",
                    *hostname != '\0' ? "  " : "", current()->title);
     screen_clear();
     screen_cursor(MACHINE_ROWS, 0);

@@ -6,6 +6,7 @@
 #include "core/machine.h"
 #include "core/timer.h"
 #include "core/zone.h"
+#include "menu/figure.h"
 #include "menu/menu.h"
 #include "menu/page.h"
 #include "menu/screen.h"
@@ -20,17 +21,18 @@
 #include "smtp/smtp_settings.h"
 #include "store/st.h"
 #include <stdio.h>
+#include <string.h>
 
-#define MIB       (1024 * 1024)
 #define ROW_CARD  PAGE_FIRST_ROW
 #define ROW_STORE (PAGE_FIRST_ROW + 2)
 #define ROW_TABLE (PAGE_FIRST_ROW + 5)
 #define ROW_LOG   (PAGE_FIRST_ROW + 12)
 
+/* The widest line that it can make has 80 columns. */
 static void draw_card(unsigned row)
 {
     struct machine_nic_info nic;
-    char speed[24] = "";
+    char link[32] = "link down: is the cable in?";
 
     machine_nic_info(&nic);
     screen_text(row, 2, SCREEN_BRIGHT, "Card");
@@ -39,13 +41,14 @@ static void draw_card(unsigned row)
         return;
     }
     if (nic.link_up && nic.speed_mbit != 0)
-        (void)snprintf(speed, sizeof(speed), ", %u Mbit/s",
+        (void)snprintf(link, sizeof(link), "link up, %u Mbit/s",
                        (unsigned)nic.speed_mbit);
+    else if (nic.link_up)
+        (void)snprintf(link, sizeof(link), "link up");
     screen_format(row, 11, nic.link_up ? SCREEN_NORMAL : SCREEN_BAD,
-                  "%s  %02x:%02x:%02x:%02x:%02x:%02x  link %s%s", nic.name,
+                  "%.21s  %02x:%02x:%02x:%02x:%02x:%02x  %.27s", nic.name,
                   nic.address[0], nic.address[1], nic.address[2],
-                  nic.address[3], nic.address[4], nic.address[5],
-                  nic.link_up ? "up" : "down: is the cable in?", speed);
+                  nic.address[3], nic.address[4], nic.address[5], link);
 }
 
 static void draw_address(unsigned row)
@@ -53,15 +56,22 @@ static void draw_address(unsigned row)
     struct net_status net;
     char address[NET_ADDRESS_TEXT];
     char gateway[NET_ADDRESS_TEXT];
+    char text[2 * NET_ADDRESS_TEXT + 32];
+    int len;
 
     net_status(&net);
     screen_text(row, 2, SCREEN_BRIGHT, "Address");
     switch (net.state) {
     case NET_UP:
-        screen_format(row, 11, SCREEN_GOOD, "%s/%u%s  gateway %s  %s",
-                      net_address_format(&net.address, address),
-                      net.prefix_length, net.from_dhcp ? " by DHCP" : "",
-                      net_address_format(&net.gateway, gateway), mdns_name());
+        len = snprintf(text, sizeof(text), "%s/%u%s  gateway %s",
+                       net_address_format(&net.address, address),
+                       net.prefix_length, net.from_dhcp ? " by DHCP" : "",
+                       net_address_format(&net.gateway, gateway));
+        screen_text(row, 11, SCREEN_GOOD, text);
+        /* Long names stand in the title anyway. */
+        if (len > 0 &&
+            11 + (size_t)len + 2 + strlen(mdns_name()) <= MACHINE_COLUMNS)
+            screen_text(row, 11 + (unsigned)len + 2, SCREEN_GOOD, mdns_name());
         break;
     case NET_CONFIGURING:
         screen_text(row, 11, SCREEN_WARNING, "asking for one by DHCP");
@@ -75,26 +85,57 @@ static void draw_address(unsigned row)
     }
 }
 
-static void draw_stick(unsigned row)
+static void draw_figures(unsigned row, const struct machine_disk_info *info)
 {
-    for (unsigned disk = 0; disk < MACHINE_DISKS; disk++) {
-        struct machine_disk_info info;
+    char size[FIGURE_BYTES], writes[FIGURE_BYTES], other[FIGURE_BYTES];
+    const bool good = info->errors == 0;
 
-        machine_disk_info(disk, &info);
-        if (!info.present)
-            continue;
-        screen_text(row, 2, SCREEN_BRIGHT, "Stick");
-        screen_format(
-            row, 11, info.errors == 0 ? SCREEN_NORMAL : SCREEN_WARNING,
-            "%s %s, %llu MB: %llu writes, %llu flushes, %llu errors",
-            info.vendor, info.product,
-            (unsigned long long)(info.sectors / (MIB / 512)),
-            (unsigned long long)info.writes, (unsigned long long)info.flushes,
-            (unsigned long long)info.errors);
+    screen_format(row, 11, good ? SCREEN_NORMAL : SCREEN_WARNING,
+                  "%s %s, %s: %s writes, %s %s", info->vendor, info->product,
+                  figure_bytes(info->sectors * 512, size),
+                  figure_count(info->writes, writes),
+                  figure_count(good ? info->flushes : info->errors, other),
+                  good ? "flushes" : "errors");
+}
+
+/* The store and its stick, on two rows; what is wrong with them may need both.
+ */
+static void draw_store(unsigned row)
+{
+    const char *trouble = st_trouble();
+    const bool good = *trouble == '\0' && st_state() == ST_READY;
+    struct machine_disk_info info;
+    unsigned disk = 0;
+
+    screen_text(row, 2, SCREEN_BRIGHT, "Store");
+    if (wrap_text(row, 11, good ? SCREEN_GOOD : SCREEN_BAD,
+                  *trouble != '\0' ? trouble : st_state_text(), 2) > 1)
         return;
-    }
-    screen_text(row, 2, SCREEN_BRIGHT, "Stick");
-    screen_text(row, 11, SCREEN_BAD, "none");
+    screen_text(row + 1, 2, SCREEN_BRIGHT, "Stick");
+    do {
+        machine_disk_info(disk, &info);
+    } while (!info.present && ++disk < MACHINE_DISKS);
+    if (info.present)
+        draw_figures(row + 1, &info);
+    else
+        screen_text(row + 1, 11, SCREEN_BAD, "none");
+}
+
+/* "-1234 ms", or in larger units. */
+static const char *offset_text(int64_t offset_ms, char *text, size_t bytes)
+{
+    static const struct {
+        const char *name;
+        int64_t ms;
+    } units[] = {{"ms", 1}, {"s", 1000}, {"min", 60000}, {"days", 86400000}};
+    unsigned unit = 0;
+
+    while (unit < 3 && (offset_ms / units[unit].ms > 9999 ||
+                        offset_ms / units[unit].ms < -9999))
+        unit++;
+    (void)snprintf(text, bytes, "%lld %s",
+                   (long long)(offset_ms / units[unit].ms), units[unit].name);
+    return text;
 }
 
 /* The time of day, and who says so. */
@@ -102,15 +143,15 @@ static void draw_clock(unsigned row)
 {
     char by[40 + NET_ADDRESS_TEXT] = "by this PC alone";
     char address[NET_ADDRESS_TEXT];
-    char date[DATE_TEXT_BYTES];
+    char date[DATE_TEXT_BYTES], offset[24];
     int64_t now_ms = machine_wall_clock_ms();
     struct sntp_status clock;
 
     sntp_status(&clock);
     if (clock.known)
-        (void)snprintf(by, sizeof(by), "by %s, was %lld ms slow",
+        (void)snprintf(by, sizeof(by), "by %.15s, was %s slow",
                        net_address_format(&clock.server, address),
-                       (long long)clock.offset_ms);
+                       offset_text(clock.offset_ms, offset, sizeof(offset)));
     screen_text(row, 2, SCREEN_BRIGHT, "Clock");
     screen_format(row, 11, clock.known ? SCREEN_GOOD : SCREEN_NORMAL,
                   "%s %s  %s", date_format(zone_local_ms(now_ms), date),
@@ -133,6 +174,8 @@ static void draw_table(unsigned row)
     struct relay_figures relay;
     struct tcp_figures tcp;
     struct st_figures st;
+    char in[FIGURE_BYTES], in_bytes[FIGURE_BYTES], out[FIGURE_BYTES];
+    char out_bytes[FIGURE_BYTES], sent[FIGURE_BYTES], commits[FIGURE_BYTES];
 
     relay_figures(&relay);
     smtp_figures(&smtp);
@@ -149,16 +192,12 @@ static void draw_table(unsigned row)
                  relay.capacity, relay.connections, relay.failed);
     draw_service(row + 4, "TCB", tcp.connections, tcp.connections_peak,
                  tcp.capacity, tcp.accepted + tcp.opened, tcp.refused);
-    screen_format(row + 5, 2, SCREEN_BRIGHT,
-                  "Messages  in %llu (%llu KB)  fetched %llu (%llu KB)  "
-                  "sent %llu  durable %llu in %llu",
-                  (unsigned long long)smtp.accepted,
-                  (unsigned long long)(smtp.bytes / 1024),
-                  (unsigned long long)pop3.retrieved,
-                  (unsigned long long)(pop3.bytes / 1024),
-                  (unsigned long long)relay.delivered,
-                  (unsigned long long)st.delivered,
-                  (unsigned long long)st.commits);
+    screen_format(
+        row + 5, 2, SCREEN_BRIGHT,
+        "Messages  in %s (%s)  fetched %s (%s)  sent %s  commits %s",
+        figure_count(smtp.accepted, in), figure_bytes(smtp.bytes, in_bytes),
+        figure_count(pop3.retrieved, out), figure_bytes(pop3.bytes, out_bytes),
+        figure_count(relay.delivered, sent), figure_count(st.commits, commits));
 }
 
 static void draw_warnings(unsigned row)
@@ -196,11 +235,7 @@ static void draw(void)
                   (unsigned long long)(seconds % 60));
     draw_card(ROW_CARD);
     draw_address(ROW_CARD + 1);
-    screen_text(ROW_STORE, 2, SCREEN_BRIGHT, "Store");
-    screen_text(ROW_STORE, 11,
-                st_state() == ST_READY ? SCREEN_GOOD : SCREEN_BAD,
-                st_state_text());
-    draw_stick(ROW_STORE + 1);
+    draw_store(ROW_STORE);
     draw_clock(ROW_STORE + 2);
     draw_table(ROW_TABLE);
     draw_warnings(ROW_LOG - 1);

@@ -4,8 +4,10 @@
 #include "core/memory.h"
 #include "core/task.h"
 #include "limits/limits.h"
+#include "menu/figure.h"
 #include "menu/page.h"
 #include "menu/screen.h"
+#include "menu/wrap.h"
 #include "net/syslog.h"
 #include "net/tcp.h"
 #include "store/st_log.h"
@@ -19,6 +21,8 @@
 static unsigned draw_disk(unsigned row, unsigned disk)
 {
     struct machine_disk_info info;
+    char reads[FIGURE_BYTES], read[FIGURE_BYTES], writes[FIGURE_BYTES];
+    char written[FIGURE_BYTES], flushes[FIGURE_BYTES], errors[FIGURE_BYTES];
 
     machine_disk_info(disk, &info);
     if (!info.present)
@@ -28,15 +32,13 @@ static unsigned draw_disk(unsigned row, unsigned disk)
     screen_format(row + 1, 4, SCREEN_NORMAL, "%llu MB%s",
                   (unsigned long long)(info.sectors / (MIB / 512)),
                   info.read_only ? ", write-protected" : "");
-    screen_format(row + 2, 4, SCREEN_NORMAL,
-                  "%llu reads (%llu KB)   %llu writes (%llu KB)   "
-                  "%llu flushes   %llu errors",
-                  (unsigned long long)info.reads,
-                  (unsigned long long)(info.bytes_read / 1024),
-                  (unsigned long long)info.writes,
-                  (unsigned long long)(info.bytes_written / 1024),
-                  (unsigned long long)info.flushes,
-                  (unsigned long long)info.errors);
+    screen_format(
+        row + 2, 4, info.errors == 0 ? SCREEN_NORMAL : SCREEN_WARNING,
+        "%s reads (%s)   %s writes (%s)   %s flushes   %s errors",
+        figure_count(info.reads, reads), figure_bytes(info.bytes_read, read),
+        figure_count(info.writes, writes),
+        figure_bytes(info.bytes_written, written),
+        figure_count(info.flushes, flushes), figure_count(info.errors, errors));
     return row + 4;
 }
 
@@ -45,32 +47,33 @@ static void draw_log_figures(unsigned row)
     const struct limits_figures *limits = limits_figures();
     struct syslog_figures syslog;
     struct st_log_figures log;
+    char a[FIGURE_BYTES], b[FIGURE_BYTES], c[FIGURE_BYTES], d[FIGURE_BYTES];
 
     st_log_figures(&log);
     syslog_figures(&syslog);
     screen_format(row, 2, SCREEN_NORMAL,
-                  "Log              %llu lines, %llu lost; by syslog %llu, "
-                  "%llu lost",
-                  (unsigned long long)log.written, (unsigned long long)log.lost,
-                  (unsigned long long)syslog.sent,
-                  (unsigned long long)syslog.lost);
+                  "Log              %s lines, %s lost; by syslog %s, %s lost",
+                  figure_count(log.written, a), figure_count(log.lost, b),
+                  figure_count(syslog.sent, c), figure_count(syslog.lost, d));
     screen_format(row + 1, 2, SCREEN_NORMAL,
-                  "Limits           %llu turned away, %llu replies kept back, "
-                  "%llu listed",
-                  (unsigned long long)limits->turned_away,
-                  (unsigned long long)(limits->tarpitted + limits->strangers),
-                  (unsigned long long)limits->listed);
+                  "Limits           %s turned away, %s replies kept back, "
+                  "%s listed",
+                  figure_count(limits->turned_away, a),
+                  figure_count(limits->tarpitted + limits->strangers, b),
+                  figure_count(limits->listed, c));
 }
 
 static void draw_store(void)
 {
     struct st_figures figures;
+    const char *trouble = st_trouble();
     unsigned row = PAGE_FIRST_ROW + 9;
 
     st_figures(&figures);
-    screen_text(PAGE_FIRST_ROW, 2,
-                st_state() == ST_READY ? SCREEN_GOOD : SCREEN_BAD,
-                st_state_text());
+    (void)wrap_text(PAGE_FIRST_ROW, 2,
+                    st_state() == ST_READY && *trouble == '\0' ? SCREEN_GOOD
+                                                               : SCREEN_BAD,
+                    *trouble != '\0' ? trouble : st_state_text(), 2);
     screen_format(PAGE_FIRST_ROW + 2, 2, SCREEN_NORMAL,
                   "Messages stored  %llu   mailboxes %llu   users %llu",
                   (unsigned long long)figures.store.messages,
@@ -103,54 +106,112 @@ const struct page page_store = {
 /* ---- Tasks and memory ------------------------------------------------------
  */
 
-static unsigned draw_pools(unsigned row)
+/* Longer than the page: rows above and below it are left out. */
+static struct {
+    unsigned first; /* row that is shown at the top */
+    unsigned count;
+} tasks;
+
+/* The next row of the page; NULL when it is not to be seen. */
+static bool next_row(unsigned *row)
+{
+    const unsigned index = tasks.count++;
+
+    *row = PAGE_FIRST_ROW + index - tasks.first;
+    return index >= tasks.first && *row <= PAGE_LAST_ROW;
+}
+
+static void draw_pool(const char *name, unsigned made, unsigned used,
+                      unsigned peak, uint64_t taken, uint64_t refused)
+{
+    unsigned row;
+
+    if (next_row(&row))
+        screen_format(row, 2, SCREEN_NORMAL,
+                      "%-15.15s %8u %8u %8u %12llu %10llu", name, made, used,
+                      peak, (unsigned long long)taken,
+                      (unsigned long long)refused);
+}
+
+static void draw_pools(void)
 {
     struct list *head = task_pools();
+    struct tcp_figures tcp;
+    unsigned row;
 
-    screen_format(row++, 2, SCREEN_BRIGHT, "%-10s %8s %8s %8s %12s %10s",
-                  "Tasks", "made", "in use", "peak", "taken", "refused");
+    if (next_row(&row))
+        screen_format(row, 2, SCREEN_BRIGHT, "%-15s %8s %8s %8s %12s %10s",
+                      "Tasks", "made", "in use", "peak", "taken", "refused");
     for (struct list *node = head->next; node != head; node = node->next) {
         const struct task_pool *pool =
             LIST_ELEMENT(node, struct task_pool, link);
 
-        screen_format(
-            row++, 2, SCREEN_NORMAL, "%-10s %8u %8u %8u %12llu %10llu",
-            pool->name, pool->count, pool->count - pool->free,
-            pool->count - pool->lowest_free, (unsigned long long)pool->pops,
-            (unsigned long long)pool->refusals);
+        draw_pool(pool->name, pool->count, pool->count - pool->free,
+                  pool->count - pool->lowest_free, pool->pops, pool->refusals);
     }
-    return row;
+    tcp_figures(&tcp);
+    draw_pool("TCB", tcp.capacity, tcp.connections, tcp.connections_peak,
+              tcp.accepted + tcp.opened, tcp.refused);
+}
+
+static void draw_buffers(void)
+{
+    unsigned row;
+
+    if (next_row(&row))
+        screen_format(row, 2, SCREEN_NORMAL, "%-15s %8zu %8zu %8s %12s %10llu",
+                      "iobuf", iobuf_total(), iobuf_total() - iobuf_free(), "",
+                      "", (unsigned long long)iobuf_refusals());
+    (void)next_row(&row);
 }
 
 static void draw_tasks(void)
 {
-    struct tcp_figures tcp;
-    unsigned row = draw_pools(PAGE_FIRST_ROW);
+    unsigned row = 0;
     const char *owner;
+    bool shown = false;
     size_t bytes;
 
-    tcp_figures(&tcp);
-    screen_format(row++, 2, SCREEN_NORMAL, "%-10s %8u %8u %8u %12llu %10llu",
-                  "TCB", tcp.capacity, tcp.connections, tcp.connections_peak,
-                  (unsigned long long)(tcp.accepted + tcp.opened),
-                  (unsigned long long)tcp.refused);
-    screen_format(row++, 2, SCREEN_NORMAL, "%-10s %8zu %8zu %8s %12s %10llu",
-                  "iobuf", iobuf_total(), iobuf_total() - iobuf_free(), "", "",
-                  (unsigned long long)iobuf_refusals());
-    row++;
-    screen_format(row++, 2, SCREEN_BRIGHT, "Memory (KB), %zu left",
-                  memory_left() / 1024);
+    tasks.count = 0;
+    draw_pools();
+    draw_buffers();
+    if (next_row(&row))
+        screen_format(row, 2, SCREEN_BRIGHT, "Memory in KB, of %zu, %zu left",
+                      machine_memory_total() / 1024, memory_left() / 1024);
     for (unsigned i = 0; (owner = memory_entry(i, &bytes)) != NULL; i++) {
-        if (row + i / 3 > PAGE_LAST_ROW)
-            break;
-        screen_format(row + i / 3, 2 + i % 3 * 26, SCREEN_NORMAL,
-                      "%-15.15s %8zu", owner, bytes / 1024);
+        if (i % 3 == 0)
+            shown = next_row(&row);
+        if (shown)
+            screen_format(row, 2 + i % 3 * 26, SCREEN_NORMAL, "%-15.15s %8zu",
+                          owner, bytes / 1024);
     }
+}
+
+static bool key_tasks(int key)
+{
+    const unsigned last = tasks.count > PAGE_ROWS ? tasks.count - PAGE_ROWS : 0;
+
+    if (key == KEY_UP || key == KEY_PAGE_UP)
+        tasks.first = key == KEY_UP && tasks.first > 0 ? tasks.first - 1 : 0;
+    else if (key == KEY_DOWN || key == KEY_PAGE_DOWN)
+        tasks.first = key == KEY_DOWN ? tasks.first + 1 : last;
+    else
+        return false;
+    if (tasks.first > last)
+        tasks.first = last;
+    return true;
+}
+
+static void enter_tasks(void)
+{
+    tasks.first = 0;
 }
 
 const struct page page_tasks = {
     .title = "Tasks and memory",
-    .help = "Esc  back",
+    .help = "Up Down Page-Up Page-Down  scroll    Esc  back",
     .live = true,
+    .enter = enter_tasks,
     .draw = draw_tasks,
+    .key = key_tasks,
 };

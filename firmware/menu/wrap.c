@@ -51,3 +51,19 @@ void wrap_draw(unsigned row, uint8_t attribute, const char *text)
         indent = INDENT;
     } while (*text != '\0');
 }
+
+unsigned wrap_text(unsigned row, unsigned column, uint8_t attribute,
+                   const char *text, unsigned rows)
+{
+    unsigned used = 0;
+
+    do {
+        const char *from = text;
+        size_t len = take_row(from, MACHINE_COLUMNS - column, &text);
+
+        if (++used == rows)
+            len = strlen(from);
+        screen_format(row++, column, attribute, "%.*s", (int)len, from);
+    } while (*text != '\0' && used < rows);
+    return used;
+}

@@ -155,6 +155,7 @@ bool st_run(void)
 {
     bool busy = false;
 
+    st_media_watch();
     st_lose();
     for (unsigned i = 0; i < ST_WORKERS; i++)
         busy |= st_run_worker(&st_context.workers[i]);

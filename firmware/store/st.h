@@ -196,6 +196,11 @@ bool st_cancel(struct st_request *request);
  * closes; done when st_state() is ST_GONE. */
 void st_close(void);
 
+/* st_trouble - what is wrong with the stick while the store is open, in words
+ * that name it: it fails to write or to read, is write-protected, or does not
+ * answer. "" when it works. */
+const char *st_trouble(void);
+
 struct st_figures {
     uint64_t delivered; /* messages made durable */
     uint64_t commits;   /* transactions of the writer */

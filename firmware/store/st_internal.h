@@ -37,7 +37,8 @@ struct st_worker {
     enum st_worker_state state;
     struct store *store;
     struct machine_disk_request disk;
-    struct st_job *job; /* of a worker for page jobs, while one runs */
+    uint64_t disk_since_ms; /* when that was submitted */
+    struct st_job *job;     /* of a worker for page jobs, while one runs */
     /* Whether it has something to do; asked while it is idle. */
     bool (*wanted)(const struct st_worker *worker);
 };
@@ -72,6 +73,7 @@ struct st_context {
     bool closed;
     bool search_due, checkpoint_due;
     bool reload_due; /* the directory, after a change of domains */
+    char stick[32];  /* its name */
     uint32_t tried[MACHINE_DISKS]; /* generation, 0: not yet */
     char store_id[ST_STORE_ID_BYTES];
     struct timer search_timer, idle_timer;
@@ -115,6 +117,12 @@ void st_lose(void);
 void st_media_init(void);
 /* st_media_lost - whether the stick that was chosen is not there any more. */
 bool st_media_lost(void);
+
+/* st_media_watch - MT, each turn: notices that the stick does not answer.
+ * st_media_opened - another stick, or the same one anew: it has done no wrong.
+ */
+void st_media_watch(void);
+void st_media_opened(void);
 
 /* st_open.c: all in the writer's coroutine. */
 void st_search(void);

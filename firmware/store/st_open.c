@@ -225,12 +225,14 @@ static void try_disk(unsigned disk, const struct machine_disk_info *info)
     char stick[48];
     enum err err;
 
-    snprintf(stick, sizeof stick, "%s %s (place %u)", info->vendor,
-             info->product, disk);
+    snprintf(st_context.stick, sizeof st_context.stick, "%s %s", info->vendor,
+             info->product);
+    snprintf(stick, sizeof stick, "%s (place %u)", st_context.stick, disk);
     st_context.disk = disk;
     st_context.generation = info->generation;
     st_context.media.sectors = info->sectors;
     st_context.gone = false;
+    st_media_opened();
     st_say(st_context.store_id[0] ? ST_GONE : ST_OPENING,
            "looking at the stick %s", stick);
     err = open_store();

@@ -8,6 +8,7 @@
 #include "core/log.h"
 #include "mailstore/fat32.h"
 #include "mailstore/sql_heap.h"
+#include "mailstore/store_file.h"
 #include "userdb/directory.h"
 #include <stdio.h>
 #include <string.h>
@@ -158,21 +159,73 @@ static enum err read_file(const struct fat32_file *file, char **text,
     return err;
 }
 
+static enum err find_on_stick(const char *name, struct fat32_file *file)
+{
+    struct fat32 fat;
+    enum err err;
+
+    take_fat();
+    err = fat32_mount(&fat, &st_context.media);
+    if (err == OK)
+        err = fat32_find(&fat, name, file);
+    state.fat_taken = false;
+    return err;
+}
+
+static enum err read_parts(struct store *store, int64_t id, char *text,
+                           size_t len)
+{
+    size_t at = 0;
+
+    while (at < len) {
+        int got = store_file_read(store, id, at, text + at, len - at);
+
+        if (got <= 0)
+            return got < 0 ? (enum err)got : ERR_CORRUPT;
+        at += (size_t)got;
+    }
+    return OK;
+}
+
+/* Of the folder that the web server shows, where what is fetched by TFTP lies.
+ */
+static enum err read_shared(const char *name, char **text, size_t *len)
+{
+    struct store_file file;
+    struct store *store;
+    enum err err = store_open(&st_context.place, false, &store);
+
+    if (err != OK)
+        return err;
+    err = store_file_find(store, name, &file);
+    if (err == OK && file.bytes > sql_heap_bytes() / 4)
+        err = ERR_TOO_BIG;
+    if (err == OK) {
+        *len = (size_t)file.bytes;
+        *text = sql_text_alloc(*len + 1);
+        err = *text == NULL ? ERR_MEMORY
+                            : read_parts(store, file.id, *text, *len);
+        if (err != OK) {
+            sql_text_free(*text);
+            *text = NULL;
+        }
+    }
+    store_close(store);
+    return err;
+}
+
 enum err st_query_read(void *context, const char *name, char **text,
                        size_t *len)
 {
     const struct st_query *query = context;
     struct fat32_file file;
-    struct fat32 fat;
     enum err err;
 
     if (!query->admin)
         return ERR_REFUSED;
-    take_fat();
-    err = fat32_mount(&fat, &st_context.media);
-    if (err == OK)
-        err = fat32_find(&fat, name, &file);
-    state.fat_taken = false;
+    err = find_on_stick(name, &file);
+    if (err == ERR_NOT_FOUND)
+        return read_shared(name, text, len);
     return err == OK ? read_file(&file, text, len) : err;
 }
 

@@ -31,6 +31,7 @@ struct st_query {
     enum err err;
     uint32_t time_ms;
     uint64_t started_ms, slice_ns;
+    unsigned breaths;         /* in this slice */
     struct timer timer;       /* the time that it may take */
     struct store_place place; /* of sql */
     char *text;

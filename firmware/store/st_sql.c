@@ -24,10 +24,13 @@
 /* A slice; and the pause after one while MT has other things to do. */
 #define SLICE_NS 250000u
 #define PAUSE_NS 4000000u
+/* Looks at the clock after which a slice ends in any case: a clock may stand.
+ */
+#define SLICE_BREATHS 16
 /* Of the memory at start, for the heap of each query. */
-#define HEAP_SHARE 64
+#define HEAP_SHARE 12
 #define HEAP_MIN   ((size_t)512 * 1024)
-#define HEAP_MAX   ((size_t)8 * 1024 * 1024)
+#define HEAP_MAX   ((size_t)16 * 1024 * 1024)
 #define TEXT_PART  8 /* of it, for the text */
 /* With less memory than this there is one query at a time. */
 #define SMALL_BYTES ((size_t)8 * 1024 * 1024)
@@ -55,7 +58,8 @@ bool st_query_pause(void *context, bool waiting)
 
     if (must_end(query))
         return true;
-    if (waiting || machine_monotonic_ns() - query->slice_ns > SLICE_NS)
+    if (waiting || ++query->breaths == SLICE_BREATHS ||
+        machine_monotonic_ns() - query->slice_ns > SLICE_NS)
         st_give_way(WORKER_READY);
     return must_end(query);
 }
@@ -396,6 +400,7 @@ bool st_sql_turn(bool busy)
         if (busy && now - state.last_ns < PAUSE_NS)
             break;
         query->slice_ns = now;
+        query->breaths = 0;
         sql_heap_use(index, query->worker.coroutine.stack);
         (void)st_run_worker(&query->worker);
         sql_heap_use(SQL_NONE, NULL);

@@ -159,6 +159,8 @@ void web_act_page(struct http_exchange *x, struct store *store)
         web_fail(x, store, ERR_INVALID);
     } else if (!action->folder && act.count == 0) {
         go_back(x, "none");
+    } else if (action->work == move && http_param_number(x, "to", 0) == 0) {
+        go_back(x, "whereto");
     } else {
         err = do_action(x, action, &act);
         if (err == OK)

@@ -77,11 +77,12 @@ static void folder_buttons(struct http_exchange *x,
          "<input type=\"hidden\" name=\"folder\" value=\"%lld\">",
          (long long)folder->id, (long long)folder->id);
     if (folder->unseen > 0)
-        web_button(x, "allread", "read", "Mark all read");
+        html(x, "<button name=\"do\" value=\"allread\">Mark all read</button>");
     if ((folder->kind == STORE_FOLDER_TRASH ||
          folder->kind == STORE_FOLDER_JUNK) &&
         folder->messages > 0)
-        web_button(x, "empty", "trash", "Delete all for good");
+        html(x, "<button name=\"do\" value=\"empty\">Delete all for good"
+                "</button>");
     html(x, "</form>");
 }
 

@@ -122,6 +122,7 @@ static const struct {
     {"removed", false, "Deleted for good."},
     {"marked", false, "Done."},
     {"none", true, "Choose messages first, then what is to be done with them."},
+    {"whereto", true, "Choose the folder that the messages are to go to."},
     {"nowhere", true, "That folder is not there any more."},
     {"full", true, "There is no room left: delete mail, and empty Trash."},
 };

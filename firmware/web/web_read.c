@@ -115,7 +115,8 @@ static void write_bar(struct reading *reading)
     web_button(x, flagged ? "unflag" : "flag", "star",
                flagged ? "Remove flag" : "Flag");
     html(x, "<label class=\"hidden\" for=\"to\">Move to</label>"
-            "<select name=\"to\" id=\"to\">");
+            "<select name=\"to\" id=\"to\"><option value=\"0\">Move "
+            "to...</option>");
     web_folder_options(x, reading->store, reading->key->mailbox_id, 0);
     html(x, "</select>");
     web_button(x, "move", "folder", "Move");

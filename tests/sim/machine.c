@@ -35,6 +35,7 @@ static struct {
     size_t used;  /* what the AO asked for */
     int64_t wall_offset_ms;
     struct sim_random entropy;
+    void (*watch)(void);
 } state;
 
 void sim_machine_start(void)
@@ -51,6 +52,11 @@ void sim_machine_start(void)
                     sim_shared->boot);
 }
 
+void sim_machine_watch(void (*turn)(void))
+{
+    state.watch = turn;
+}
+
 void sim_machine_entropy(uint64_t index)
 {
     sim_random_init(&state.entropy, 0, "host entropy", index);
@@ -60,6 +66,8 @@ bool machine_poll(void)
 {
     bool any;
 
+    if (state.watch != NULL)
+        state.watch();
     sim_clock_spend(POLL_NS);
     any = sim_clock_run();
     if (sim_stick_finish())

@@ -147,6 +147,8 @@ int sim_main(int argc, char **argv, const struct sim_program *program);
 void sim_machine_start(void);
 /* For host code that wants random numbers: another `index`, other ones. */
 void sim_machine_entropy(uint64_t index);
+/* turn: called at the begin of each turn of the AO's loop. */
+void sim_machine_watch(void (*turn)(void));
 void sim_console_key(int key);
 /* The screen as text, 25 lines. Valid until the next call. */
 const char *sim_console_text(void);

@@ -161,12 +161,20 @@ static void fail_nothing(void)
     sim_stick_fail(0, MACHINE_DISK_FLUSH, OK, 0);
 }
 
+/* The stick is named, and what it does. */
+static bool named(const char *what)
+{
+    const char *text = st_trouble();
+
+    return strstr(text, what) != NULL && sim_console_shows(text);
+}
+
 static bool errors_seen(void)
 {
     struct machine_disk_info info;
 
     machine_disk_info(0, &info);
-    return info.errors > 0;
+    return info.errors > 0 && named(" fails to ");
 }
 
 /* Not a single write works: nothing may be accepted. */
@@ -174,7 +182,8 @@ static bool no_writes_seen(void)
 {
     if (accepted() != state.accepted_before)
         sim_fail("a message was accepted, and nothing could be written");
-    return errors_seen() && answered(451) + answered(452) > 0;
+    return errors_seen() && named(" fails to write: no mail is taken") &&
+           answered(451) + answered(452) > 0;
 }
 
 static void stall(void)
@@ -186,7 +195,7 @@ static bool stall_seen(void)
 {
     if (accepted() != state.accepted_before)
         sim_fail("a message was accepted by a stick that answers nothing");
-    return true;
+    return named(" has not answered for ");
 }
 
 static void nothing(void)
@@ -247,8 +256,8 @@ static bool read_only_seen(void)
 {
     if (accepted() > 0)
         sim_fail("a message was accepted by a write-protected stick");
-    return sim_console_shows("write-protected") && answered(451) > 0 &&
-           state.readers[0].sessions_done > 0;
+    return named(" is write-protected: no mail is taken") &&
+           answered(451) > 0 && state.readers[0].sessions_done > 0;
 }
 
 static const struct scenario scenarios[] = {

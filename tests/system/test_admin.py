@@ -208,9 +208,31 @@ def test_who_may(server, anna):
     assert forged.status == 403
 
 
-def test_shared_and_own_databases(server, anna):
-    """Each user's own is made when the server starts; see test_sql.py. Here:
-    shared, at once."""
+def test_own_databases(tmp_path, boot):
+    """Each user has one, made at the start; nobody but an administrator sees
+    another's."""
+    image = stick.make(str(tmp_path / "own.img"), "--set", "data_access=own")
+    address = boot(image, forward=(25, 110, 80)).run().machine.address(80)
+    bert = Browser(address, "bert")
+    bert.get("/sql")
+    page = bert.query("create table t(a); insert into t values(8);", write="1")
+    assert not note(page), note(page)
+    assert ["8"] in cells(bert.query("select a from t;"))
+    anna = Browser(address, "anna")
+    anna.get("/sql")
+    assert "no such table" in note(anna.query("select a from t;"))
+    listed = stick.run("mdir", "-b", "-i", image + stick.PARTITION, "::/")
+    number = re.search(r"data-(\d+)\.db", listed)[1]
+    assert len(set(re.findall(r"data-\d+\.db\b(?!-)", listed))) == 2
+    seen = [cells(anna.query("select a from t;", database=f"data-{user}"))
+            for user in (int(number), int(number) + 1)]
+    assert ["8"] in seen[0] + seen[1]
+    for name in ("mail", "data-1", "data-2", "../mail", "data-1; --"):
+        assert note(bert.query("select 1;", database=name)), name
+
+
+def test_shared_database(server, anna):
+    """One for all users, as soon as the setting says so."""
     assert "Done." in note(anna.post("/admin/settings", {
         "key": "data_access", "value": "shared"}))
     bert = Browser(server.http, "bert")

@@ -52,7 +52,7 @@ static int64_t add_user(struct store *store, const char *name)
 }
 
 /* A new store with its two users, open for writing. */
-static struct store *frame_open(void)
+static inline struct store *frame_open(void)
 {
     struct store *store = NULL;
 
@@ -64,7 +64,7 @@ static struct store *frame_open(void)
     return store;
 }
 
-static void frame_check(struct store *store)
+static inline void frame_check(struct store *store)
 {
     char finding[200] = "";
 
@@ -73,14 +73,14 @@ static void frame_check(struct store *store)
         printf("store_check: %s\n", finding);
 }
 
-static void frame_close(struct store *store)
+static inline void frame_close(struct store *store)
 {
     frame_check(store);
     store_close(store);
     ram_medium_free(&medium);
 }
 
-static void *frame_heap(void)
+static inline void *frame_heap(void)
 {
     void *heap = malloc(HEAP_BYTES);
 
@@ -89,8 +89,8 @@ static void *frame_heap(void)
 }
 
 /* A message into Inboxes. Returns its id. */
-static int64_t deliver_to(struct store *store, const char *text,
-                          const int64_t *users, unsigned count)
+static inline int64_t deliver_to(struct store *store, const char *text,
+                                 const int64_t *users, unsigned count)
 {
     struct store_delivery delivery = {.sender = "a@b.c",
                                       .received_ms = frame_now_ms++,

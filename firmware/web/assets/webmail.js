@@ -129,9 +129,9 @@
     const arrange = () => {
       const inner = frame.contentDocument;
       if (!inner?.body) return;
-      const fit = () => { frame.style.height = `${Math.min(inner.documentElement.scrollHeight + 24, 20000)}px`; };
+      const fit = () => { frame.style.height = `${Math.min(Math.max(inner.body.scrollHeight, inner.body.offsetHeight) + 40, 20000)}px`; };
       fit();
-      new ResizeObserver(fit).observe(inner.documentElement);
+      new ResizeObserver(fit).observe(inner.body);
       inner.addEventListener("keydown", onKey);
       const tell = (event) => {
         const link = event.target.closest?.("a[href]");
