@@ -133,7 +133,7 @@ static size_t read_keys(struct http_exchange *x, struct store_key *keys)
 static enum err do_action(struct http_exchange *x, const struct action *action,
                           struct act *act)
 {
-    enum err err;
+    enum err err = OK;
 
     act->set = action->set;
     act->clear = action->clear;

@@ -267,11 +267,11 @@ void web_part(struct http_exchange *x, struct store *store,
         web_fail(x, store, err);
     else if (rest[0] == 's')
         begin_source(x, work);
-    else if (rest[0] == 'p')
+    else if (rest[0] == 'p' && part != NULL)
         write_part(x, work, part);
     else if (whole)
         write_headers(x, store, work);
-    else if (mime_is(part, "text/html"))
+    else if (part != NULL && mime_is(part, "text/html"))
         write_html(x, work, part);
     else
         web_fail(x, store, ERR_NOT_FOUND);

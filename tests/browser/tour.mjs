@@ -104,8 +104,11 @@ async function writing(anna) {
   await anna.picture("compose");
   await page.keyboard.press("Enter");
   assert.match(await page.getByLabel("To", { exact: true }).inputValue(), /bert@.*, $/);
+  const saved = page.waitForResponse((answer) => answer.url().endsWith("/draft")
+    && (answer.request().postData() ?? "").includes("here they are"));
   await page.getByLabel("Subject").fill("With two files");
   await page.locator("textarea").fill("Grüße, here they are.\n<script>alert(1)</script>\n");
+  assert.equal((await saved).status(), 200);
   await page.getByText("Draft saved at").waitFor();
   told("draft saved while typing");
 

@@ -152,16 +152,19 @@
     const saved = one("#saved");
     let timer = 0, busy = false, changed = false, leaving = false;
 
+    function typed() {
+      const body = new FormData(form);
+      body.delete("file");
+      return body;
+    }
     async function save() {
       clearTimeout(timer);
       timer = 0;
       if (busy || leaving) return;
       busy = true;
       changed = false;
-      const body = new FormData(form);
-      body.delete("file");
       try {
-        const answer = await fetch("/draft", { method: "POST", body, redirect: "error" });
+        const answer = await fetch("/draft", { method: "POST", body: typed(), redirect: "error" });
         const told = answer.ok ? await answer.json() : null;
         if (told) form.elements.draft.value = told.draft;
         saved.textContent = told ? `Draft saved at ${new Date().toLocaleTimeString([], { timeStyle: "short" })}`
@@ -184,7 +187,13 @@
       if (event.ctrlKey || event.metaKey) one("button[value=send]", form).click();
       else if (event.target.matches("input[type=text]")) event.preventDefault();
     });
-    window.addEventListener("beforeunload", (event) => { if (changed && !leaving) event.preventDefault(); });
+    // Who goes away while something is not saved: it is sent behind him, unless
+    // an earlier save is under way, whose draft it could not replace.
+    window.addEventListener("beforeunload", (event) => { if (changed && busy && !leaving) event.preventDefault(); });
+    window.addEventListener("pagehide", () => {
+      if (changed && !busy && !leaving) navigator.sendBeacon("/draft", typed());
+      changed = false;
+    });
     const files = one("input[type=file]", form);
     files?.addEventListener("change", () => {
       const bytes = [...files.files].reduce((sum, file) => sum + file.size, 0);
