@@ -144,12 +144,15 @@ static const char *const texts[STATEMENTS] = {
     /* In a mailbox of somebody who has both. */
     [SQL_THREAD_OF_SUBJECT] =
         "SELECT ThreadID FROM summary s JOIN message USING(MailID)"
-        " WHERE SubjectHash=?1 AND s.MailID<?2 AND ReceivedMs>?3 AND EXISTS"
+        " WHERE SubjectHash=?1 AND IdHash IN(0,ThreadID) AND s.MailID<?2"
+        " AND ReceivedMs>?3 AND EXISTS"
         "(SELECT 1 FROM entry a JOIN mailbox b USING(MailboxID) JOIN mailbox c"
         " USING(UserID) JOIN entry d ON d.MailboxID=c.MailboxID"
         " WHERE a.MailID=s.MailID AND d.MailID=?2)"
         " ORDER BY s.MailID DESC LIMIT 1",
-    [SQL_THREAD_OF_ID] = "SELECT ThreadID FROM summary WHERE IdHash=?1 LIMIT 1",
+    /* One that began it needs no look: its ThreadID is that hash. */
+    [SQL_THREAD_OF_ID] = "SELECT ThreadID FROM summary WHERE IdHash=?1"
+                         " AND ThreadID<>IdHash LIMIT 1",
     [SQL_OUTGOING_FIND] = "SELECT MailID FROM outgoing WHERE MailID=?1",
     [SQL_BLIND_PUT] = "INSERT INTO blind VALUES(?1,?2,?3)",
     [SQL_PREFERENCE_GET] = "SELECT Value FROM preference WHERE UserID=?1"
