@@ -500,7 +500,7 @@ fuzz: $(FUZZ)
 # ---- make test, bench, run: in QEMU ----------------------------------------------
 
 .PHONY: test bench bench-peer bench-profile run
-test: all unit $(TAP) $(if $(SIM_SRC),sim $B/sim-fast/relay_days) $(DEPS)/postfix.done \
+test: all unit $(TAP) $(if $(SIM_SRC),sim $B/sim-fast/relay_days) $(MIME) $(DEPS)/postfix.done \
 		$(DEPS)/peers.done $(DEPS)/net_peers.done $(DEPS)/guest-kernel.done
 	@$(PYTHON) -m pytest -q -p no:cacheprovider -n 2 --dist loadfile \
 		$(PYTEST_OPTIONS) tests/system

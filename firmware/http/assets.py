@@ -57,8 +57,9 @@ def asset(number, path):
     if small:
         out += array(f"gzip_{number}", packed)
         out += f"static const char head_gzip_{number}[] = " \
-               f"{head(kind, tag, len(packed), 'gzip')};\n"
-    row = (f'{{"{url}", "{kind}", "\\"{tag}\\"", head_{number}, '
+               f"{head(kind, tag + '-gzip', len(packed), 'gzip')};\n"
+    row = (f'{{"{url}", "{kind}", "\\"{tag}\\"", "\\"{tag}-gzip\\"", '
+           f'head_{number}, '
            + (f"head_gzip_{number}, " if small else "0, ")
            + f"bytes_{number}, "
            + (f"gzip_{number}, " if small else "0, ")

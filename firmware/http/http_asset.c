@@ -79,31 +79,35 @@ static void answer_whole(struct http_exchange *x,
     x->fixed_left = gzip ? asset->gzip_len : asset->len;
 }
 
-static void answer_condition(struct http_exchange *x,
-                             const struct http_asset *asset)
+/* With conditions; false: it is to be answered as ever. Ranges are of the file
+ * as it is: what is compressed has a tag of its own. */
+static bool answer_condition(struct http_exchange *x,
+                             const struct http_asset *asset, bool gzip)
 {
+    const char *etag = gzip ? asset->etag_gzip : asset->etag;
     uint64_t first, bytes;
-    bool wanted;
 
+    if (gzip && http_condition(&x->head, asset->gzip_len, etag, 0, &first,
+                               &bytes) == CONDITION_WHOLE)
+        return false;
     http_begin(x, 200, asset->type);
     http_header(x, "Cache-Control", "no-cache");
     http_header(x, "Vary", "Accept-Encoding");
-    wanted = http_length(x, asset->len, asset->etag, 0, &first, &bytes);
+    if (http_length(x, asset->len, etag, 0, &first, &bytes)) {
+        x->fixed = asset->bytes + first;
+        x->fixed_left = (size_t)bytes;
+    }
     http_answer_compose(x);
-    if (!wanted)
-        return;
-    x->fixed = asset->bytes + first;
-    x->fixed_left = (size_t)bytes;
+    return true;
 }
 
 bool http_asset_serve(struct http_exchange *x)
 {
-    const struct http_head *head = &x->head;
-    const struct http_asset *asset;
-
     static const struct http_route route = {.methods = HTTP_GET};
+    const struct http_head *head = &x->head;
+    const struct http_asset *asset = find(head->bytes + head->path);
+    bool gzip;
 
-    asset = find(head->bytes + head->path);
     if (!asset)
         return false;
     if (head->method != METHOD_GET && head->method != METHOD_HEAD) {
@@ -111,14 +115,11 @@ bool http_asset_serve(struct http_exchange *x)
         return false;
     }
     http_count()->assets++;
-    if (head->field[FIELD_IF_NONE_MATCH] || head->field[FIELD_RANGE] ||
-        head->field[FIELD_IF_MATCH])
-        answer_condition(x, asset);
-    else
-        answer_whole(
-            x, asset,
-            asset->gzip &&
-                http_list_has(http_head_field(head, FIELD_ACCEPT_ENCODING),
-                              "gzip"));
+    gzip = asset->gzip && !head->field[FIELD_RANGE] &&
+           http_list_has(http_head_field(head, FIELD_ACCEPT_ENCODING), "gzip");
+    if ((!head->field[FIELD_IF_NONE_MATCH] && !head->field[FIELD_RANGE] &&
+         !head->field[FIELD_IF_MATCH]) ||
+        !answer_condition(x, asset, gzip))
+        answer_whole(x, asset, gzip);
     return true;
 }

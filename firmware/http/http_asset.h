@@ -12,7 +12,7 @@ struct http_exchange;
 struct http_asset {
     const char *path; /* "/assets/style.css" */
     const char *type;
-    const char *etag;             /* in quotes */
+    const char *etag, *etag_gzip; /* in quotes */
     const char *head, *head_gzip; /* of an answer, up to its date */
     const uint8_t *bytes, *gzip;  /* gzip: NULL where it is not smaller */
     uint32_t len, gzip_len;

@@ -109,7 +109,7 @@ static int hex(uint8_t c)
 
 /* Decodes up to one of two bytes, which is not taken. Returns how many bytes
  * were put out; less than `bytes` means that the end is reached. */
-static int decode_until(struct http_form *form, char stop, char *out,
+static int decode_until(struct http_form *form, uint8_t stop, char *out,
                         size_t bytes)
 {
     size_t put = 0;
@@ -153,14 +153,14 @@ static int decode_until(struct http_form *form, char stop, char *out,
 }
 
 /* Takes the next byte if it is that one. */
-static int take_byte(struct http_form *form, char c)
+static int take_byte(struct http_form *form, uint8_t c)
 {
     const uint8_t *data;
     int have = form->source->peek(form->source, 1, &data);
 
     if (have <= 0)
         return have;
-    if (data[0] != (uint8_t)c)
+    if (data[0] != c)
         return 0;
     form->source->take(form->source, 1);
     return 1;
@@ -323,7 +323,7 @@ static enum err take_header(struct http_part *part, char *line, bool *named,
 /* The lines up to the empty one. */
 static enum err take_headers(struct http_form *form, struct http_part *part)
 {
-    char line[900];
+    char line[800];
     size_t total = 0;
     bool named = false, file = false;
 

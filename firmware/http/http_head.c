@@ -19,7 +19,10 @@ enum {
     VALUE = 0x2,  /* field-content and what stands between: 5.5 */
     TARGET = 0x4, /* RFC 3986: all but fragments; and what browsers leave */
     DIGIT = 0x8,
-    HEX = 0x10
+    HEX = 0x10,
+    ESCAPE = 0x20, /* '%' */
+    DOT = 0x40,
+    UPPER = 0x80
 };
 
 #define ALPHA  (TOKEN | VALUE | TARGET)
@@ -28,26 +31,46 @@ enum {
 #define BOTH   (VALUE | TARGET)
 
 static const uint8_t classes[256] = {
-    ['\t'] = VALUE,        [' '] = VALUE,
-    ['!'] = ALPHA,         ['"'] = VALUE,
-    ['#'] = TOKEN | VALUE, ['$'] = ALPHA,
-    ['%'] = ALPHA,         ['&'] = ALPHA,
-    ['\''] = ALPHA,        ['('] = BOTH,
-    [')'] = BOTH,          ['*'] = ALPHA,
-    ['+'] = ALPHA,         [','] = BOTH,
-    ['-'] = ALPHA,         ['.'] = ALPHA,
-    ['/'] = BOTH,          ['0' ... '9'] = NUMBER,
-    [':'] = BOTH,          [';'] = BOTH,
-    ['<'] = VALUE,         ['='] = BOTH,
-    ['>'] = VALUE,         ['?'] = BOTH,
-    ['@'] = BOTH,          ['A' ... 'F'] = HEXAL,
-    ['G' ... 'Z'] = ALPHA, ['['] = BOTH,
-    ['\\'] = VALUE,        [']'] = BOTH,
-    ['^'] = ALPHA,         ['_'] = ALPHA,
-    ['`'] = ALPHA,         ['a' ... 'f'] = HEXAL,
-    ['g' ... 'z'] = ALPHA, ['{'] = BOTH,
-    ['|'] = ALPHA,         ['}'] = BOTH,
-    ['~'] = ALPHA,         [0x80 ... 0xff] = VALUE,
+    ['\t'] = VALUE,
+    [' '] = VALUE,
+    ['!'] = ALPHA,
+    ['"'] = VALUE,
+    ['#'] = TOKEN | VALUE,
+    ['$'] = ALPHA,
+    ['%'] = ALPHA | ESCAPE,
+    ['&'] = ALPHA,
+    ['\''] = ALPHA,
+    ['('] = BOTH,
+    [')'] = BOTH,
+    ['*'] = ALPHA,
+    ['+'] = ALPHA,
+    [','] = BOTH,
+    ['-'] = ALPHA,
+    ['.'] = ALPHA | DOT,
+    ['/'] = BOTH,
+    ['0' ... '9'] = NUMBER,
+    [':'] = BOTH,
+    [';'] = BOTH,
+    ['<'] = VALUE,
+    ['='] = BOTH,
+    ['>'] = VALUE,
+    ['?'] = BOTH,
+    ['@'] = BOTH,
+    ['A' ... 'F'] = HEXAL | UPPER,
+    ['G' ... 'Z'] = ALPHA | UPPER,
+    ['['] = BOTH,
+    ['\\'] = VALUE,
+    [']'] = BOTH,
+    ['^'] = ALPHA,
+    ['_'] = ALPHA,
+    ['`'] = ALPHA,
+    ['a' ... 'f'] = HEXAL,
+    ['g' ... 'z'] = ALPHA,
+    ['{'] = BOTH,
+    ['|'] = ALPHA,
+    ['}'] = BOTH,
+    ['~'] = ALPHA,
+    [0x80 ... 0xff] = VALUE,
 };
 
 static inline bool is(char c, unsigned class)
@@ -58,6 +81,29 @@ static inline bool is(char c, unsigned class)
 static inline char lower(char c)
 {
     return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+}
+
+/* The end of the bytes of a class that text begins with. */
+static const char *span(const char *text, const char *end, unsigned class)
+{
+    while (text < end && (classes[(uint8_t)*text] & class))
+        text++;
+    return text;
+}
+
+/* The classes that one of those bytes is of; *common: those that all are of. */
+static unsigned classes_in(const char *text, const char *end, unsigned *common)
+{
+    unsigned seen = 0, all = ~0u;
+
+    while (text < end) {
+        unsigned class = classes[(uint8_t)*text++];
+
+        seen |= class;
+        all &= class;
+    }
+    *common = all;
+    return seen;
 }
 
 static bool same(const char *text, size_t len, const char *word)
@@ -178,12 +224,12 @@ static size_t absolute_prefix(const char *target, size_t len)
 static uint16_t take_target(struct http_head *head, size_t at, size_t len)
 {
     char *target = head->bytes + at;
+    unsigned common, seen = classes_in(target, target + len, &common);
     size_t i, path_len;
     char *query;
 
-    for (i = 0; i < len; i++)
-        if (!is(target[i], TARGET))
-            return 400;
+    if (!(common & TARGET))
+        return 400;
     if (len == 1 && target[0] == '*' && head->method == METHOD_OPTIONS) {
         target[1] = '\0';
         head->path = (uint16_t)at;
@@ -202,21 +248,22 @@ static uint16_t take_target(struct http_head *head, size_t at, size_t len)
     if (query)
         head->query = (uint16_t)(query + 1 - head->bytes);
     head->path = (uint16_t)(target - head->bytes);
-    if (path_len == 0 || http_percent_decode(target, path_len, false) < 0 ||
-        !path_clean(target))
+    if (path_len == 0)
         return 400;
-    return 0;
+    target[path_len] = '\0';
+    if ((seen & ESCAPE) && http_percent_decode(target, path_len, false) < 0)
+        return 400;
+    return (seen & (ESCAPE | DOT)) && !path_clean(target) ? 400 : 0;
 }
 
 /* method SP target SP HTTP/1.x; returns the status of what is wrong. */
 static uint16_t take_request_line(struct http_head *head, size_t at, size_t end)
 {
     char *line = head->bytes + at;
-    size_t len = end - at, method = 0;
+    size_t len = end - at;
+    size_t method = (size_t)(span(line, line + len, TOKEN) - line);
     const char *version;
 
-    while (method < len && is(line[method], TOKEN))
-        method++;
     if (method == 0 || method == len || line[method] != ' ' ||
         len < method + 11)
         return 400;
@@ -294,30 +341,34 @@ static unsigned find_field(const char *name, size_t len)
     return HTTP_FIELDS;
 }
 
+static void make_lower(char *text, const char *end)
+{
+    for (; text < end; text++)
+        if (classes[(uint8_t)*text] & UPPER)
+            *text |= 0x20;
+}
+
 /* name ":" OWS value OWS. The line's CR becomes the value's NUL. */
 static uint16_t take_field(struct http_head *head, size_t at, size_t end)
 {
     char *bytes = head->bytes;
-    size_t colon = at, value, i;
+    size_t colon = (size_t)(span(bytes + at, bytes + end, TOKEN) - bytes);
+    size_t value;
     unsigned field;
 
-    while (colon < end && is(bytes[colon], TOKEN)) {
-        bytes[colon] = lower(bytes[colon]);
-        colon++;
-    }
     /* Also a line that begins with a space: folding is not HTTP any more. */
     if (colon == at || colon == end || bytes[colon] != ':')
         return 400;
     for (value = colon + 1;
          value < end && (bytes[value] == ' ' || bytes[value] == '\t'); value++)
         ;
-    for (i = value; i < end; i++)
-        if (!is(bytes[i], VALUE))
-            return 400;
+    if (span(bytes + value, bytes + end, VALUE) != bytes + end)
+        return 400;
     while (end > value && (bytes[end - 1] == ' ' || bytes[end - 1] == '\t'))
         end--;
     bytes[end] = '\0';
     bytes[colon] = '\0';
+    make_lower(bytes + at, bytes + colon);
     field = find_field(bytes + at, colon - at);
     if (field == HTTP_FIELDS)
         return 0;

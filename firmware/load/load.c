@@ -265,6 +265,11 @@ static enum err finish_file(void *context, struct store *store)
                              machine_wall_clock_ms());
 }
 
+static bool is_white(char c)
+{
+    return c == '\n' || c == '\r' || c == '\t';
+}
+
 /* A script is text; what it says is for the one who runs it. */
 static bool is_text(void)
 {
@@ -273,8 +278,7 @@ static bool is_text(void)
     while (at < state.len) {
         size_t len = 0;
 
-        while (at + len < state.len &&
-               !memchr("\n\r\t", state.bytes[at + len], 3))
+        while (at + len < state.len && !is_white(state.bytes[at + len]))
             len++;
         if (!user_text_valid(state.bytes + at, len))
             return false;

@@ -185,7 +185,7 @@ def bits(flags):
 
 def tables():
     made = [(name, pack(single(name))) for name in SINGLE]
-    made += [("jis", pack(jis())), ("ksc", pack(grid("euc_kr"))),
+    made += [("jis", pack(jis())), ("ksc", pack(grid("cp949"))),
              ("gb", pack(grid("gb18030"))), ("big5", pack(big5())),
              ("gbk_symbols", pack(gbk_symbols())),
              ("gbk_rest", pack(gbk_order()[1]))]

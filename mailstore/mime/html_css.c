@@ -137,13 +137,14 @@ static void put(const struct value *value, const char *text, size_t len)
         html_put_bytes(value->clean, text, len);
 }
 
-/* Bytes of a string at text with both quotes; 0: none that may be kept. */
+/* Bytes of a string at text with both quotes; 0: none that may be kept. Marks
+ * of CSS are refused, so that nothing depends on its being read as a string. */
 static size_t string_bytes(const char *text, const char *end)
 {
     const char *at = text + 1;
 
     while (at < end && *at != *text) {
-        if ((uint8_t)*at < ' ' || *at == '\\' || *at == '<')
+        if ((uint8_t)*at < ' ' || strchr("\\<>{}();@\"'", *at) != NULL)
             return 0;
         at++;
     }
@@ -234,6 +235,9 @@ static bool on_character(struct value *value)
     if (*at == '"' || *at == '\'')
         len = string_bytes(at, value->end);
     else if ((uint8_t)*at < 0x80 && strchr(" ,.#%+/!*()", *at) == NULL)
+        return false;
+    /* A bracket opens within a function only. */
+    if (*at == '(' && value->brackets == 0)
         return false;
     value->brackets += (*at == '(') - (*at == ')');
     put(value, at, len);

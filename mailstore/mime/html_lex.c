@@ -47,9 +47,10 @@ static void begin_tag(struct html_lex *lex, bool end)
 
 static void add_name(char *name, uint16_t *len, char c)
 {
-    /* A name that is too long is none that is known: so its end is dropped. */
+    /* A name that is too long is none that is known: so its end is dropped. NUL
+     * is a character of it, but ends none. */
     if (*len < HTML_NAME)
-        name[*len] = mime_lower(c);
+        name[*len] = c == '\0' ? '?' : mime_lower(c);
     if (*len < UINT16_MAX)
         ++*len;
 }

@@ -45,16 +45,52 @@ static struct mime_span prelude(const struct html_clean *clean)
     }
 }
 
-static bool plain(struct mime_span text, const char *marks)
+/* Whether a selector is of the simple kinds; strings are those of attributes.
+ * Brackets are not, and so no url( that would end elsewhere than it seems. */
+static bool is_selector(struct mime_span text)
 {
+    char quote = '\0';
+
     for (size_t i = 0; i < text.len; i++) {
+        char c = text.text[i];
+        bool word = mime_is_letter(c) || mime_is_digit(c) ||
+                    (uint8_t)c >= 0x80 || (c != '\0' && strchr("-_ .:", c));
+
+        if (c == '"' || c == '\'') {
+            if (quote != '\0' && quote != c)
+                return false;
+            quote = quote == '\0' ? c : '\0';
+        } else if (!word && (c == '\0' || quote != '\0' ||
+                             strchr("#,>+~*[]=^$|\t\r\n", c) == NULL)) {
+            return false;
+        }
+    }
+    return text.len > 0 && quote == '\0';
+}
+
+/* Whether this is "@media" and a condition of words and numbers in brackets. */
+static bool is_media(struct mime_span text)
+{
+    char before = '\0';
+    int open = 0;
+
+    if (text.len < 7 || !mime_same(text.text, 6, "@media") ||
+        (text.text[6] != '(' && !mime_is_space(text.text[6])))
+        return false;
+    for (size_t i = 6; i < text.len; i++) {
         char c = text.text[i];
 
         if (!mime_is_letter(c) && !mime_is_digit(c) && !mime_is_space(c) &&
-            (uint8_t)c < 0x80 && (c == '\0' || strchr(marks, c) == NULL))
+            (c == '\0' || strchr("(),:.-/>=", c) == NULL))
             return false;
+        if (c == '(' && i > 6 && before != '(' && !mime_is_space(before))
+            return false;
+        open += (c == '(') - (c == ')');
+        if (open < 0)
+            return false;
+        before = c;
     }
-    return text.len > 0;
+    return open == 0;
 }
 
 static void skip_block(struct html_clean *clean)
@@ -77,8 +113,7 @@ static void open_at_rule(struct html_clean *clean, struct mime_span text)
 {
     if (is_rule(text, "@font-face"))
         html_block(clean);
-    if (!is_rule(text, "@media") || clean->css_media ||
-        !plain((struct mime_span){text.text + 1, text.len - 1}, " (),:.-/>=")) {
+    if (!is_media(text) || clean->css_media) {
         skip_block(clean);
         return;
     }
@@ -100,7 +135,7 @@ static void open_block(struct html_clean *clean)
         skip_block(clean);
     } else if (text.len > 0 && text.text[0] == '@') {
         open_at_rule(clean, text);
-    } else if (!plain(text, ".#,:>+~*_-[]=\"'()^$|")) {
+    } else if (!is_selector(text)) {
         skip_block(clean);
     } else {
         memmove(clean->css + STYLE_BYTES, text.text, text.len);

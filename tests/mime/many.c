@@ -50,6 +50,8 @@ static enum err add_bytes(void *context, const char *text, size_t len)
 }
 
 static const char *line_end = "\r\n";
+/* Soft line ends may have spaces behind them, which not every reader knows. */
+static bool padded = true;
 
 /* A line, with the message's own line ends. */
 static void add_line(const char *format, ...)
@@ -105,8 +107,7 @@ static const char *const words[] = {
     "mail",
     "Caf\u00e9",
     "\u65e5\u672c\u8a9e",
-    "\u041f\u0440\u0438\u0432\u0435"
-    "\u0442",
+    "\u043c\u0438\u0440",
     "a",
     "=?x?=",
     "\"q\"",
@@ -271,7 +272,7 @@ static void add_quoted(const struct leaf *leaf)
                            c);
 
         if (column + (unsigned)len > 75) {
-            add_line("=%s", chance(2) ? "  " : "");
+            add_line("=%s", chance(2) && padded ? "  " : "");
             column = 0;
         }
         (void)add_bytes(NULL, text, (size_t)len);
@@ -739,6 +740,7 @@ int main(int count, char **arguments)
             seed = strtoull(arguments[i + 1], NULL, 10);
         if (strcmp(arguments[i], "--write") == 0)
             folder = arguments[i + 1];
+        padded = folder == NULL;
     }
     for (unsigned i = 0; i < messages; i++) {
         chance_state = seed * 1000003 + i;

@@ -345,6 +345,17 @@ static void test_vectors(const char *path)
     CHECK(count >= 60);
 }
 
+/* NUL is left out of text, and ends no name. */
+static void test_nul(void)
+{
+    static const char html[] =
+        "a\0b<scr\0ipt>c</scr\0ipt><img\0 src=x><p on\0click=d "
+        "sty\0le=color:red title=\"e\0\"><script>f\0</script>";
+
+    run(html, sizeof html - 1, false, 1);
+    CHECK(strcmp(out, "abc<p title=\"e\"></p>") == 0);
+}
+
 /* ---- Limits ----------------------------------------------------------------
  */
 
@@ -433,6 +444,7 @@ int main(void)
     test_sheets();
     test_blocked();
     test_vectors("tests/browser/vectors/hostile.txt");
+    test_nul();
     test_limits();
     test_refused();
     test_text();

@@ -88,6 +88,9 @@ static void test_multipart(void)
     parse("Content-Type: multipart/mixed; boundary*0=a; boundary*1=\"b\"\n\n"
           "--ab\n\nx\n--ab--\n");
     CHECK(mime.part_count == 2 && body_is(1, "x"));
+    parse("Content-Type: multipart/mixed; boundary=a=b:c\n\n--a=b:c\n\nx\n"
+          "--a=b:c--\n");
+    CHECK(mime.part_count == 2 && body_is(1, "x"));
     parse("Content-Type: multipart/mixed; boundary=b\n\n--b\nfoo: bar\n--b\n\n"
           "--b--\n");
     CHECK(mime.part_count == 3 && body_is(1, "") && body_is(2, ""));
