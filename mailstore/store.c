@@ -196,13 +196,16 @@ static const char *const texts[STATEMENTS] = {
         " USING(MailboxID) WHERE UID>IndexedUID AND (UserID=?1 OR (?1=0 AND"
         " UserID IN (SELECT UserID FROM preference WHERE Key='index')))"
         " LIMIT ?2))+(SELECT count(*) FROM (SELECT 1 FROM unfind LIMIT ?2))",
+    /* Of the first mailbox that has any: without sorting them all. */
     [SQL_INDEX_NEXT] =
         "SELECT MailboxID,UserID,mailbox.Name='Sent',UID,MailID,ReceivedMs,"
         "message.Bytes,summary.MailID IS NOT NULL,Subject FROM mailbox"
         " CROSS JOIN entry USING(MailboxID) JOIN message USING(MailID)"
-        " LEFT JOIN summary USING(MailID) WHERE UID>IndexedUID AND (UserID=?1"
-        " OR (?1=0 AND UserID IN (SELECT UserID FROM preference"
-        " WHERE Key='index'))) ORDER BY MailboxID,UID LIMIT ?2",
+        " LEFT JOIN summary USING(MailID) WHERE MailboxID=(SELECT b.MailboxID"
+        " FROM mailbox b WHERE (b.UserID=?1 OR (?1=0 AND b.UserID IN (SELECT"
+        " UserID FROM preference WHERE Key='index'))) AND EXISTS(SELECT 1 FROM"
+        " entry e WHERE e.MailboxID=b.MailboxID AND e.UID>b.IndexedUID)"
+        " LIMIT 1) AND UID>IndexedUID ORDER BY UID LIMIT ?2",
     [SQL_INDEX_NOTE] = "UPDATE mailbox SET IndexedUID=max(IndexedUID,?2)"
                        " WHERE MailboxID=?1",
     [SQL_SUMMARY_FIND] = "SELECT MailID FROM summary WHERE MailID=?1",
