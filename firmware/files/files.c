@@ -18,9 +18,9 @@
 #include "http/http.h"
 #include "http/http_asset.h"
 #include "mailstore/store_file.h"
-#include "protocol/text.h"
 #include "store/st.h"
 #include "store/st_job.h"
+#include "store/st_number.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -88,12 +88,7 @@ static bool refuse_reading(struct http_exchange *x)
 
 static uint64_t most_bytes(void)
 {
-    const char *text = st_setting("files_max_mb");
-    uint64_t value;
-
-    if (!text_number(text, strlen(text), &value) || value == 0 || value > 4000)
-        value = MAX_MB;
-    return value * 1024 * 1024;
+    return (uint64_t)st_setting_number("files_max_mb", MAX_MB, 1, 4000) << 20;
 }
 
 /* ---- The list -------------------------------------------------------------
