@@ -208,6 +208,7 @@ void service_settings_changed(void)
     struct net_config config;
     struct net_endpoint syslog;
 
+    machine_nic_choose(st_setting("card"));
     settings_network(&config);
     net_configure(&config);
     if (!zone_set(st_setting("timezone")))

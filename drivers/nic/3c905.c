@@ -706,7 +706,7 @@ static enum err el3_probe(struct pci_device *device, const struct pci_id *id)
     timer_init(&card->timer, timer_expired);
     start_reset(card);
     pci_route_interrupt(device);
-    nic_register(&operations, card);
+    nic_register(&operations, card, device);
     return OK;
 }
 

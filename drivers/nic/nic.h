@@ -4,6 +4,7 @@
 
 #include "core/iobuf.h"
 #include "core/machine.h"
+#include "drivers/pci.h"
 #include <stdbool.h>
 
 /* Bytes of a frame without its FCS. */
@@ -32,7 +33,8 @@ static inline bool nic_address_valid(const uint8_t address[6])
     return any != 0 && !(address[0] & 1);
 }
 
-/* nic_register - a card was found and works. The first one with link serves. */
-void nic_register(const struct nic_operations *operations, void *card);
+/* nic_register - a card was found and works; see machine_nic_choose(). */
+void nic_register(const struct nic_operations *operations, void *card,
+                  const struct pci_device *device);
 
 #endif

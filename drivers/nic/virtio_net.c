@@ -330,7 +330,7 @@ static enum err virtio_probe(struct pci_device *device, const struct pci_id *id)
     timer_init(&card->timer, timer_expired);
     timer_start(&card->timer, WATCH_MS);
     pci_route_interrupt(device);
-    nic_register(&operations, card);
+    nic_register(&operations, card, device);
     return OK;
 }
 

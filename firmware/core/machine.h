@@ -88,10 +88,14 @@ bool machine_part(unsigned index, struct machine_part *part);
 
 /* ---- Network card ------------------------------------------------------ */
 
+#define MACHINE_NIC_PLACE_BYTES 8
+
 struct machine_nic_info {
-    const char *name; /* "Intel 82540EM" */
+    const char *name;                    /* "Intel 82540EM" */
+    char place[MACHINE_NIC_PLACE_BYTES]; /* in the PC: "03:00.0" */
     uint8_t address[6];
     bool present;
+    bool serving; /* frames go through this one */
     bool link_up;
     uint32_t speed_mbit; /* 0: not known */
     uint64_t frames_in, frames_out;
@@ -116,8 +120,16 @@ struct iobuf *machine_nic_receive(void);
  */
 void machine_nic_join(const uint8_t group[6]);
 
-/* machine_nic_info - what card there is, its link and its figures. */
+/* machine_nic_info - the card that serves, its link and its figures. */
 void machine_nic_info(struct machine_nic_info *info);
+
+/* machine_nic_at - the index-th card of the PC; false behind the last. */
+bool machine_nic_at(unsigned index, struct machine_nic_info *info);
+
+/* machine_nic_choose - which card serves: by its address "52:54:00:12:34:56" or
+ * its place. "", or a card that is not there: the first one with link, for as
+ * long as it has link. */
+void machine_nic_choose(const char *card);
 
 /* ---- Disks (sticks) ---------------------------------------------------- */
 

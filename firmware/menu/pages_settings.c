@@ -1,7 +1,13 @@
 /* The pages that change settings: network, names, limits. */
+#include "core/machine.h"
 #include "menu/form.h"
 #include "menu/page.h"
+#include "menu/screen.h"
 #include "menu/settings.h"
+#include <stdio.h>
+
+/* Behind the form's fields. */
+#define CARDS_ROW 19
 
 static const struct form_field network_fields[] = {
     {"address", "Address", "dhcp, or an address with prefix: 192.168.1.5/24",
@@ -11,6 +17,9 @@ static const struct form_field network_fields[] = {
      settings_dns_valid},
     {"syslog", "Syslog server", "an address or address:port, or nothing",
      settings_syslog_valid},
+    {"card", "Network card",
+     "nothing: the one with link; else a place or an address",
+     settings_card_valid},
 };
 
 static const struct form_field name_fields[] = {
@@ -47,6 +56,31 @@ static void enter_network(void)
                sizeof(network_fields) / sizeof(network_fields[0]));
 }
 
+/* The cards of this PC, below the form. */
+static void draw_network(void)
+{
+    struct machine_nic_info card;
+
+    form_draw();
+    for (unsigned i = 0; CARDS_ROW + i <= PAGE_LAST_ROW; i++) {
+        char link[24] = "no link";
+
+        if (!machine_nic_at(i, &card))
+            return;
+        if (card.link_up)
+            (void)snprintf(link, sizeof(link), "link, %u Mbit/s",
+                           (unsigned)card.speed_mbit);
+        if (card.link_up && card.speed_mbit == 0)
+            (void)snprintf(link, sizeof(link), "link");
+        screen_format(CARDS_ROW + i, 3,
+                      card.link_up ? SCREEN_NORMAL : SCREEN_DIM,
+                      "%c %-7s %02x:%02x:%02x:%02x:%02x:%02x  %-17s %.30s",
+                      card.serving ? '*' : ' ', card.place, card.address[0],
+                      card.address[1], card.address[2], card.address[3],
+                      card.address[4], card.address[5], link, card.name);
+    }
+}
+
 static void enter_names(void)
 {
     form_enter(name_fields, sizeof(name_fields) / sizeof(name_fields[0]));
@@ -62,8 +96,9 @@ static void enter_limits(void)
 const struct page page_network = {
     .title = "Network",
     .help = FORM_HELP,
+    .live = true,
     .enter = enter_network,
-    .draw = form_draw,
+    .draw = draw_network,
     .key = form_key,
 };
 

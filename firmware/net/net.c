@@ -25,6 +25,7 @@ static struct {
     struct net_config config;
     bool configured;
     bool present, link_up;
+    uint8_t card[ETHERNET_ADDRESS]; /* address of the card that serves */
     struct net_status status;
     struct timer link_timer;
 } state;
@@ -157,8 +158,10 @@ static void look_at_link(void)
 
     memset(&info, 0, sizeof(info));
     machine_nic_info(&info);
-    if (info.present == state.present && info.link_up == state.link_up)
+    if (info.present == state.present && info.link_up == state.link_up &&
+        memcmp(info.address, state.card, sizeof(state.card)) == 0)
         return;
+    memcpy(state.card, info.address, sizeof(state.card));
     state.present = info.present;
     state.link_up = info.link_up;
     ethernet_set_address(info.address);

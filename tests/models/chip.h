@@ -72,6 +72,6 @@ extern const struct chip chip_intel_i217, chip_intel_i219, chip_intel_i210;
 extern const struct chip chip_intel_i350, chip_intel_i225, chip_intel_i226;
 extern const struct chip chip_rtl8139;
 extern const struct chip chip_rtl8168b, chip_rtl8168h;
-extern const struct chip chip_3c905c;
+extern const struct chip chip_3c905c, chip_vmxnet3;
 
 #endif

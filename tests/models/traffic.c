@@ -10,6 +10,8 @@
 #include "tests/models/pc.h"
 #include <string.h>
 
+const uint8_t traffic_group[6] = {0x01, 0x00, 0x5e, 0x00, 0x00, 0xfb};
+
 #define QUEUE     1024u
 #define KEPT_MAX  64u
 #define BUDGET    64u /* as MT */
@@ -68,6 +70,8 @@ static void fill(uint8_t *frame, uint32_t number, unsigned bytes, bool to_card)
     memcpy(frame, to_card ? pc_address(state.slot) : peer, 6);
     if (to_card && number % 16 == 3)
         memset(frame, 255, 6);
+    if (to_card && number % 16 == 7)
+        memcpy(frame, traffic_group, 6);
     memcpy(frame + 6, to_card ? peer : pc_address(state.slot), 6);
     frame[12] = 0x88;
     frame[13] = 0xb5;

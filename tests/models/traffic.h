@@ -26,6 +26,9 @@ struct traffic_result {
     uint64_t longest_turn_us;
 };
 
+/* The group that some frames are sent to. */
+extern const uint8_t traffic_group[6];
+
 /* traffic_start - the wire's other end is at `chip`, which is in `slot`. */
 void traffic_start(const struct chip *chip, unsigned slot);
 

@@ -266,6 +266,17 @@ void machine_nic_info(struct machine_nic_info *info)
     *info = state.info;
 }
 
+bool machine_nic_at(unsigned index, struct machine_nic_info *info)
+{
+    machine_nic_info(info);
+    return index == 0;
+}
+
+void machine_nic_choose(const char *card)
+{
+    (void)card; /* there is one */
+}
+
 void sim_wire_start(const uint8_t mac[6], const struct sim_link *to_ao,
                     const struct sim_link *from_ao)
 {

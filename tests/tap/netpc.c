@@ -113,6 +113,17 @@ void machine_nic_info(struct machine_nic_info *info)
     info->frames_out = pc.frames_out;
 }
 
+bool machine_nic_at(unsigned index, struct machine_nic_info *info)
+{
+    machine_nic_info(info);
+    return index == 0;
+}
+
+void machine_nic_choose(const char *card)
+{
+    (void)card; /* there is one */
+}
+
 static int open_tap(const char *name)
 {
     struct ifreq request;

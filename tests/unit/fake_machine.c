@@ -133,6 +133,18 @@ WEAK void machine_nic_info(struct machine_nic_info *info)
     memset(info, 0, sizeof(*info));
 }
 
+WEAK bool machine_nic_at(unsigned index, struct machine_nic_info *info)
+{
+    (void)index;
+    memset(info, 0, sizeof(*info));
+    return false;
+}
+
+WEAK void machine_nic_choose(const char *card)
+{
+    (void)card;
+}
+
 WEAK void machine_disk_submit(struct machine_disk_request *request)
 {
     (void)request;

@@ -198,8 +198,10 @@ uint32_t pci_interrupt_count(const struct pci_device *device)
     return model.interrupts;
 }
 
-void nic_register(const struct nic_operations *nic_operations, void *card)
+void nic_register(const struct nic_operations *nic_operations, void *card,
+                  const struct pci_device *pci)
 {
+    (void)pci;
     model.operations = nic_operations;
     model.card = card;
 }

@@ -131,6 +131,11 @@ static void test_further_settings(void)
         const char *key, *value;
         enum err result;
     } cases[] = {
+        {"card", "52:54:00:12:34:5F", OK},
+        {"card", "03:00.0", OK},
+        {"card", "", OK},
+        {"card", "eth0", ERR_REFUSED},
+        {"card", "03:00.0.", ERR_REFUSED},
         {"syslog", "192.168.1.9", OK},
         {"syslog", "192.168.1.9:1514", OK},
         {"syslog", "192.168.1.9:0", ERR_REFUSED},

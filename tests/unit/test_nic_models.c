@@ -30,6 +30,7 @@ static const struct chip *const chips[] = {
     &chip_intel_82540em, &chip_intel_82574l, &chip_intel_i217, &chip_intel_i219,
     &chip_intel_i350,    &chip_intel_i210,   &chip_intel_i225, &chip_intel_i226,
     &chip_rtl8139,       &chip_rtl8168b,     &chip_rtl8168h,   &chip_3c905c,
+    &chip_vmxnet3,
 };
 
 #define CHIPS (sizeof(chips) / sizeof(chips[0]))
@@ -62,6 +63,7 @@ static void start(const struct chip *chip, uint64_t seed)
     pc_power_on(seed, POOL);
     pc_plug(chip);
     chip->set_link(chip->fastest);
+    machine_nic_join(traffic_group);
     pci_module_init();
     traffic_start(chip, 0);
     traffic_idle(SETTLE_MS);
@@ -180,6 +182,7 @@ static void run_link(const struct chip *chip, uint64_t seed)
 
     pc_power_on(seed, POOL);
     pc_plug(chip);
+    machine_nic_join(traffic_group);
     pci_module_init();
     traffic_start(chip, 0);
     traffic_idle(NOTICE_MS);
@@ -206,6 +209,65 @@ static void run_link(const struct chip *chip, uint64_t seed)
     chip->set_link(100);
     traffic_idle(NOTICE_MS); /* what waited goes out */
     check_nothing_lost();
+}
+
+static bool serves(unsigned slot)
+{
+    return info().serving && memcmp(info().address, pc_address(slot), 6) == 0;
+}
+
+/* A card that does not serve keeps nothing of what comes in. */
+static void check_discards(const struct chip *chip, unsigned slot)
+{
+    uint8_t frame[60] = {0};
+    unsigned lost = 0;
+
+    memcpy(frame, pc_address(slot), 6);
+    for (unsigned i = 0; i < 1000; i++) {
+        lost += !chip->arrive(frame, sizeof(frame));
+        traffic_idle(1);
+    }
+    CHECK(lost < 50);
+}
+
+/* Another card beside it: the one with link serves, or the one chosen. */
+static void run_two(const struct chip *chip, uint64_t seed)
+{
+    const struct chip *other =
+        chip == &chip_rtl8139 ? &chip_intel_82540em : &chip_rtl8139;
+    struct machine_nic_info second;
+
+    pc_power_on(seed, POOL);
+    pc_plug(other);
+    pc_plug(chip);
+    machine_nic_join(traffic_group);
+    chip->set_link(chip->fastest);
+    pci_module_init();
+    traffic_start(chip, 1);
+    traffic_idle(NOTICE_MS);
+    CHECK(serves(1) && strcmp(info().place, "00:02.0") == 0);
+    check_traffic(200, 3, 50);
+    other->set_link(100);
+    traffic_idle(NOTICE_MS);
+    CHECK(serves(1)); /* as long as it has link */
+    check_discards(other, 0);
+    machine_nic_choose("00:01.0");
+    traffic_start(other, 0);
+    CHECK(serves(0));
+    check_traffic(200, 3, 50);
+    check_discards(chip, 1);
+    machine_nic_choose("52:54:00:12:34:57");
+    CHECK(serves(1));
+    machine_nic_choose("52:54:00:12:34:99"); /* there is none */
+    chip->set_link(0);
+    traffic_idle(NOTICE_MS);
+    CHECK(serves(0));
+    check_traffic(200, 3, 50);
+    machine_nic_choose("52:54:00:12:34:57"); /* link or not */
+    CHECK(serves(1) && !info().link_up);
+    CHECK(machine_nic_at(0, &second) && !second.serving && second.link_up);
+    CHECK(!machine_nic_at(2, &second));
+    CHECK(pc_failures() == 0);
 }
 
 /* ---- Runs with faults: whatever happens meanwhile, afterwards mail goes ----
@@ -348,6 +410,7 @@ static void run_stuck_at_start(const struct chip *chip, uint64_t seed)
     pc_faults.stuck.offset = chip_random(chip->bars[0].bytes < 256 ? 64 : 256);
     pc_faults.stuck.bit = (uint8_t)chip_random(8);
     pc_faults.gone = chip_random(4) == 0;
+    machine_nic_join(traffic_group);
     pci_module_init();
     traffic_start(chip, 0);
     suffer(50);
@@ -368,6 +431,7 @@ static const struct run {
     {"bursts", run_bursts, 1},
     {"starved", run_starved, 1},
     {"link", run_link, 1},
+    {"two", run_two, 1},
     {"deaf", run_deaf, 1},
     {"bad_lengths", run_bad_lengths, 1},
     {"bad_status", run_bad_status, 1},

@@ -265,8 +265,10 @@ void io_delay_us(unsigned us)
     model.now_us += us;
 }
 
-void nic_register(const struct nic_operations *nic_operations, void *pointer)
+void nic_register(const struct nic_operations *nic_operations, void *pointer,
+                  const struct pci_device *pci)
 {
+    (void)pci;
     model.operations = nic_operations;
     model.card = pointer;
 }
