@@ -133,7 +133,7 @@ AO_LIB_OBJ := $(DEPS)/ao/sqlite3.o \
 	$(MUSL_SRC:%.c=$(DEPS)/ao/musl/%.o) $(MUSL_ASM:%.s=$(DEPS)/ao/musl/%.s.o)
 
 .PHONY: all
-all: $B/ao $B/BOOTX64.EFI $B/mkusb
+all: $B/ao $B/ao.gz $B/BOOTX64.EFI $B/mkusb
 
 AO_LINK := ld -nostdlib -static -z max-page-size=4096 -z noexecstack \
 	--gc-sections -T boot/ao.ld
@@ -153,6 +153,10 @@ $B/ao: $B/ao.unnamed
 	@nasm -f elf64 -o $B/symbols.o $B/symbols.asm
 	$(AO_LINK) -o $@.debug $(AO_OBJ) $B/symbols.o $(AO_LINK_LIBS)
 	@objcopy --strip-debug $@.debug $@
+
+# What mkusb puts on a stick: the boot loader unpacks it.
+$B/ao.gz: $B/ao
+	@gzip -9 -n -c $< >$@
 
 $B/font.c: drivers/console/font.py $(DEPS)/console-setup.done
 	@$(PYTHON) $< font_small=$(FONTS)/Lat15-Terminus16.psf.gz \

@@ -35,6 +35,8 @@
 #define LAST_WORDS_MS 2000
 /* How often the power button is looked at. */
 #define BUTTON_MS 250
+/* What is taken whatever the memory: caches, tables, the database's least. */
+#define FIXED_BYTES ((size_t)4 * 1024 * 1024)
 /* Of the memory, for the relay. */
 #define RELAY_SHARE 32
 /* For the web server, up to a limit. */
@@ -125,7 +127,8 @@ static const struct relay_network relay_network = {
 enum err service_init(void)
 {
     enum err err = st_password_init();
-    size_t memory = memory_left();
+    size_t left = memory_left();
+    size_t memory = left > FIXED_BYTES ? left - FIXED_BYTES : 0;
     size_t connections = memory / BYTES_PER_CONNECTION;
 
     if (connections < CONNECTIONS_MIN)

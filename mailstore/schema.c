@@ -9,7 +9,8 @@
  *
  * - A message for many recipients is one row of message, one row of entry for
  *   each mailbox that holds it, and one row of queue for each recipient
- *   elsewhere that it has not reached yet. With neither it does not exist.
+ *   elsewhere that it has not reached yet. With neither it does not exist, or
+ *   is named in garbage until its room is given back.
  * - outgoing holds what its queue rows have in common: one row for each message
  *   that has any. queue.NextMs is when it is tried next (Unix time); State 0
  *   waits, 1 is held by the administrator, 2 is given up by him and goes back
@@ -89,6 +90,7 @@
     "CREATE TABLE unfind(MailID INTEGER PRIMARY KEY);"                         \
     "CREATE TRIGGER summary_gone AFTER DELETE ON summary WHEN old.Indexed"     \
     " BEGIN INSERT OR IGNORE INTO unfind VALUES(old.MailID); END;"             \
+    "CREATE TABLE garbage(MailID INTEGER PRIMARY KEY);"                        \
     "CREATE TABLE blind("                                                      \
     " MailID INTEGER REFERENCES message ON DELETE CASCADE,"                    \
     " UserID INTEGER REFERENCES user ON DELETE CASCADE,"                       \

@@ -182,6 +182,8 @@ static enum err run_piece(struct sql_run *run, const char *piece, size_t len,
             run->result->changes += sqlite3_total_changes(sql->db) - changes;
         }
         (void)sqlite3_finalize(statement);
+        if (tail == piece)
+            break;
         if (at != NULL)
             at += tail - piece;
         len -= (size_t)(tail - piece);
@@ -238,8 +240,13 @@ static enum err run_statement_at(struct sql_run *run, const char *at,
                                  size_t len)
 {
     uint64_t start = run->host->now_us();
-    enum err err = sql_need(run);
+    const char *zero = memchr(at, '\0', len);
+    enum err err;
 
+    /* SQLite would take it for the end of all. */
+    if (zero != NULL)
+        return sql_fail(run, zero, "there is a zero byte in the text");
+    err = sql_need(run);
     if (err == OK)
         err = run_piece(run, at, len, at);
     if (err == OK)

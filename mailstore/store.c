@@ -79,6 +79,9 @@ static const char *const texts[STATEMENTS] = {
     [SQL_ENTRY_DROP] = "DELETE FROM entry WHERE MailboxID=?1 AND UID=?2",
     [SQL_MESSAGE_HELD] = "SELECT 1 FROM entry WHERE MailID=?1 UNION ALL"
                          " SELECT 1 FROM outgoing WHERE MailID=?1 LIMIT 1",
+    [SQL_GARBAGE_PUT] = "INSERT OR IGNORE INTO garbage VALUES(?1)",
+    [SQL_GARBAGE_NEXT] = "SELECT min(MailID) FROM garbage WHERE MailID>?1",
+    [SQL_GARBAGE_DROP] = "DELETE FROM garbage WHERE MailID=?1",
     [SQL_MESSAGE_DROP] = "DELETE FROM message WHERE MailID=?1",
     [SQL_OUTGOING_PUT] = "INSERT INTO outgoing VALUES(?1,?2,?3,?4,?5,?6,?7)",
     [SQL_QUEUE_PUT] = "INSERT INTO queue(MailID,Recipient,ORcpt,Notify,NextMs)"
@@ -359,6 +362,16 @@ enum err store_run(struct store *store, sqlite3_stmt *statement)
     err = store_error(store, sqlite3_step(statement));
     sqlite3_reset(statement);
     return err;
+}
+
+enum err store_run_for(struct store *store, enum statement which,
+                       int64_t parameter)
+{
+    sqlite3_stmt *statement = store_statement(store, which);
+
+    if (statement)
+        sqlite3_bind_int64(statement, 1, parameter);
+    return store_run(store, statement);
 }
 
 enum err store_exec(struct store *store, const char *sql)
@@ -643,6 +656,7 @@ static enum err start_writer(struct store *store)
 {
     enum err err = ensure_wal(store);
 
+    store->garbage = true; /* as far as is known */
     if (!err && store->old_version)
         err = store_atomically(store, upgrade, NULL);
     if (!err)

@@ -199,6 +199,9 @@ enum err store_deliver(struct store *store,
  * already taken off; 0 when the store is full. */
 uint64_t store_room(struct store *store);
 
+/* store_room_low - whether so little is left that garbage is not to wait. */
+bool store_room_low(struct store *store);
+
 /* ---- Messages out (reader or writer) ----------------------------------- */
 
 struct store_entry {
@@ -253,10 +256,17 @@ store_entry_at(const struct store_maildrop *maildrop, uint32_t index)
 int store_message_read(struct store *store, int64_t message_id, uint64_t offset,
                        void *buffer, size_t bytes) MUST_CHECK;
 
-/* store_delete - takes messages out of a mailbox (writer); a body that no
- * mailbox holds any more is removed. uids that are not there are ignored. */
+/* store_delete - takes messages out of a mailbox (writer); what no mailbox
+ * holds any more is left to store_collect(). uids that are not there are
+ * ignored. */
 enum err store_delete(struct store *store, int64_t mailbox_id,
                       const uint32_t *uids, size_t count) MUST_CHECK;
+
+/* store_collect - gives back the room of messages that nobody holds any more,
+ * of so many at most (writer); which of them are gone is seen by nobody but
+ * store_room(). store_garbage: whether there may be more. */
+enum err store_collect(struct store *store, unsigned most) MUST_CHECK;
+bool store_garbage(const struct store *store);
 
 /* What mkusb --inspect shows. */
 struct store_mailbox_info {

@@ -406,8 +406,10 @@ enum err store_list_messages(
 enum err store_figures(struct store *store, struct store_figures *figures)
 {
     int64_t messages, users, mailboxes, pages, unused;
-    enum err err =
-        store_number(store, "SELECT count(*) FROM message", &messages);
+    enum err err = store_number(store,
+                                "SELECT (SELECT count(*) FROM message)"
+                                "-(SELECT count(*) FROM garbage)",
+                                &messages);
 
     if (!err)
         err = store_number(store, "SELECT count(*) FROM user", &users);

@@ -10,7 +10,8 @@ static const char *const checks[] = {
     "SELECT 'message '||MailID||' is in no mailbox and not in the queue'"
     " FROM message WHERE NOT EXISTS (SELECT 1 FROM entry"
     " WHERE entry.MailID=message.MailID) AND NOT EXISTS (SELECT 1 FROM queue"
-    " WHERE queue.MailID=message.MailID) LIMIT 1",
+    " WHERE queue.MailID=message.MailID)"
+    " AND MailID NOT IN (SELECT MailID FROM garbage) LIMIT 1",
     "SELECT 'outgoing message '||MailID||' is for nobody' FROM outgoing"
     " WHERE MailID NOT IN (SELECT MailID FROM queue) LIMIT 1",
     "SELECT 'row '||QueueID||' of the queue has no outgoing message' FROM queue"

@@ -16,6 +16,8 @@
 #define ID_STEP 65536
 /* Pages that a delivery may take beside its body's, and rows of queue that fit
  * into a further one with their index entries. */
+#define LOW_PAGES      (64 * 1024 * 1024 / VOLUME_PAGE_BYTES)
+#define LOW_SHARE      8
 #define PAGES_EXTRA    8
 #define REMOTES_A_PAGE 4
 #define QUEUE_DAYS     5
@@ -80,6 +82,15 @@ uint64_t store_room(struct store *store)
     return (pages - PAGES_EXTRA) * (VOLUME_PAGE_BYTES - 64);
 }
 
+bool store_room_low(struct store *store)
+{
+    uint64_t part = store->pages_max / LOW_SHARE;
+    uint64_t pages;
+
+    return pages_left(store, &pages) != OK ||
+           pages < (part < LOW_PAGES ? part : LOW_PAGES);
+}
+
 static enum err check_room(struct store *store, uint64_t bytes)
 {
     uint64_t pages;
@@ -107,16 +118,6 @@ static enum err put_body(struct store *store, int64_t id, uint32_t index,
     return err;
 }
 
-static enum err run_with_id(struct store *store, enum statement which,
-                            int64_t id)
-{
-    sqlite3_stmt *statement = store_statement(store, which);
-
-    if (statement)
-        sqlite3_bind_int64(statement, 1, id);
-    return store_run(store, statement);
-}
-
 /* ---- Parts of a message on its way in ----------------------------------- */
 
 struct chunk {
@@ -134,7 +135,7 @@ static enum err put_chunk(struct store *store, void *context)
     if (!err)
         err = cover_id(store, chunk->id);
     if (!err && chunk->index == 0)
-        err = run_with_id(store, SQL_PART_PUT, chunk->id);
+        err = store_run_for(store, SQL_PART_PUT, chunk->id);
     if (!err)
         err =
             put_body(store, chunk->id, chunk->index, chunk->bytes, chunk->len);
@@ -155,9 +156,9 @@ enum err store_put_chunk(struct store *store, int64_t message_id,
 static enum err discard_chunks(struct store *store, void *context)
 {
     const int64_t *id = context;
-    enum err err = run_with_id(store, SQL_BODY_DISCARD, *id);
+    enum err err = store_run_for(store, SQL_BODY_DISCARD, *id);
 
-    return err ? err : run_with_id(store, SQL_PART_DROP, *id);
+    return err ? err : store_run_for(store, SQL_PART_DROP, *id);
 }
 
 enum err store_discard_chunks(struct store *store, int64_t message_id)
@@ -389,7 +390,7 @@ enum err store_put_message(struct store *store, struct store_delivery *delivery)
     if (!err)
         err = put_message(store, delivery, bytes, parts);
     if (!err && delivery->chunks)
-        err = run_with_id(store, SQL_PART_DROP, id);
+        err = store_run_for(store, SQL_PART_DROP, id);
     return err;
 }
 
@@ -445,24 +446,6 @@ struct deletion {
     const uint32_t *uids;
     size_t count;
 };
-
-enum err store_release_message(struct store *store, int64_t id)
-{
-    sqlite3_stmt *statement = store_statement(store, SQL_MESSAGE_HELD);
-    enum err err;
-    int code;
-
-    if (!statement)
-        return store_error(store, sqlite3_errcode(store->db));
-    sqlite3_bind_int64(statement, 1, id);
-    code = sqlite3_step(statement);
-    sqlite3_reset(statement);
-    err = store_error(store, code);
-    if (err || code == SQLITE_ROW)
-        return err;
-    err = run_with_id(store, SQL_BODY_DISCARD, id);
-    return err ? err : run_with_id(store, SQL_MESSAGE_DROP, id);
-}
 
 static enum err delete_all(struct store *store, void *context)
 {

@@ -39,6 +39,9 @@ enum statement {
     SQL_ENTRY_MAIL,
     SQL_ENTRY_DROP,
     SQL_MESSAGE_HELD,
+    SQL_GARBAGE_PUT,
+    SQL_GARBAGE_NEXT,
+    SQL_GARBAGE_DROP,
     SQL_MESSAGE_DROP,
     SQL_OUTGOING_PUT,
     SQL_QUEUE_PUT,
@@ -121,6 +124,7 @@ struct store {
     bool old_version; /* to be upgraded by the writer */
     bool in_transaction;
     bool queue_changed; /* something may be due: store_queue_changed() */
+    bool garbage;       /* writer: there may be some */
     sqlite3_stmt *statements[STATEMENTS];
     int64_t next_id;  /* writer: the next message id to give */
     int64_t id_limit; /* writer: as the setting mail_id_limit says */
@@ -154,6 +158,10 @@ sqlite3_stmt *store_statement(struct store *store, enum statement which);
 /* store_run - steps a statement that has no rows, to its end, and resets it. */
 enum err store_run(struct store *store, sqlite3_stmt *statement) MUST_CHECK;
 
+/* store_run_for - the same of a statement with one parameter. */
+enum err store_run_for(struct store *store, enum statement which,
+                       int64_t parameter) MUST_CHECK;
+
 /* store_number - the first column of the first row of SQL without parameters.
  */
 enum err store_number(struct store *store, const char *sql,
@@ -178,8 +186,8 @@ enum err store_atomically(struct store *store,
 enum err store_message_head(struct store *store, int64_t message_id,
                             const void **bytes, size_t *len) MUST_CHECK;
 
-/* store_release_message - removes a message that is in no mailbox and not in
- * the queue any more, with its body. */
+/* store_release_message - whether a message is in no mailbox and not in the
+ * queue any more: then it is garbage, see store_collect(). */
 enum err store_release_message(struct store *store, int64_t id) MUST_CHECK;
 
 /* store_add_mailbox - an empty one. ERR_EXISTS. */

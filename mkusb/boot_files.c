@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,6 +24,7 @@
 #define SYSLINUX_FOLDER    "/boot/syslinux"
 #define UEFI_NAME          "BOOTX64.EFI" /* UEFI 2.10, 3.5.1.1 */
 #define BACKUP_BOOT_SECTOR 6
+#define BOOT_STORE_BYTES   32 /* of " store=ID" */
 #define AO_BYTES_MAX       (64u * 1024 * 1024)
 #define OTHER_BYTES        (1024u * 1024) /* syslinux 400 KiB, texts */
 
@@ -44,7 +46,8 @@ static const char *const module_names[] = {"menu.c32", "libutil.c32",
 
 /* Screen and serial line show the same menu and take the same keys; SERIAL has
  * to be the first line. An appliance comes back by itself after a power cut:
- * Run is taken after 5 s (TIMEOUT counts tenths). */
+ * Run is taken after 5 s (TIMEOUT counts tenths). Each %s%s becomes
+ * " store=ID". */
 static const char menu_config[] =
     "SERIAL 0 115200\n"
     "CONSOLE 1\n"
@@ -57,14 +60,14 @@ static const char menu_config[] =
     "  MENU LABEL ^Run\n"
     "  MENU DEFAULT\n"
     "  KERNEL mboot.c32\n"
-    "  APPEND /ao/ao mode=run\n"
+    "  APPEND /ao/ao mode=run%s%s\n"
     "  TEXT HELP\n"
     "  This PC serves mail from this stick; its own disks are not touched.\n"
     "  ENDTEXT\n"
     "LABEL load\n"
     "  MENU LABEL ^Load\n"
     "  KERNEL mboot.c32\n"
-    "  APPEND /ao/ao mode=load\n"
+    "  APPEND /ao/ao mode=load%s%s\n"
     "  TEXT HELP\n"
     "  Stops in a menu: network, names, users, store, log; then Run.\n"
     "  ENDTEXT\n";
@@ -165,6 +168,20 @@ static enum err check_ao(struct boot_files *files)
     return OK;
 }
 
+/* The AO compressed, if that is not older than the AO: mboot.c32 unpacks it,
+ * and a BIOS that reads a stick slowly has half of it to read. */
+static void find_packed(struct boot_files *files)
+{
+    struct stat info, packed;
+
+    if (snprintf(files->packed, sizeof(files->packed), "%s.gz", files->ao) >=
+            (int)sizeof(files->packed) ||
+        stat(files->ao, &info) != 0 || stat(files->packed, &packed) != 0 ||
+        !S_ISREG(packed.st_mode) || packed.st_mtime < info.st_mtime ||
+        packed.st_size > info.st_size)
+        files->packed[0] = '\0';
+}
+
 /* The AO as a UEFI application, built together with it. */
 static enum err check_uefi(struct boot_files *files)
 {
@@ -208,6 +225,8 @@ enum err boot_files_find(struct boot_files *files, const char *ao)
         err = read_boot_code(files);
     if (err == OK)
         err = check_ao(files);
+    if (err == OK)
+        find_packed(files);
     return err == OK ? check_uefi(files) : err;
 }
 
@@ -266,6 +285,16 @@ static enum err write_text(const char *drive, const char *text, const char *to)
     return run_tool(argv, text, NULL, 0);
 }
 
+static enum err write_menu(const char *drive, const char *store_id)
+{
+    static const char to[] = "::" SYSLINUX_FOLDER "/syslinux.cfg";
+    const char *key = store_id[0] == '\0' ? "" : " store=";
+    char text[sizeof(menu_config) + 2 * BOOT_STORE_BYTES];
+
+    snprintf(text, sizeof(text), menu_config, key, store_id, key, store_id);
+    return write_text(drive, text, to);
+}
+
 static enum err copy_modules(const struct boot_files *files, const char *drive)
 {
     enum err err = OK;
@@ -320,8 +349,52 @@ static enum err copy_boot_sector(const char *image, uint64_t partition_sector)
     return err == OK ? OK : say_refused("the boot sector cannot be copied");
 }
 
+/* Into the command lines that the loader passes on (boot/uefi/menu.c). */
+static void mark(uint8_t *bytes, size_t count, const char *store_id)
+{
+    static const char place[] = " store=----------------";
+    const size_t len = sizeof(place) - 1;
+    uint8_t *at = bytes;
+
+    while ((at = memmem(at, count - (size_t)(at - bytes), place, len)) !=
+           NULL) {
+        memcpy(at + len - 16, store_id, 16);
+        at += len;
+    }
+}
+
+/* A copy of it in memory that says which store is this stick's. */
+static enum err copy_uefi(const struct boot_files *files, const char *drive,
+                          const char *store_id)
+{
+    static const char to[] = "::/EFI/BOOT/" UEFI_NAME;
+    size_t bytes = (size_t)files->uefi_bytes;
+    uint8_t *content = malloc(bytes);
+    int from = open(files->uefi, O_RDONLY | O_CLOEXEC);
+    int copy = memfd_create("uefi", MFD_CLOEXEC);
+    enum err err = ERR_MEMORY;
+    char path[48];
+
+    if (content != NULL && from >= 0 && copy >= 0)
+        err = file_read_at(from, content, bytes, 0);
+    if (err == OK && strlen(store_id) == 16)
+        mark(content, bytes, store_id);
+    if (err == OK)
+        err = file_write_at(copy, content, bytes, 0);
+    snprintf(path, sizeof(path), "/proc/%ld/fd/%d", (long)getpid(), copy);
+    err = err == OK ? copy_file(drive, path, to)
+                    : say_refused("%s cannot be copied: %s", files->uefi,
+                                  err_text(err));
+    free(content);
+    if (from >= 0)
+        close(from);
+    if (copy >= 0)
+        close(copy);
+    return err;
+}
+
 enum err boot_files_write(const struct boot_files *files, const char *image,
-                          uint64_t partition_sector)
+                          uint64_t partition_sector, const char *store_id)
 {
     static const char loader_folder[] = "::" SYSLINUX_FOLDER;
     static const char *const folders[] = {"::/boot", loader_folder, "::/ao",
@@ -338,12 +411,12 @@ enum err boot_files_write(const struct boot_files *files, const char *image,
     if (err == OK)
         err = copy_modules(files, drive);
     if (err == OK)
-        err = write_text(drive, menu_config,
-                         "::" SYSLINUX_FOLDER "/syslinux.cfg");
+        err = write_menu(drive, store_id);
     if (err == OK)
-        err = copy_file(drive, files->ao, "::/ao/ao");
+        err = copy_file(drive, files->packed[0] ? files->packed : files->ao,
+                        "::/ao/ao");
     if (err == OK)
-        err = copy_file(drive, files->uefi, "::/EFI/BOOT/" UEFI_NAME);
+        err = copy_uefi(files, drive, store_id);
     if (err == OK)
         err = write_text(drive, readme, "::/README.TXT");
     return err == OK ? copy_boot_sector(image, partition_sector) : err;

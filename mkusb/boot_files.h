@@ -11,8 +11,9 @@
 #define BOOT_FILES_LABEL "BAREPOST"
 
 struct boot_files {
-    const char *ao;  /* path of the AO on the workstation */
-    char uefi[4096]; /* of BOOTX64.EFI, which stands beside it */
+    const char *ao;    /* path of the AO on the workstation */
+    char uefi[4096];   /* of BOOTX64.EFI, which stands beside it */
+    char packed[4096]; /* of the AO compressed by gzip, "": there is none */
     uint64_t ao_bytes, uefi_bytes;
     const char *modules; /* folder of syslinux's menu.c32 and others */
     uint8_t boot_code[LAYOUT_BOOT_CODE_BYTES];
@@ -32,8 +33,10 @@ enum err boot_files_format(const char *image,
                            const struct layout *layout) MUST_CHECK;
 
 /* boot_files_write - folders, boot loader, menu, AO and README into a FAT32
- * volume that begins at partition_sector; what is there of them is replaced. */
+ * volume that begins at partition_sector; what is there of them is replaced.
+ * store_id: of the store that the AO is to take; "": the first one it finds. */
 enum err boot_files_write(const struct boot_files *files, const char *image,
-                          uint64_t partition_sector) MUST_CHECK;
+                          uint64_t partition_sector,
+                          const char *store_id) MUST_CHECK;
 
 #endif

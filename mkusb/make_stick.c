@@ -47,6 +47,7 @@ struct making {
     struct stick_image image;
     uint64_t bytes;
     uint64_t data_bytes; /* of data.db */
+    char store_id[20];
 };
 
 /* ---- Before anything is written
@@ -162,6 +163,15 @@ static enum err put_data_bytes(struct store *store, uint64_t bytes)
     return OK;
 }
 
+/* The one that stands in the boot menu. */
+static enum err put_store_id(struct store *store, const char *id)
+{
+    if (store_setting_put(store, "store_id", id) != OK)
+        return say_refused("the store's id cannot be stored: %s",
+                           store_message(store));
+    return OK;
+}
+
 static enum err fill_store(const struct making *making,
                            const struct store_place *place)
 {
@@ -173,6 +183,8 @@ static enum err fill_store(const struct making *making,
     err = put_settings(store, &making->options->settings);
     if (err == OK)
         err = put_data_bytes(store, making->data_bytes);
+    if (err == OK)
+        err = put_store_id(store, making->store_id);
     if (err == OK)
         err = put_routes(store, making->options);
     if (err == OK)
@@ -284,17 +296,28 @@ static enum err write_mbr(struct making *making)
     return err == OK ? OK : say_refused("image: %s", err_text(err));
 }
 
+static void choose_store_id(struct making *making)
+{
+    uint64_t number;
+
+    host_random(&number, sizeof(number));
+    snprintf(making->store_id, sizeof(making->store_id), "%016llx",
+             (unsigned long long)number);
+}
+
 static enum err make_image(struct making *making)
 {
     enum err err = write_mbr(making);
 
+    choose_store_id(making);
     say_step("Formatting");
     if (err == OK)
         err = boot_files_format(making->image.path, &making->layout);
     say_step("Copying boot files");
     if (err == OK)
-        err = boot_files_write(&making->boot, making->image.path,
-                               making->layout.partition_sector);
+        err =
+            boot_files_write(&making->boot, making->image.path,
+                             making->layout.partition_sector, making->store_id);
     return err == OK ? make_store(making) : err;
 }
 

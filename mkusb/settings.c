@@ -165,6 +165,13 @@ static enum err check_yes_no(const char *key, const char *value)
     return say_refused("%s \"%s\": yes or no", key, value);
 }
 
+static enum err check_on_off(const char *key, const char *value)
+{
+    if (strcmp(value, "on") == 0 || strcmp(value, "off") == 0)
+        return OK;
+    return say_refused("%s \"%s\": on or off", key, value);
+}
+
 /* "20000", "500K", "25M", at most 1 GiB. */
 static bool is_size(const char *value)
 {
@@ -361,7 +368,7 @@ static const struct {
     {"card", check_card},
     {"ntp", check_time_servers},
     {"timezone", check_zone},
-    {"mdns", check_yes_no},
+    {"mdns", check_on_off},
     /* The web server: firmware/http/http_session.c, firmware/files/files.h,
      * firmware/load/load.h. */
     {"http", check_yes_no},

@@ -22,6 +22,7 @@ struct updating {
     struct stick_range keep[4]; /* in rising order */
     unsigned keeps;
     struct stick_image image;
+    char store_id[24]; /* "": it cannot be read */
 };
 
 static enum err open_stick(struct updating *updating,
@@ -82,6 +83,26 @@ static void sort_kept(struct updating *updating)
     }
 }
 
+/* For the boot menu. A store that cannot be opened is no reason not to renew
+ * what starts the server, which may know more of it. */
+static void read_store_id(struct updating *updating)
+{
+    struct media_overlay overlay;
+    struct store_place place;
+    struct store *store;
+
+    if (media_overlay_init(&overlay, &updating->media.media) != OK)
+        return;
+    if (store_locate(&overlay.media, 0, &place) == OK &&
+        store_open(&place, true, &store) == OK) {
+        if (store_setting_get(store, "store_id", updating->store_id,
+                              sizeof(updating->store_id)) != OK)
+            updating->store_id[0] = '\0';
+        store_close(store);
+    }
+    media_overlay_free(&overlay);
+}
+
 static enum err find_store(struct updating *updating)
 {
     struct fat32_file data;
@@ -104,6 +125,8 @@ static enum err find_store(struct updating *updating)
         data.bytes != 0)
         err = keep_file(updating, "data.db-wal", false);
     sort_kept(updating);
+    if (err == OK)
+        read_store_id(updating);
     return err;
 }
 
@@ -123,7 +146,8 @@ static enum err renew(struct updating *updating)
                   : say_refused("image: cannot be written");
     if (err == OK)
         err = boot_files_write(&updating->boot, image->path,
-                               updating->fat.partition_sector);
+                               updating->fat.partition_sector,
+                               updating->store_id);
     say_step("Writing");
     if (err == OK)
         err = stick_image_write(image, updating->file.fd, &updating->fat, false,

@@ -15,6 +15,9 @@
 #define TITLE    0x0f
 #define SELECTED 0x70
 
+/* mkusb puts the id of the stick's store in the place of the sixteen dashes. */
+#define STORE " store=----------------"
+
 struct entry {
     const char16_t *label, *help;
     const char *command_line;
@@ -29,13 +32,13 @@ static void get_entry(unsigned index, struct entry *entry)
         entry->label = u" Run   ";
         entry->help = u"This PC serves mail from this stick; its own disks are "
                       u"not touched. ";
-        entry->command_line = "mode=run";
+        entry->command_line = "mode=run" STORE;
         entry->letter = u'r';
     } else {
         entry->label = u" Load  ";
         entry->help = u"Stops in a menu: network, names, users, store, log; "
                       u"then Run.         ";
-        entry->command_line = "mode=load";
+        entry->command_line = "mode=load" STORE;
         entry->letter = u'l';
     }
 }

@@ -352,7 +352,7 @@ static enum err probe(struct pci_device *device, const struct pci_id *id)
     device->driver_data = ehci;
     ehci->bus.operations = &operations;
     ehci->bus.host = ehci;
-    ehci->bus.name = id->name;
+    ehci->bus.name = usb_host_name(id->name);
     ehci->bus.ports = ehci->ports;
     ehci->bus.software_address = true;
     ehci->probe_us = io_now_us();

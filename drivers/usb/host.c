@@ -1,11 +1,18 @@
 /* See host.h. */
 #include "drivers/usb/host.h"
 #include "core/check.h"
+#include <stdio.h>
+#include <string.h>
 
 #define MAPPED_MAX 0x100000u
+#define NAMES      24
+#define NAME_BYTES 32
 
 static struct {
     unsigned held[USB_GATES];
+    unsigned named;
+    const char *kinds[NAMES];
+    char names[NAMES][NAME_BYTES];
 } state;
 
 void usb_gate_hold(enum usb_gate gate)
@@ -65,4 +72,22 @@ enum err usb_host_ports(const struct pci_device *device, unsigned bar,
     *base = (uint16_t)at;
     *bytes = (unsigned)size;
     return OK;
+}
+
+const char *usb_host_name(const char *kind)
+{
+    unsigned i, number = 1;
+
+    if (state.named == NAMES) {
+        return kind;
+    }
+    for (i = 0; i < state.named; i++) {
+        number += strcmp(state.kinds[i], kind) == 0;
+    }
+    state.kinds[i] = kind;
+    (void)snprintf(state.names[i], NAME_BYTES, "%s", kind);
+    if (number > 1) {
+        (void)snprintf(state.names[i], NAME_BYTES, "%s %u", kind, number);
+    }
+    return state.names[state.named++];
 }

@@ -32,4 +32,8 @@ enum err usb_host_map(const struct pci_device *device, unsigned bar,
 enum err usb_host_ports(const struct pci_device *device, unsigned bar,
                         uint16_t *base, unsigned *bytes) MUST_CHECK;
 
+/* usb_host_name - a name for one more controller of this kind, told apart from
+ * others of it by a number; kept for ever. */
+const char *usb_host_name(const char *kind);
+
 #endif

@@ -24,6 +24,7 @@ struct hub_port {
     bool connect_changed;
     bool look, reset, disable, power; /* to be done */
     bool resetting;
+    uint8_t over_currents;
 };
 
 struct hub {

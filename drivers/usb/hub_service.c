@@ -44,6 +44,7 @@
 #define BUSY_US          2000
 #define ERRORS_MAX       8 /* in a row */
 #define RESTARTS_MAX     3
+#define OVER_CURRENTS    8 /* then its power is not switched on any more */
 
 static void listen(struct hub *hub);
 
@@ -134,7 +135,9 @@ static void take_port_status(struct hub *hub, uint16_t status, uint16_t changes)
     if ((changes & CHANGE_CONNECTION) != 0) {
         port->connect_changed = true;
     }
-    if ((changes & CHANGE_OVERCURRENT) != 0 && !hub_is_super(hub)) {
+    if ((changes & CHANGE_OVERCURRENT) != 0 && !hub_is_super(hub) &&
+        port->over_currents < OVER_CURRENTS) {
+        port->over_currents++;
         log_warn("hub", "%s port %s.%u: over-current", hub->ports.bus->name,
                  hub->ports.device->path, hub->at);
         port->power = true;

@@ -316,7 +316,7 @@ static enum err probe(struct pci_device *device, const struct pci_id *id)
     device->driver_data = ohci;
     ohci->bus.operations = &operations;
     ohci->bus.host = ohci;
-    ohci->bus.name = id->name;
+    ohci->bus.name = usb_host_name(id->name);
     ohci->bus.ports = ohci->ports;
     ohci->bus.software_address = true;
     ohci->probe_us = io_now_us();

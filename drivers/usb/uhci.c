@@ -289,7 +289,7 @@ static enum err probe(struct pci_device *device, const struct pci_id *id)
     device->driver_data = uhci;
     uhci->bus.operations = &operations;
     uhci->bus.host = uhci;
-    uhci->bus.name = id->name;
+    uhci->bus.name = usb_host_name(id->name);
     uhci->bus.ports = uhci->ports;
     uhci->bus.software_address = true;
     uhci->probe_us = io_now_us();

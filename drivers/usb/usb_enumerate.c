@@ -478,7 +478,8 @@ static void go_again(struct usb_device *device)
         usb_enumerate_enter(device, USB_FAILED);
         return;
     }
-    usb_enumerate_enter(device, USB_WAIT_BUS);
+    /* One that was never ready lets others go first. */
+    usb_enumerate_enter(device, device->known ? USB_WAIT_BUS : USB_DEBOUNCE);
 }
 
 static void enter_failed(struct usb_device *device)

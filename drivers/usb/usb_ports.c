@@ -112,7 +112,9 @@ static void device_lost(struct usb_device *device)
     if (device->gone) {
         return;
     }
-    log_info("usb", "%s port %s: removed", device->bus->name, device->path);
+    if (device->known) {
+        log_info("usb", "%s port %s: removed", device->bus->name, device->path);
+    }
     device->gone = true;
     usb_device_close(device, USB_AFTER_FREE);
     if (device->hub_ports != 0) {

@@ -423,7 +423,7 @@ static enum err probe(struct pci_device *device, const struct pci_id *id)
     device->driver_data = xhci;
     xhci->bus.operations = &operations;
     xhci->bus.host = xhci;
-    xhci->bus.name = id->name;
+    xhci->bus.name = usb_host_name(id->name);
     xhci->bus.ports = xhci->ports;
     xhci->probe_us = io_now_us();
     list_init(&xhci->commands);

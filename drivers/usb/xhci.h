@@ -7,7 +7,7 @@
 #include "drivers/pci.h"
 #include "drivers/usb/usb.h"
 
-#define XHCI_CONTROLLERS 2
+#define XHCI_CONTROLLERS 4
 #define XHCI_SLOTS       24 /* devices on one controller */
 #define XHCI_ENDPOINTS   6  /* open at one device, endpoint 0 included */
 #define XHCI_RING_TRBS   64

@@ -176,7 +176,7 @@ static void test_all(struct http_exchange *x, const char *hostname)
     const char *list = st_setting("domains");
     struct net_address address;
 
-    admin_table(x, "Records", "Name|Type|Value|Found now|");
+    admin_table(x, "Records", "Name|Type|Value|Found now|Verdict");
     if (test_a(x, hostname, &address))
         test_ptr(x, hostname, &address);
     for (unsigned i = 0; i < DOMAINS_SHOWN && !http_gone(x); i++) {

@@ -78,7 +78,7 @@ static void show(struct http_exchange *x, struct store *store)
     if (rows != 0) {
         admin_form(x, "/admin/queue");
         admin_table(x, "Waiting",
-                    "Message|From|To|#Tries|Next|Last answer|Size|");
+                    "Message|From|To|#Tries|Next|Last answer|Size|Trace");
         err = store_list_queue(store, skip < 0 ? 0 : (uint64_t)skip, write_row,
                                &listing);
         admin_table_end(x);

@@ -143,7 +143,7 @@ static void write_running(struct http_exchange *x)
             continue;
         if (!any)
             admin_table(x, "Queries that run",
-                        "Who|Database|#Seconds|Statement|");
+                        "Who|Database|#Seconds|Statement|Stop");
         any = true;
         http_printf(
             x,

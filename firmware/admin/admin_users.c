@@ -75,7 +75,7 @@ static void show_list(struct http_exchange *x)
     size_t at = from < 0 ? 0 : (size_t)from;
 
     admin_begin(x, 200, "Users");
-    admin_table(x, "Users", "Name|Full name||#Used|#Quota|Last login");
+    admin_table(x, "Users", "Name|Full name|Kind|#Used|#Quota|Last login");
     for (size_t i = 0; i < USERS_PAGE; i++) {
         user = directory_user_at(at + i);
         if (user == NULL)
@@ -244,7 +244,7 @@ static void show_aliases(struct http_exchange *x, struct store *store,
 {
     struct alias_list list = {x, user->id};
 
-    admin_table(x, "Aliases and forwarding", "Mail for|goes to|");
+    admin_table(x, "Aliases and forwarding", "Mail for|goes to|Change");
     if (store_list_aliases(store, user->id, write_alias, &list) != OK)
         http_text(x, "<tr><td>They cannot be read now.</td></tr>");
     admin_table_end(x);

@@ -127,9 +127,15 @@ static const struct {
 
 #define ROWS (unsigned)(sizeof(rows) / sizeof(rows[0]))
 
+/* The last two rows of the page are for the state of things. */
+_Static_assert(ROWS <= PAGE_ROWS - 2, "the AO menu has too many rows");
+
 static void draw_main(void)
 {
     const char *trouble = st_trouble();
+    const bool good = st_state() == ST_READY && *trouble == '\0';
+    const char *text = *trouble != '\0' ? trouble : st_state_text();
+    const bool running = state.actions->running();
 
     for (unsigned i = 0; i < ROWS; i++) {
         uint8_t attribute =
@@ -138,15 +144,15 @@ static void draw_main(void)
         screen_format(PAGE_FIRST_ROW + i, 4, attribute, " %c  %-50s",
                       rows[i].key, rows[i].text);
     }
-    screen_text(PAGE_LAST_ROW - 2, 4,
-                state.actions->running() ? SCREEN_GOOD : SCREEN_WARNING,
-                state.actions->running() ? "Mail is being served."
-                                         : "Mail is not being served yet: "
-                                           "choose Run.");
-    (void)wrap_text(PAGE_LAST_ROW - 1, 4,
-                    st_state() == ST_READY && *trouble == '\0' ? SCREEN_NORMAL
-                                                               : SCREEN_WARNING,
-                    *trouble != '\0' ? trouble : st_state_text(), 2);
+    /* What needs both rows is worse than that mail is not served. */
+    if (strlen(text) > MACHINE_COLUMNS - 4) {
+        (void)wrap_text(PAGE_LAST_ROW - 1, 4, SCREEN_WARNING, text, 2);
+        return;
+    }
+    screen_text(PAGE_LAST_ROW - 1, 4, running ? SCREEN_GOOD : SCREEN_WARNING,
+                running ? "Mail is being served."
+                        : "Mail is not being served yet: choose Run.");
+    screen_text(PAGE_LAST_ROW, 4, good ? SCREEN_NORMAL : SCREEN_WARNING, text);
 }
 
 static void choose(void)
@@ -214,8 +220,9 @@ static void draw(void)
 {
     char title[81];
     const char *hostname = st_setting("hostname");
-    /* What a page puts at its right begins at column 48. */
-    const int room = 33 - (int)strlen(current()->title);
+    const int columns = current()->heading ? 48 : MACHINE_COLUMNS;
+    /* A space, the name of us all, and two before each of the others. */
+    const int room = columns - 15 - (int)strlen(current()->title);
     const bool fits = (int)strlen(hostname) <= room;
 
     (void)snprintf(title, sizeof(title), " Barepost  %.*s%s%s%s",

@@ -13,6 +13,7 @@ struct page {
     const char *title;
     const char *help;    /* the keys, for the bottom row */
     bool live;           /* redrawn four times a second */
+    bool heading;        /* it writes into the title's row, from column 48 on */
     void (*enter)(void); /* before it is shown; may be NULL */
     void (*draw)(void);
     /* Returns false when the key means nothing here: Esc then goes back. */

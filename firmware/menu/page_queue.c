@@ -293,6 +293,7 @@ const struct page page_queue = {
     .help = "Up Down   H  hold, release   R  retry now   B  bounce   "
             "D  delete   Esc  back",
     .live = true,
+    .heading = true,
     .enter = enter,
     .draw = draw,
     .key = key,

@@ -254,6 +254,7 @@ const struct page page_status = {
     .title = "Running",
     .help = "M  menu",
     .live = true,
+    .heading = true,
     .draw = draw,
     .key = key,
 };

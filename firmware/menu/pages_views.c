@@ -39,7 +39,7 @@ static unsigned draw_disk(unsigned row, unsigned disk)
         figure_count(info.writes, writes),
         figure_bytes(info.bytes_written, written),
         figure_count(info.flushes, flushes), figure_count(info.errors, errors));
-    return row + 4;
+    return row + 3;
 }
 
 static void draw_log_figures(unsigned row)

@@ -3,6 +3,7 @@
  * Not supported: more than one store at a time. */
 #include "st_internal.h"
 #include "core/check.h"
+#include "core/machine.h"
 #include "core/memory.h"
 #include "userdb/directory.h"
 #include <string.h>
@@ -323,6 +324,7 @@ enum err st_module_init(size_t buffer_bytes)
     list_init(&st_context.done);
     timer_init(&st_context.search_timer, search_again);
     timer_init(&st_context.idle_timer, idle_for_long);
+    st_want_store(machine_command_line());
     st_media_init();
     st_index_init();
     err = take_memory(buffer_bytes);

@@ -76,6 +76,8 @@ struct st_context {
     char stick[32];  /* its name */
     uint32_t tried[MACHINE_DISKS]; /* generation, 0: not yet */
     char store_id[ST_STORE_ID_BYTES];
+    /* Of the store that stands on the boot command line, "" when none does. */
+    char wanted_id[ST_STORE_ID_BYTES];
     struct timer search_timer, idle_timer;
 
     uint64_t room; /* of the store, as of the last commit */
@@ -124,7 +126,10 @@ bool st_media_lost(void);
 void st_media_watch(void);
 void st_media_opened(void);
 
-/* st_open.c: all in the writer's coroutine. */
+/* st_open.c */
+/* st_want_store - at start: reads store=ID off the command line. */
+void st_want_store(const char *command_line);
+/* The others: all in the writer's coroutine. */
 void st_search(void);
 void st_leave_store(void);
 void st_shut_store(void);

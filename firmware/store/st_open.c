@@ -1,10 +1,13 @@
 /* Finding the store on the sticks, opening it, and leaving it.
  *
- * Runs in the writer's coroutine. The first stick with a store is taken; from
- * then on, until the AO is started anew, only a store with the same id is. It
- * is recognised by a reader, which changes nothing on it. */
+ * Runs in the writer's coroutine. Which store is this AO's stands on its
+ * command line (store=ID): mkusb writes it there, so that of several sticks the
+ * one that the PC was booted from is taken. Without it the first stick with a
+ * store is taken. From then on, until the AO is started anew, only a store with
+ * the same id is. It is recognised by a reader, which changes nothing on it. */
 #include "st_internal.h"
 #include "core/log.h"
+#include "core/machine.h"
 #include "userdb/directory.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,6 +16,8 @@
 /* Pages of the cache that a page job's connection may hold: one part in so
  * many. */
 #define JOB_CACHE_PART 16
+
+#define STORE_ID_DIGITS 16
 
 void st_say(enum st_state state, const char *format, ...)
 {
@@ -71,6 +76,27 @@ enum err st_reload_directory(void)
 
 /* ---- Opening ------------------------------------------------------------ */
 
+void st_want_store(const char *command_line)
+{
+    static const char key[] = "store=";
+    const char *at = strstr(command_line, key);
+    size_t len;
+
+    st_context.wanted_id[0] = '\0';
+    if (at == NULL)
+        return;
+    at += sizeof key - 1;
+    len = strspn(at, "0123456789abcdef");
+    if (len == STORE_ID_DIGITS && (at[len] == ' ' || at[len] == '\0'))
+        (void)snprintf(st_context.wanted_id, sizeof st_context.wanted_id,
+                       "%.*s", (int)len, at);
+}
+
+static const char *known_id(void)
+{
+    return st_context.store_id[0] ? st_context.store_id : st_context.wanted_id;
+}
+
 /* Whether the store at this place is one that may be taken. */
 static enum err check_identity(const struct store_place *place)
 {
@@ -84,7 +110,7 @@ static enum err check_identity(const struct store_place *place)
     store_close(store);
     if (err)
         return err;
-    if (st_context.store_id[0] && strcmp(id, st_context.store_id) != 0)
+    if (known_id()[0] && strcmp(id, known_id()) != 0)
         return ERR_EXISTS;
     (void)snprintf(st_context.store_id, sizeof st_context.store_id, "%s", id);
     return OK;
@@ -200,9 +226,9 @@ static void say_failure(enum err err, const char *stick, bool read_only)
             st_say(ST_SEARCHING, "no Barepost store on the stick %s", stick);
         break;
     case ERR_EXISTS:
-        st_say(ST_GONE,
-               "the stick %s holds another store; waiting for store %.8s",
-               stick, st_context.store_id);
+        st_say(waiting,
+               "waiting for store %.8s; another store is on the stick %s",
+               known_id(), stick);
         break;
     case ERR_GONE:
         st_say(waiting, "the stick was pulled out again");
@@ -254,6 +280,9 @@ static void say_waiting(void)
     if (st_context.store_id[0])
         st_say(ST_GONE, "the stick with store %.8s is not there: put it back",
                st_context.store_id);
+    else if (st_context.wanted_id[0])
+        st_say(ST_SEARCHING, "the stick with store %.8s was not found yet",
+               st_context.wanted_id);
     else
         st_say(ST_SEARCHING, "no stick with a Barepost store was found yet");
 }

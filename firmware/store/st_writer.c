@@ -1,4 +1,5 @@
-/* The writer: group commit, checkpoints, and the store's comings and goings.
+/* The writer: group commit, garbage, checkpoints, and the store's comings and
+ * goings.
  *
  * All requests that wait are worked off in one transaction and made durable by
  * one flush; while the stick is busy with it the next ones gather. When one of
@@ -10,8 +11,12 @@
 
 /* Frames in the WAL from which on it is moved even under load. */
 #define CHECKPOINT_PAGES 4000
-/* Without requests for so long, the WAL is moved however short it is. */
+/* Without requests for so long, garbage is collected, and the WAL is moved
+ * however short it is. */
 #define IDLE_MS 2000
+
+/* Messages collected in one transaction. */
+#define COLLECT_MESSAGES 64
 
 static bool store_open_now(void)
 {
@@ -117,6 +122,30 @@ static void commit_alone(struct list *batch)
     }
 }
 
+/* ---- Garbage ------------------------------------------------------------- */
+
+/* Until none is left, mail waits, or, when it is urgent, there is room. */
+static void collect_garbage(bool urgent)
+{
+    struct store *store = ST_WRITER->store;
+
+    while (store_garbage(store) && !st_context.gone &&
+           (urgent ? store_room_low(store) : list_empty(&st_context.writes))) {
+        enum err err = store_collect(store, COLLECT_MESSAGES);
+
+        if (err) {
+            if (err != ERR_GONE)
+                log_warn("st", "deleted mail still takes room: %s",
+                         err_text(err));
+            return;
+        }
+        st_context.room = store_room(store);
+        st_index_note_commit();
+    }
+}
+
+/* ---- Batches ------------------------------------------------------------- */
+
 static void run_batch(void)
 {
     struct list batch;
@@ -134,6 +163,7 @@ static void run_batch(void)
     if (store_queue_changed(ST_WRITER->store))
         st_queue_note_change();
     st_context.room = store_room(ST_WRITER->store);
+    collect_garbage(true);
     if (st_context.reload_due) {
         st_context.reload_due = false;
         err = st_reload_directory();
@@ -167,6 +197,8 @@ static void serve(void)
     if (!list_empty(&st_context.writes) || st_log_due() || st_user_due() ||
         (st_context.checkpoint_due && (st_log_waits() || st_user_waits())))
         run_batch();
+    if (!st_context.gone && st_context.checkpoint_due)
+        collect_garbage(false);
     if (!st_context.gone &&
         (st_context.checkpoint_due ||
          store_wal_pages(ST_WRITER->store) > CHECKPOINT_PAGES))

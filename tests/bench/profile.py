@@ -33,7 +33,8 @@ ROOMS = ("boot", "drivers", "firmware", "mailstore", "userdb")
 
 
 def read_symbols():
-    lines = subprocess.run(["nm", "-n", "-l", stick.AO], check=True, text=True,
+    lines = subprocess.run(["nm", "-n", "-l", stick.AO + ".debug"], check=True,
+                           text=True,
                            stdout=subprocess.PIPE).stdout.splitlines()
     addresses, names = [], []
     for line in lines:

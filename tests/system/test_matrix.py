@@ -12,6 +12,10 @@ UEFI = ("-bios", "/usr/share/ovmf/OVMF.fd")
 LIMIT_S = 120
 
 HUB = "usb-hub,bus=usb.0,port=1"
+# QEMU's hubs are of USB 1.1: EHCI leaves them to these.
+COMPANIONS = ("ich9-usb-uhci1,masterbus=usb.0,firstport=0,multifunction=on",
+              "ich9-usb-uhci2,masterbus=usb.0,firstport=2",
+              "ich9-usb-uhci3,masterbus=usb.0,firstport=4")
 # Hubs in a row: two below the first one.
 CASCADE = (HUB, "usb-hub,bus=usb.0,port=1.2", "usb-hub,bus=usb.0,port=1.2.3")
 
@@ -43,6 +47,9 @@ def test_boots_and_serves(row, fresh_stick, tmp_path, figure):
 HUB_ROWS = [
     ("a hub on xHCI", "qemu-xhci", (HUB,), "1.1"),
     ("three hubs in a row on xHCI", "qemu-xhci", CASCADE, "1.2.3.4"),
+    ("a hub on UHCI", "piix3-usb-uhci", (HUB,), "1.1"),
+    ("a hub at a companion of EHCI", "ich9-usb-ehci1", (*COMPANIONS, HUB),
+     "1.1"),
 ]
 
 

@@ -4,6 +4,8 @@ import os
 import re
 import zlib
 
+import pytest
+
 import mail
 from conftest import SCREENS, choose_load
 from stick import DOMAIN, HOSTNAME
@@ -48,9 +50,9 @@ def assert_whole(machine):
     assert not machine.serial.screen().split("\n")[-1].endswith(".."), "help"
 
 
-def loaded(boot, image):
+def loaded(boot, image, **options):
     """A machine that stands in the AO menu, its store open."""
-    server = boot(image)
+    server = boot(image, **options)
     choose_load(server.machine)
     server.machine.expect_screen(MENU)
     server.machine.expect_screen(HOSTNAME)
@@ -173,11 +175,20 @@ def test_by_the_keyboard(copy_stick, boot):
     machine.expect_screen(r"Mail is being served")
 
 
-def test_by_a_usb_keyboard(copy_stick, boot):
-    """On the controller that the stick hangs on, plugged in while it runs. QEMU
-    gives the keys to it alone as soon as it is configured."""
-    machine = loaded(boot, copy_stick)
-    machine.qmp("device_add", driver="usb-kbd", id="kbd", bus="usb.0")
+# Where it is plugged in: xHCI, a hub on xHCI, EHCI, which leaves it to UHCI.
+HUB = "usb-hub,bus=usb.0,port=2"
+COMPANION = "ich9-usb-uhci1,masterbus=usb.0,firstport=0"
+
+
+@pytest.mark.parametrize("controller, devices, where", [
+    ("qemu-xhci", (), ""), ("qemu-xhci", (HUB,), ",port=2.2"),
+    ("ich9-usb-ehci1", (COMPANION,), ",port=2,usb_version=1"),
+], ids=("xhci", "hub", "companion"))
+def test_by_a_usb_keyboard(controller, devices, where, copy_stick, boot):
+    """Plugged in while it runs. QEMU gives the keys to it alone as soon as it is
+    configured."""
+    machine = loaded(boot, copy_stick, controller=controller, devices=devices)
+    machine.human("device_add usb-kbd,id=kbd,bus=usb.0" + where)
     machine.send("\x1b")  # the running screen, with the newest log lines
     machine.expect_screen("USB keyboard")
     machine.keys("m")

@@ -142,3 +142,42 @@ def test_data_made_again(copy_stick, boot, tmp_path):
     done = subprocess.run([stick.MKUSB, "--check", copy_stick],
                           stdout=subprocess.PIPE, timeout=120, check=False)
     assert done.returncode == 0 and re.search(rb"data.db: \d+", done.stdout)
+
+
+def test_pulled_stick(copy_stick, boot):
+    """The query ends; with the stick back the prompt goes on."""
+    machine = at_prompt(boot, copy_stick)
+    machine.send(".use mail\rselect count(*) from setting a, setting b,"
+                 " setting c, setting d, setting e, setting f;\r")
+    machine.expect_screen("running")
+    machine.pull_stick()
+    machine.expect_screen("Error: ")
+    machine.plug_stick()
+    machine.send("\x1b")
+    machine.expect_screen(r"store [0-9a-f]{8} on")
+    machine.send("s")
+    ask(machine, "select count(*) from user;", r"^2\b")
+
+
+def test_size_of_data(tmp_path):
+    """As a setting says; kept by --update, whatever it holds."""
+    image = str(tmp_path / "stick.img")
+    stick.make(image, "--set", "data_bytes=16M")
+    listed = stick.run("mdir", "-i", image + stick.PARTITION, "::/")
+    assert re.search(r"data +db +16777216 ", listed), listed
+    with open(image, "r+b") as file:
+        file.seek(stick.file_offset(image, "data.db") + 8192)
+        file.write(b"kept by --update")
+    stick.run(stick.MKUSB, "--update", image)
+    with open(image, "rb") as file:
+        file.seek(stick.file_offset(image, "data.db") + 8192)
+        assert file.read(16) == b"kept by --update"
+    stick.make(image, "--yes", "--set", "data_bytes=0")
+    assert "data" not in stick.run("mdir", "-b", "-i",
+                                   image + stick.PARTITION, "::/")
+    for wrong in ("data_bytes=1K", "data_bytes=many", "data_access=all"):
+        done = subprocess.run([stick.MKUSB, "--users", stick.USERS, "--set",
+                               wrong, str(tmp_path / "x.img")],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              timeout=60, check=False)
+        assert done.returncode != 0 and b"data_" in done.stdout

@@ -61,6 +61,7 @@ static void test_drafts(void)
     }
     CHECK(folder_of(store, anna, drafts).messages == 1);
     CHECK(folder_of(store, anna, drafts).unseen == 0);
+    CHECK(store_collect(store, 1000) == OK);
     CHECK(number(store, "SELECT count(*) FROM message") == 1);
     CHECK(store_usage(store, anna, &used) == OK && used == 20);
     /* Replacing what is gone already, and what is another's. */
@@ -133,6 +134,7 @@ static void test_send(void)
     sending.draft = draft.key;
     CHECK(store_send(store, &sending) == OK);
     id = sending.delivery.message_id;
+    CHECK(store_collect(store, 1000) == OK);
     CHECK(number(store, "SELECT count(*) FROM message") == 2);
     CHECK(number(store, "SELECT count(*) FROM entry") == 4);
     CHECK(number(store, "SELECT count(*) FROM queue") == 1);
@@ -247,6 +249,7 @@ static void test_rules(void)
     CHECK(folder_of(store, bert, his).messages == 1);
     (void)deliver(store, HEAD "X-Spam: Yes\r\nSubject: x\r\n\r\n", anna);
     CHECK(folder_of(store, anna, inbox).messages == 0);
+    CHECK(store_collect(store, 1000) == OK);
     CHECK(number(store, "SELECT count(*) FROM message") == 1);
     (void)deliver_to(store, HEAD "X-Spam: Yes\r\nSubject: x\r\n\r\n", both, 2);
     CHECK(folder_of(store, bert, his).messages == 2);

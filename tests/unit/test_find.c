@@ -178,6 +178,7 @@ static void test_forget(void)
     CHECK(search(store, anna, "secretword").count == 10);
     CHECK(search_in(store, anna, trash, "secretword").count == 10);
     frame_check(store);
+    CHECK(store_collect(store, 100) == OK);
     CHECK(store_index_behind(store, 0, 100, &behind) == OK && behind == 50);
     while (more && calls++ < 20)
         CHECK(store_index_forget(store, 8, &more) == OK);

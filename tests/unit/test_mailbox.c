@@ -269,6 +269,8 @@ static void test_maildrop(void)
     CHECK(store_maildrop_load(store, anna, &drop) == OK && drop.count == 4);
     CHECK(store_remove(store, anna, keys, 1, NULL) == OK);
     CHECK(store_trash(store, anna, keys + 1, 1, NULL) == OK);
+    CHECK(store_garbage(store) && store_collect(store, 100) == OK);
+    CHECK(!store_garbage(store));
     /* What is gone is gone, what was moved can still be read. */
     CHECK(store_message_read(store, store_entry_at(&drop, 0)->message_id, 0,
                              &byte, 1) == ERR_NOT_FOUND);

@@ -284,6 +284,11 @@ static void test_errors(void)
     CHECK(result.line == 2 && result.column == 2);
     CHECK(run("SELECT 1,\n  oops('x');") == ERR_INVALID);
     CHECK(result.line == 2 && result.column == 3);
+    sql_heap_use(0, NULL);
+    CHECK(sql_script(&sql, &session, &host, "SELECT 1;\0SELECT 2;", 19,
+                     &result) == ERR_INVALID);
+    sql_heap_use(SQL_NONE, NULL);
+    CHECK(result.line == 1 && result.column == 10);
     CHECK(run(".bogus") == ERR_INVALID);
     CHECK(run(".read nothing.sql") == ERR_INVALID || result.message[0]);
     CHECK(run(".read t1.sql") == ERR_INVALID);

@@ -288,7 +288,7 @@ static void test_versions(void)
 static const char downgrade[] =
     "sqlite3 mail.db \"DROP TRIGGER entry_gone; DROP TRIGGER entry_flags;"
     "DROP TABLE find; DROP TABLE unfind; DROP TABLE summary;"
-    "DROP TABLE blind; DROP TABLE contact; DROP TABLE rule;"
+    "DROP TABLE garbage; DROP TABLE blind; DROP TABLE contact; DROP TABLE rule;"
     "DROP TABLE vacation; DROP TABLE preference; DROP TABLE file;"
     "DROP TABLE file_part; ALTER TABLE mailbox DROP COLUMN Messages;"
     "ALTER TABLE mailbox DROP COLUMN Unseen;"
@@ -428,6 +428,12 @@ static void test_full(void)
         uids[i] = store_entry_at(&drop, i)->uid;
     CHECK(store_delete(writer, drop.mailbox_id, uids, drop.count) == OK);
     store_maildrop_free(&drop);
+    /* They are gone; their room comes back when somebody sees to it. */
+    CHECK(store_check(writer, finding, sizeof finding) == OK);
+    CHECK(store_room_low(writer) && store_garbage(writer));
+    for (unsigned i = 0; store_garbage(writer) && i < stored; i++)
+        CHECK(store_collect(writer, 64) == OK);
+    CHECK(!store_room_low(writer) && !store_garbage(writer));
     CHECK(store_room(writer) > 3u << 20);
     CHECK(deliver(writer, "again", users, 1) == OK);
     CHECK(store_check(writer, finding, sizeof finding) == OK);

@@ -207,6 +207,7 @@ static bool exists(int64_t message_id)
 {
     char byte;
 
+    CHECK(store_collect(store, 100) == OK);
     return store_message_read(store, message_id, 0, &byte, 1) == 1;
 }
 
