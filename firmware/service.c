@@ -24,6 +24,7 @@
 #include "relay/relay.h"
 #include "smtp/smtp_server.h"
 #include "store/st.h"
+#include "web/web.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,6 +164,8 @@ enum err service_init(void)
     if (err == OK)
         err = http_server_init(
             memory / HTTP_SHARE < HTTP_MAX ? memory / HTTP_SHARE : HTTP_MAX);
+    if (err == OK)
+        err = web_init();
     if (err == OK)
         admin_init();
     if (err == OK)
