@@ -336,7 +336,7 @@ $B/tap/%: $B/host/tests/tap/%.o $B/host/tests/unit/fake_machine.o \
 
 # tests/sim/NAME.c with a main() is a program; the other files are the PC.
 # build/sim: with sanitizers; build/sim-fast: the same sources at native speed.
-SIM_PROGRAMS := power_cut lossy_wire stick_faults big_store relay_cut relay_days \
+SIM_PROGRAMS := web_inbox power_cut lossy_wire stick_faults big_store relay_cut relay_days \
 	query_turns
 SIM_PC_SRC := $(filter-out $(SIM_PROGRAMS:%=tests/sim/%.c),$(SIM_SRC))
 SIM_CORE := firmware/core/coroutine_switch.asm
@@ -503,16 +503,18 @@ fuzz: $(FUZZ)
 
 # ---- make test, bench, run: in QEMU ----------------------------------------------
 
-.PHONY: test bench bench-peer bench-profile run
+.PHONY: test bench bench-peer bench-profile size run
 test: all unit $(TAP) $(if $(SIM_SRC),sim $B/sim-fast/relay_days) $(MIME) $(DEPS)/postfix.done \
-		$(DEPS)/peers.done $(DEPS)/net_peers.done $(DEPS)/guest-kernel.done
+		$(DEPS)/peers.done $(DEPS)/net_peers.done $(DEPS)/guest-kernel.done \
+		$(DEPS)/browser.done
 	@$(PYTHON) -m pytest -q -p no:cacheprovider -n 2 --dist loadfile \
 		$(PYTEST_OPTIONS) tests/system
 
 BENCH_CLIENTS := $(addprefix $B/bench/,pop3_load pop3_null)
-bench: all $(DEPS)/postfix.done $(BENCH_CLIENTS) $B/sim-fast/big_store
+bench: all $(DEPS)/postfix.done $(BENCH_CLIENTS) $B/sim-fast/big_store \
+		$B/sim-fast/web_inbox
 	@$(PYTHON) tests/bench/bench.py $(BENCH_OPTIONS)
-	@$(if $(BENCH_OPTIONS),,$B/sim-fast/big_store)
+	@$(if $(BENCH_OPTIONS),,$B/sim-fast/big_store && $B/sim-fast/web_inbox)
 
 bench-peer: all $(DEPS)/postfix.done $(BENCH_CLIENTS) $(PEER_IMAGE)
 	@$(PYTHON) tests/bench/bench.py --peer $(BENCH_OPTIONS)
@@ -533,6 +535,9 @@ $B/bench/%.so: tests/bench/%.c | $(ALL_DEPS)
 
 bench-profile: all $(DEPS)/postfix.done $(BENCH_CLIENTS) $B/bench/profile_plugin.so
 	@$(PYTHON) tests/bench/profile.py $(BENCH_OPTIONS)
+
+size: all
+	@$(PYTHON) tests/bench/size.py
 
 run: all
 	@$(PYTHON) tests/demo/run.py

@@ -27,6 +27,9 @@ PACKAGES += python3-zeroconf libavahi-core7 libdaemon0 libwrap0
 # A load generator for the web server.
 PACKAGES += wrk
 
+# A browser for the tests of the web pages, with a font that screenshots show.
+PACKAGES += chromium-headless-shell fonts-liberation
+
 # Upstream tarballs are pinned, the Debian revision may move.
 SQLITE_TARBALL := sqlite3_3.40.1.orig.tar.xz
 SQLITE_SHA256 := aaa776260ab4dc976db34aa7891819484c8676b5b2783123ebc6301e2ca5d655
@@ -45,7 +48,7 @@ ALL_DEPS := $(DEPS)/packages.done $(SQLITE)/sqlite3.c $(MUSL_SYSCALL_H) \
 
 .PHONY: deps
 deps: $(ALL_DEPS) $(DEPS)/postfix.done $(DEPS)/peers.done $(DEPS)/net_peers.done \
-	$(DEPS)/guest-kernel.done
+	$(DEPS)/guest-kernel.done $(DEPS)/browser.done
 
 $(DEPS)/packages.done: deps.mk
 	@./deps.sh packages $(PACKAGES)
@@ -100,6 +103,13 @@ NET_PEERS := chrony busybox-static avahi-daemon atftpd
 $(DEPS)/net_peers.done: deps.mk | $(DEPS)/packages.done
 	@for name in $(NET_PEERS); do \
 		./deps.sh unpack $$name $(DEPS)/$$name || exit 1; done
+	@touch $@
+
+# What drives the browser, and examines pages for accessibility: from npm, by the
+# sums in package-lock.json.
+$(DEPS)/browser.done: tests/browser/package.json tests/browser/package-lock.json \
+		| $(DEPS)/packages.done
+	@./deps.sh npm tests/browser $(DEPS)/browser
 	@touch $@
 
 # The kernel of a Linux guest, with its drivers of USB sticks.

@@ -9,6 +9,8 @@
 #                                 tarball FILE was found to have the SHA-256 SUM
 #   deps.sh unpack NAME FOLDER    unpacks binary package NAME under FOLDER,
 #                                 without installing or starting anything
+#   deps.sh npm FOLDER TARGET     installs what FOLDER/package-lock.json pins
+#                                 into TARGET; no script of a package is run
 #
 # The machine's own apt configuration is not touched: the source indices are
 # kept under build/deps/apt, derived from the sources that the machine has.
@@ -116,9 +118,23 @@ unpack_package() {
 	dpkg-deb -x "$deps/download/$name"/*.deb "$target"
 }
 
+# Node and npm may have come otherwise than by Debian's packages.
+npm_packages() {
+	folder=$1 target=$2
+	command -v node >/dev/null || packages nodejs
+	command -v npm >/dev/null || packages npm
+	echo "deps: npm packages of $folder"
+	mkdir -p "$target"
+	cp "$folder/package.json" "$folder/package-lock.json" "$target"
+	(cd "$target" && npm ci --ignore-scripts --no-audit --no-fund \
+		--loglevel=error >npm.log 2>&1) ||
+		{ cat "$target/npm.log"; die "npm cannot install what $folder pins"; }
+}
+
 case ${1:-} in
+npm) shift; npm_packages "$@" ;;
 unpack) shift; unpack_package "$@" ;;
 packages) shift; packages "$@" ;;
 source) shift; source_package "$@" ;;
-*) die "usage: deps.sh packages PACKAGE... | source NAME FILE SUM | unpack NAME FOLDER" ;;
+*) die "usage: deps.sh packages PACKAGE... | source NAME FILE SUM | unpack NAME FOLDER | npm FOLDER TARGET" ;;
 esac

@@ -258,6 +258,7 @@ static enum err lay_out(struct virtio_queue *queue, uint16_t entries)
     queue->entries = entries;
     queue->chains = entries / 2;
     queue->available_index = queue->used_index = 0;
+    queue->broken = false;
     queue->descriptors = (void *)memory;
     queue->available =
         (void *)(memory + sizeof(struct virtio_descriptor) * entries);
@@ -382,27 +383,32 @@ void virtio_queue_kick(struct virtio_device *device, struct virtio_queue *queue)
 
 bool virtio_queue_ready(const struct virtio_queue *queue)
 {
-    return queue->used[1] != queue->used_index;
+    return !queue->broken && queue->used[1] != queue->used_index;
 }
 
 bool virtio_queue_take(struct virtio_queue *queue, uint16_t *chain,
                        uint32_t *bytes)
 {
-    while (virtio_queue_ready(queue)) {
-        const volatile struct virtio_used_element *element;
+    const volatile struct virtio_used_element *element;
+    uint32_t id;
 
-        io_barrier();
-        element = (const volatile struct virtio_used_element
-                       *)(const volatile void *)(queue->used + 2) +
-                  (queue->used_index & (queue->entries - 1));
-        queue->used_index++;
-        if (element->id % 2 == 0 && element->id / 2 < queue->chains) {
-            *chain = (uint16_t)(element->id / 2);
-            *bytes = element->bytes;
-            return true;
-        }
+    if (!virtio_queue_ready(queue))
+        return false;
+    io_barrier();
+    element = (const volatile struct virtio_used_element
+                   *)(const volatile void *)(queue->used + 2) +
+              (queue->used_index & (queue->entries - 1));
+    id = element->id;
+    *bytes = element->bytes;
+    /* More than there are, or what was never given. */
+    if ((uint16_t)(queue->used[1] - queue->used_index) > queue->chains ||
+        id % 2 != 0 || id / 2 >= queue->chains) {
+        queue->broken = true;
+        return false;
     }
-    return false;
+    *chain = (uint16_t)(id / 2);
+    queue->used_index++;
+    return true;
 }
 
 void virtio_queue_silence(struct virtio_queue *queue)

@@ -30,6 +30,7 @@ struct virtio_queue {
     uint16_t entries, chains;
     uint16_t available_index, used_index; /* free running */
     uint16_t index, notify_offset;
+    bool broken; /* the device has handed back what makes no sense */
 };
 
 struct virtio_device {
@@ -88,8 +89,8 @@ void virtio_queue_kick(struct virtio_device *device,
                        struct virtio_queue *queue);
 
 /* virtio_queue_take - the next chain that the device is done with and how many
- * bytes it wrote. Returns false when there is none; what makes no sense is
- * skipped. */
+ * bytes it wrote. Returns false when there is none, or when what the device
+ * hands back makes no sense: the queue is broken until it is opened again. */
 bool virtio_queue_take(struct virtio_queue *queue, uint16_t *chain,
                        uint32_t *bytes);
 

@@ -24,6 +24,7 @@
 #include "relay/relay.h"
 #include "smtp/smtp_server.h"
 #include "store/st.h"
+#include "web/web.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -164,6 +165,8 @@ enum err service_init(void)
         err = http_server_init(
             memory / HTTP_SHARE < HTTP_MAX ? memory / HTTP_SHARE : HTTP_MAX);
     if (err == OK)
+        err = web_init();
+    if (err == OK)
         admin_init();
     if (err == OK)
         err = files_init();
@@ -268,6 +271,7 @@ void service_run(void)
         pop3_server_start();
         relay_start();
         http_server_start();
+        load_at_start();
         log_info("service", "serving smtp=25 submission=587 pop3=110 http=80");
     }
 }

@@ -30,7 +30,9 @@
  *   its words (rowid is MailID) while summary.Indexed is 1; what is to be
  *   taken out of find stands in unfind. Column owner of find has a word "u17"
  *   for each user whose mailboxes hold the message.
- * - ThreadID is a hash of the Message-ID that a conversation began with.
+ * - ThreadID is a hash of the Message-ID that a conversation began with, or, of
+ *   a message without one, its MailID with the sign bit. The indexes hold what
+ *   is looked up: by id those that began none, by subject those that did.
  * - blind: whom a sent message went to unseen by the others, for its sender.
  * - contact: whom a user has had mail from, or sent mail to.
  * - rule and vacation are asked when a message is delivered; vacation remembers
@@ -83,8 +85,9 @@
     " SubjectHash INTEGER NOT NULL,"                                           \
     " Indexed INTEGER NOT NULL);"                                              \
     "CREATE INDEX summary_thread ON summary(ThreadID);"                        \
-    "CREATE INDEX summary_id ON summary(IdHash);"                              \
-    "CREATE INDEX summary_subject ON summary(SubjectHash);"                    \
+    "CREATE INDEX summary_id ON summary(IdHash) WHERE ThreadID<>IdHash;"       \
+    "CREATE INDEX summary_subject ON summary(SubjectHash)"                     \
+    " WHERE IdHash IN(0,ThreadID);"                                            \
     "CREATE VIRTUAL TABLE find USING fts5(owner,subject,sender,people,"        \
     "text,tokenize='unicode61 remove_diacritics 2');"                          \
     "CREATE TABLE unfind(MailID INTEGER PRIMARY KEY);"                         \

@@ -161,7 +161,9 @@ static enum err open_error(const struct sql *sql, int code,
                            char message[SQL_MESSAGE_BYTES])
 {
     (void)snprintf(message, SQL_MESSAGE_BYTES, "%s",
-                   sql->db ? sqlite3_errmsg(sql->db) : sqlite3_errstr(code));
+                   sql->volume->error ? err_text(sql->volume->error)
+                   : sql->db          ? sqlite3_errmsg(sql->db)
+                                      : sqlite3_errstr(code));
     switch (code & 0xff) {
     case SQLITE_NOMEM:
         return ERR_MEMORY;

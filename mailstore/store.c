@@ -79,7 +79,10 @@ static const char *const texts[STATEMENTS] = {
     [SQL_ENTRY_DROP] = "DELETE FROM entry WHERE MailboxID=?1 AND UID=?2",
     [SQL_MESSAGE_HELD] = "SELECT 1 FROM entry WHERE MailID=?1 UNION ALL"
                          " SELECT 1 FROM outgoing WHERE MailID=?1 LIMIT 1",
-    [SQL_GARBAGE_PUT] = "INSERT OR IGNORE INTO garbage VALUES(?1)",
+    [SQL_GARBAGE_PUT] =
+        "INSERT OR IGNORE INTO garbage SELECT ?1 WHERE NOT EXISTS"
+        " (SELECT 1 FROM entry WHERE MailID=?1) AND NOT EXISTS"
+        " (SELECT 1 FROM outgoing WHERE MailID=?1)",
     [SQL_GARBAGE_NEXT] = "SELECT min(MailID) FROM garbage WHERE MailID>?1",
     [SQL_GARBAGE_DROP] = "DELETE FROM garbage WHERE MailID=?1",
     [SQL_MESSAGE_DROP] = "DELETE FROM message WHERE MailID=?1",
@@ -147,12 +150,15 @@ static const char *const texts[STATEMENTS] = {
     /* In a mailbox of somebody who has both. */
     [SQL_THREAD_OF_SUBJECT] =
         "SELECT ThreadID FROM summary s JOIN message USING(MailID)"
-        " WHERE SubjectHash=?1 AND s.MailID<?2 AND ReceivedMs>?3 AND EXISTS"
+        " WHERE SubjectHash=?1 AND IdHash IN(0,ThreadID) AND s.MailID<?2"
+        " AND ReceivedMs>?3 AND EXISTS"
         "(SELECT 1 FROM entry a JOIN mailbox b USING(MailboxID) JOIN mailbox c"
         " USING(UserID) JOIN entry d ON d.MailboxID=c.MailboxID"
         " WHERE a.MailID=s.MailID AND d.MailID=?2)"
         " ORDER BY s.MailID DESC LIMIT 1",
-    [SQL_THREAD_OF_ID] = "SELECT ThreadID FROM summary WHERE IdHash=?1 LIMIT 1",
+    /* One that began it needs no look: its ThreadID is that hash. */
+    [SQL_THREAD_OF_ID] = "SELECT ThreadID FROM summary WHERE IdHash=?1"
+                         " AND ThreadID<>IdHash LIMIT 1",
     [SQL_OUTGOING_FIND] = "SELECT MailID FROM outgoing WHERE MailID=?1",
     [SQL_BLIND_PUT] = "INSERT INTO blind VALUES(?1,?2,?3)",
     [SQL_PREFERENCE_GET] = "SELECT Value FROM preference WHERE UserID=?1"
@@ -196,13 +202,16 @@ static const char *const texts[STATEMENTS] = {
         " USING(MailboxID) WHERE UID>IndexedUID AND (UserID=?1 OR (?1=0 AND"
         " UserID IN (SELECT UserID FROM preference WHERE Key='index')))"
         " LIMIT ?2))+(SELECT count(*) FROM (SELECT 1 FROM unfind LIMIT ?2))",
+    /* Of the first mailbox that has any: without sorting them all. */
     [SQL_INDEX_NEXT] =
         "SELECT MailboxID,UserID,mailbox.Name='Sent',UID,MailID,ReceivedMs,"
         "message.Bytes,summary.MailID IS NOT NULL,Subject FROM mailbox"
         " CROSS JOIN entry USING(MailboxID) JOIN message USING(MailID)"
-        " LEFT JOIN summary USING(MailID) WHERE UID>IndexedUID AND (UserID=?1"
-        " OR (?1=0 AND UserID IN (SELECT UserID FROM preference"
-        " WHERE Key='index'))) ORDER BY MailboxID,UID LIMIT ?2",
+        " LEFT JOIN summary USING(MailID) WHERE MailboxID=(SELECT b.MailboxID"
+        " FROM mailbox b WHERE (b.UserID=?1 OR (?1=0 AND b.UserID IN (SELECT"
+        " UserID FROM preference WHERE Key='index'))) AND EXISTS(SELECT 1 FROM"
+        " entry e WHERE e.MailboxID=b.MailboxID AND e.UID>b.IndexedUID)"
+        " LIMIT 1) AND UID>IndexedUID ORDER BY UID LIMIT ?2",
     [SQL_INDEX_NOTE] = "UPDATE mailbox SET IndexedUID=max(IndexedUID,?2)"
                        " WHERE MailboxID=?1",
     [SQL_SUMMARY_FIND] = "SELECT MailID FROM summary WHERE MailID=?1",

@@ -272,10 +272,11 @@ store_search(struct store *store, int64_t user_id, struct store_search *search,
 
     search->count = 0;
     search->more = false;
-    search->last[0] = '\0';
     if (search->limit == 0 || search->limit > LIMIT_MAX ||
         !read_cursor(search->cursor, &before))
         return ERR_INVALID;
+    /* The cursor may have been that. */
+    search->last[0] = '\0';
     if (search->mailbox_id)
         err = store_check_folder(store, user_id, search->mailbox_id, NULL);
     return err ? err

@@ -223,7 +223,7 @@ static bool bind_cursor(sqlite3_stmt *statement, const struct store_page *page)
     at++;
     sqlite3_bind_int64(statement, 5, (sqlite3_int64)uid);
     if (is_text(page->order))
-        sqlite3_bind_text(statement, 6, at, -1, SQLITE_STATIC);
+        sqlite3_bind_text(statement, 6, at, -1, SQLITE_TRANSIENT);
     else if (page->order != STORE_BY_ARRIVAL)
         sqlite3_bind_int64(statement, 6, strtoll(at, NULL, 10));
     return true;
@@ -253,6 +253,8 @@ static enum err find_page(struct store *store, struct store_page *page,
         sqlite3_bind_int(statement, 3, page->without);
         sqlite3_bind_int64(statement, 4, (sqlite3_int64)page->limit + 1);
     }
+    /* The cursor may have been one of these. */
+    page->first[0] = page->last[0] = '\0';
     while (!err && (code = sqlite3_step(statement)) == SQLITE_ROW) {
         if (page->count == page->limit) {
             page->more = true;
@@ -316,7 +318,6 @@ store_list_page(struct store *store, int64_t user_id, struct store_page *page,
 
     page->count = 0;
     page->more = false;
-    page->first[0] = page->last[0] = '\0';
     if (err)
         return err;
     if (page->limit == 0 || page->limit > LIMIT_MAX ||

@@ -119,7 +119,6 @@ enum err store_list_threads(
 
     page->count = 0;
     page->more = false;
-    page->first[0] = page->last[0] = '\0';
     if (err)
         return err;
     if (page->limit == 0 || page->limit > LIMIT_MAX)
@@ -132,6 +131,7 @@ enum err store_list_threads(
     err = find_heads(store, page, heads);
     page->count = heads->count;
     page->more = heads->more;
+    page->first[0] = page->last[0] = '\0';
     if (!err)
         err = show_heads(store, user_id, page, heads, each, context);
     sqlite3_free(heads);

@@ -3,9 +3,10 @@
  * A conversation is named by a hash of the Message-ID that it began with. That
  * is the first of References; a program that leaves References out gives the
  * message before in In-Reply-To, whose conversation is then looked up. A reply
- * with neither joins the last message of the same subject that lies in a
- * mailbox of the same user and came within SUBJECT_MS. So most messages need no
- * look at others, and their order of arrival does not matter. */
+ * with neither joins the last conversation that began with the same subject,
+ * lies in a mailbox of the same user and came within SUBJECT_MS. So most
+ * messages need no look at others, and their order of arrival does not matter.
+ */
 #include "mailstore/summary.h"
 #include "mailstore/mime/mime_header.h"
 #include "mailstore/store_internal.h"

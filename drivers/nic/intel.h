@@ -69,6 +69,8 @@
 #define INTEL_SWSM         0x5b50u
 #define INTEL_SWSM_SMBI    0x00000001u
 #define INTEL_SWSM_SWESMBI 0x00000002u
+#define INTEL_SW_FW_SYNC   0x5b5cu
+#define INTEL_FW_PHY       0x00660000u /* the firmware has one of the PHYs */
 #define INTEL_FEXTNVM11    0x5bbcu
 #define INTEL_FEXTNVM11_13 0x00002000u
 

@@ -119,7 +119,8 @@ static bool own_phy(const struct intel_card *card)
         return false;
     intel_write(card, INTEL_SWSM,
                 intel_read(card, INTEL_SWSM) | INTEL_SWSM_SWESMBI);
-    if (wait_bits(card, INTEL_SWSM, INTEL_SWSM_SWESMBI, INTEL_SWSM_SWESMBI))
+    if (wait_bits(card, INTEL_SWSM, INTEL_SWSM_SWESMBI, INTEL_SWSM_SWESMBI) &&
+        !(intel_read(card, INTEL_SW_FW_SYNC) & INTEL_FW_PHY))
         return true;
     disown_phy(card);
     return false;

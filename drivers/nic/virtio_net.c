@@ -86,8 +86,10 @@ static void release_sent(struct virtio_card *card)
     uint32_t bytes;
 
     while (virtio_queue_take(&card->send, &chain, &bytes)) {
-        if (card->send_buffers[chain] == NULL)
-            continue; /* handed back twice */
+        if (card->send_buffers[chain] == NULL) {
+            card->send.broken = true; /* handed back twice */
+            return;
+        }
         iobuf_release(card->send_buffers[chain]);
         card->send_buffers[chain] = NULL;
         card->free_send[card->free_send_count++] = chain;
@@ -182,7 +184,8 @@ static void timer_expired(struct timer *timer)
     struct virtio_card *card = (struct virtio_card *)timer;
 
     timer_start(&card->timer, WATCH_MS);
-    if (card->running && virtio_failed(&card->device)) {
+    if (card->running && (virtio_failed(&card->device) ||
+                          card->receive.broken || card->send.broken)) {
         log_warn("virtio", "device failed: reset");
         card->running = false;
     }
@@ -239,8 +242,10 @@ static struct iobuf *virtio_receive(void *pointer)
         const uint32_t header = header_bytes(card);
 
         frame = card->receive_buffers[chain];
-        if (frame == NULL)
-            continue; /* handed back twice */
+        if (frame == NULL) {
+            card->receive.broken = true; /* handed back twice */
+            break;
+        }
         card->receive_buffers[chain] = NULL;
         card->free_receive[card->free_receive_count++] = chain;
         if (bytes < header + NIC_FRAME_MIN || bytes > header + NIC_FRAME_MAX) {

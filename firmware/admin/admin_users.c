@@ -77,10 +77,13 @@ static void show_list(struct http_exchange *x)
     admin_begin(x, 200, "Users");
     admin_table(x, "Users", "Name|Full name|Kind|#Used|#Quota|Last login");
     for (size_t i = 0; i < USERS_PAGE; i++) {
+        struct user copy; /* the directory may be another one meanwhile */
+
         user = directory_user_at(at + i);
         if (user == NULL)
             break;
-        write_user(x, user);
+        copy = *user;
+        write_user(x, &copy);
     }
     admin_table_end(x);
     if (user != NULL)

@@ -109,6 +109,11 @@ const char *http_csrf(const struct http_exchange *x);
  * end, as with any change of it, but not this one. After the change. */
 void http_login_renew(struct http_exchange *x);
 
+/* http_job - the job that the page runs in, for st_job_wait(), st_job_wake().
+ */
+struct st_job;
+struct st_job *http_job(struct http_exchange *x);
+
 /* http_gone - whether the client has gone, or the stick, or the AO stops. */
 bool http_gone(const struct http_exchange *x);
 

@@ -398,6 +398,11 @@ void *http_state(struct http_exchange *x)
 /* ---- What a page asks -----------------------------------------------------
  */
 
+struct st_job *http_job(struct http_exchange *x)
+{
+    return &x->job;
+}
+
 bool http_gone(const struct http_exchange *x)
 {
     return x->session == NULL || (x->job_runs && st_job_cancelled(&x->job));

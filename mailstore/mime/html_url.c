@@ -33,26 +33,37 @@ static bool begins(const char *url, size_t len, const char *with)
     return len > need && mime_same(url, need, with);
 }
 
-/* http: or https: with a host; the scheme is put in lower case. */
+/* What is known by its first bytes is written in lower case. */
+static void lower(char *url, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        url[i] = mime_lower(url[i]);
+}
+
+/* http: or https: with a host. */
 static bool is_web(char *url, size_t len)
 {
     size_t scheme = begins(url, len, "http://")    ? 7
                     : begins(url, len, "https://") ? 8
                                                    : 0;
 
-    for (size_t i = 0; i < scheme; i++)
-        url[i] = mime_lower(url[i]);
+    lower(url, scheme);
     return scheme > 0 && url[scheme] != '/' && url[scheme] != '\\';
 }
 
 bool html_link(char *url, size_t *len)
 {
     *len = tidy(url, *len);
-    return is_web(url, *len) || begins(url, *len, "mailto:");
+    if (is_web(url, *len))
+        return true;
+    if (!begins(url, *len, "mailto:"))
+        return false;
+    lower(url, strlen("mailto:"));
+    return true;
 }
 
 /* A picture of bits within the URL. */
-static bool is_data_picture(const char *url, size_t len)
+static bool is_data_picture(char *url, size_t len)
 {
     static const char *const types[] = {
         "data:image/png;base64,",  "data:image/gif;base64,",
@@ -66,6 +77,7 @@ static bool is_data_picture(const char *url, size_t len)
     }
     if (start == 0)
         return false;
+    lower(url, start);
     while (start < len && (mime_base64_value(url[start]) >= 0 ||
                            url[start] == '=' || url[start] == ' '))
         start++;

@@ -8,7 +8,7 @@
 
 /* A quoted string or comment that is longer than this is none: so text with
  * marks that are never closed is not gone through again and again. */
-#define QUOTED 1000
+#define QUOTED 500
 
 /* Where the pieces of an address stand in the list. */
 struct pieces {
@@ -65,14 +65,18 @@ static size_t take_angle(const char *text, size_t len, struct pieces *found)
 static void find_pieces(const char *text, const char *end, struct pieces *found)
 {
     const char *start = text;
-    bool at_sign = false;
+    bool at_sign = false, unclosed = false;
 
     *found = (struct pieces){0};
     while (text < end && *text != ',' && *text != ';') {
         size_t len = (size_t)(end - text), step = 1;
 
-        if (*text == '"' || *text == '(')
+        /* Behind one that is not closed, the others of the address are plain
+         * too. */
+        if ((*text == '"' || *text == '(') && !unclosed) {
             step = closed(text, len);
+            unclosed = step == 1;
+        }
         if (*text == '(' && step > 1)
             found->comment = (struct mime_span){text + 1, step - 2};
         if (*text == '@')

@@ -318,17 +318,19 @@ void mime_make_multipart_end(struct mime_make *make)
 
 /* ---- Files --------------------------------------------------------------- */
 
-static bool is_type(const char *type)
+/* What can stand as the type of an encoded part: all but composite ones. */
+static bool is_type(const char *type, size_t len)
 {
-    const char *slash = strchr(type, '/');
+    const char *slash = memchr(type, '/', len);
 
-    for (const char *at = type; *at != '\0'; at++) {
-        if (!mime_is_letter(*at) && !mime_is_digit(*at) &&
-            strchr("/!#$&-^_.+", *at) == NULL)
+    for (size_t i = 0; i < len; i++) {
+        if (!mime_is_letter(type[i]) && !mime_is_digit(type[i]) &&
+            strchr("/!#$&-^_.+", type[i]) == NULL)
             return false;
     }
-    return slash != NULL && slash != type && slash[1] != '\0' &&
-           strlen(type) < LINE && strncmp(type, "multipart/", 10) != 0;
+    return slash != NULL && slash != type && slash + 1 < type + len &&
+           len < LINE && !mime_same(type, 8, "message/") &&
+           !mime_same(type, 10, "multipart/");
 }
 
 /* A file name by RFC 2231, in pieces of a line each. */
@@ -370,20 +372,31 @@ static void put_file_name(struct mime_make *make, const char *name)
 void mime_make_file(struct mime_make *make, const char *type, const char *name,
                     const char *content_id)
 {
-    bool message = strcmp(type, "message/rfc822") == 0;
+    size_t len = strcspn(type, "; \t");
+    bool sound = is_type(type, len);
+    bool message = len >= 8 && mime_same(type, 8, "message/");
 
     make_entity(make);
     make_string(make, "Content-Type: ");
-    make_string(make, is_type(type) ? type : "application/octet-stream");
-    make_string(make,
-                message ? "\r\n" : "\r\nContent-Transfer-Encoding: base64\r\n");
+    make_put(make, sound ? type : "application/octet-stream", sound ? len : 24);
+    make_string(make, "\r\nContent-Transfer-Encoding: base64\r\n");
     if (content_id != NULL)
         mime_make_ids(make, "Content-ID", content_id);
     make_string(make, "Content-Disposition: ");
     make_string(make, content_id != NULL ? "inline" : "attachment");
+    put_file_name(make, message && name[0] == '\0' ? "message.eml" : name);
+    make_string(make, "\r\n\r\n");
+    make->encoding = MIME_BASE64;
+}
+
+void mime_make_message(struct mime_make *make, const char *name)
+{
+    make_entity(make);
+    make_string(make, "Content-Type: message/rfc822\r\n"
+                      "Content-Disposition: attachment");
     put_file_name(make, name);
     make_string(make, "\r\n\r\n");
-    make->encoding = message ? MIME_7BIT : MIME_BASE64;
+    make->encoding = MIME_7BIT;
 }
 
 void mime_make_data(struct mime_make *make, const void *bytes, size_t len)

@@ -8,7 +8,7 @@
  *   mime_make_date, _text, _addresses..., _ids     the header
  *   mime_make_multipart("mixed")
  *     mime_make_flowed                             the text
- *     mime_make_file, _data ... , _file_end        each file
+ *     mime_make_file (or _message), _data ... , _file_end   each file
  *   mime_make_end
  * and without: the header, mime_make_flowed, mime_make_end.
  * A failed write is remembered; everything after it does nothing, and
@@ -89,14 +89,19 @@ void mime_make_multipart_end(struct mime_make *make);
 void mime_make_flowed(struct mime_make *make, const char *text, size_t len);
 
 /* mime_make_file, _data, _file_end - a file as the next part (or as the body),
- * in base64; message/rfc822 as it stands, which then must be what
- * mime_make_fits says (another type is to be given to others). type: "" for
- * application/octet-stream. name: in UTF-8, "" for none. content_id: without
- * < >, NULL for none; with one the file is inline. */
+ * in base64. type: "" for application/octet-stream; its parameters are dropped,
+ * and a message is sent as such a file, since it must not be encoded as what it
+ * is. name: in UTF-8, "" for none. content_id: without < >, NULL for none; with
+ * one the file is inline. */
 void mime_make_file(struct mime_make *make, const char *type, const char *name,
                     const char *content_id);
 void mime_make_data(struct mime_make *make, const void *bytes, size_t len);
 void mime_make_file_end(struct mime_make *make);
+
+/* mime_make_message - a message (message/rfc822) as the next part, as it
+ * stands: mime_make_fits must have said so. Its bytes by mime_make_data, then
+ * mime_make_file_end. */
+void mime_make_message(struct mime_make *make, const char *name);
 
 /* mime_make_fits - whether a message can stand in another as it is: ASCII
  * without NUL, in lines of at most 998. Returns 1, 0, or the source's error. */

@@ -275,6 +275,7 @@ int main(int argc, char **argv)
 
     must(store_module_init(heap, HEAP_BYTES, wall_clock), "SQLite");
     make_store(messages);
+    setvbuf(stdout, NULL, _IOLBF, 0);
     printf("%u messages in one mailbox\n", messages);
     measure_lists(messages);
     measure_index(messages);

@@ -533,6 +533,8 @@ static void read_any(void)
             continue;
         bytes = read_part(part, MIME_AS_TEXT);
         require_utf8(content, bytes);
+        if (!mime_is(part, "text/html") && chance(4) > 0)
+            continue;
         html_clean_begin(&clean, &options, &sink);
         html_clean_write(&clean, content, bytes);
         REQUIRED(html_clean_end(&clean) == OK);

@@ -14,7 +14,7 @@
 struct chip {
     const char *name;
     uint16_t vendor_id, device_id;
-    unsigned fastest; /* Mbit/s */
+    unsigned fastest; /* Mbit/s; 0: it does not tell */
     struct {
         uint32_t bytes; /* 0: there is none; else a power of two */
         bool is_io;
@@ -72,6 +72,6 @@ extern const struct chip chip_intel_i217, chip_intel_i219, chip_intel_i210;
 extern const struct chip chip_intel_i350, chip_intel_i225, chip_intel_i226;
 extern const struct chip chip_rtl8139;
 extern const struct chip chip_rtl8168b, chip_rtl8168h;
-extern const struct chip chip_3c905c, chip_vmxnet3;
+extern const struct chip chip_3c905c, chip_vmxnet3, chip_virtio;
 
 #endif

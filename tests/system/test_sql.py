@@ -147,8 +147,9 @@ def test_data_made_again(copy_stick, boot, tmp_path):
 def test_pulled_stick(copy_stick, boot):
     """The query ends; with the stick back the prompt goes on."""
     machine = at_prompt(boot, copy_stick)
-    machine.send(".use mail\rselect count(*) from setting a, setting b,"
-                 " setting c, setting d, setting e, setting f;\r")
+    ask(machine, ".use mail")
+    machine.send("select count(*) from setting a, setting b, setting c,"
+                 " setting d, setting e, setting f;\r")
     machine.expect_screen("running")
     machine.pull_stick()
     machine.expect_screen("Error: ")

@@ -85,6 +85,10 @@ static void test_kept(void)
           "<a href=\"mailto:a@b\" target=\"_blank\" "
           "rel=\"noopener noreferrer\">x</a>");
     gives("<a href=x>y</a>", "<a>y</a>");
+    gives("<a href=MAILTO:A@b><img src=Data:Image/PNG;base64,AAA=>",
+          "<a href=\"mailto:A@b\" target=\"_blank\" "
+          "rel=\"noopener noreferrer\"><img "
+          "src=\"data:image/png;base64,AAA=\"></a>");
     gives("<img src=\"cid:picture%40mail\">",
           "<img src=\"/part?id=&quot;1&quot;&amp;x\">");
     gives("<img src='data:image/png;base64,AAA='>",

@@ -126,18 +126,14 @@ static void test_text(void)
     CHECK(field_is("Subject", "caf\ufffd"));
 }
 
+#define LONG_NAME                                                              \
+    "a very long name of somebody who has more names than anybody could need"
+
 static void test_addresses(void)
 {
-    static const char *const names[] = {"",
-                                        "Ann B",
-                                        "Doe, \"J\" \\x",
-                                        "J\u00fcrg",
-                                        "a@b",
-                                        "<x@y>",
-                                        "Dr. X",
-                                        "=?utf-8?q?x?=",
-                                        "a very long name of somebody who has "
-                                        "more names than anybody could need"};
+    static const char *const names[] = {
+        "",      "Ann B", "Doe, \"J\" \\x", "J\u00fcrg", "a@b",
+        "<x@y>", "Dr. X", "=?utf-8?q?x?=",  LONG_NAME};
     struct mime_span rest;
     struct mime_address address;
 
@@ -284,7 +280,7 @@ static void test_parts(void)
     mime_make_multipart(&make, "mixed");
     mime_make_flowed(&make, "text\n--=_123456789abcdef0_1\n", 26);
     mime_make_multipart(&make, "related");
-    mime_make_file(&make, "text/html; x", "", NULL);
+    mime_make_file(&make, "text html", "", NULL);
     mime_make_file_end(&make);
     mime_make_file(&make, "image/png", "p.png", "p@x");
     mime_make_data(&make, "png", 3);
@@ -297,7 +293,7 @@ static void test_parts(void)
     for (size_t i = 0; i < sizeof file; i += 1000)
         mime_make_data(&make, file + i, 1000);
     mime_make_file_end(&make);
-    mime_make_file(&make, "message/rfc822", "a \"b\".eml", NULL);
+    mime_make_message(&make, "a \"b\".eml");
     mime_make_data(&make, "Subject: y\r\n\r\nz", 15);
     mime_make_file_end(&make);
     end(78);
@@ -316,6 +312,20 @@ static void test_parts(void)
     CHECK(mime_is(&parts[6], "message/rfc822") &&
           strcmp(parts[6].name, "a \"b\".eml") == 0 && parts[7].within == 6);
     CHECK(read_part(7, MIME_AS_BYTES) == 1 && content[0] == 'z');
+    begin();
+    mime_make_multipart(&make, "mixed");
+    mime_make_file(&make, "text/plain; charset=utf-8", "x", NULL);
+    mime_make_data(&make, "\xc3\xa4", 2);
+    mime_make_file_end(&make);
+    mime_make_file(&make, "Message/rfc822", "", NULL);
+    mime_make_data(&make, "A: \xe4\n\nb", 7);
+    mime_make_file_end(&make);
+    end(78);
+    CHECK(mime.part_count == 3 && mime_is(&parts[1], "text/plain") &&
+          read_part(1, MIME_AS_BYTES) == 2);
+    CHECK(mime_is(&parts[2], "application/octet-stream") &&
+          strcmp(parts[2].name, "message.eml") == 0 &&
+          read_part(2, MIME_AS_BYTES) == 7);
 }
 
 static void test_fits(void)

@@ -612,6 +612,32 @@ static void test_functions(void)
            "a|ab|ab|[a]|abc\n");
 }
 
+/* Full text search: made in a database where writing is on, and searched in
+ * mail.db, where it changes nothing. */
+static void test_full_text(void)
+{
+    use("data", true, SQL_MODE_LIST);
+    session.headers = false;
+    CHECK(run("CREATE VIRTUAL TABLE f USING fts5(a);"
+              "INSERT INTO f VALUES('one two'),('three');") == OK);
+    if (result.message[0] != '\0')
+        printf("%s\n", result.message);
+    expect("SELECT a FROM f WHERE f MATCH 'two';", "one two\n");
+    use("data", false, SQL_MODE_LIST);
+    session.headers = false;
+    expect("SELECT a FROM f WHERE f MATCH 'three';", "three\n");
+    CHECK(run("INSERT INTO f VALUES('x');") == ERR_INVALID);
+    CHECK(run(".write on\nDROP TABLE f;") == OK);
+    use("data", false, SQL_MODE_LIST);
+    CHECK(run("CREATE VIRTUAL TABLE f USING fts5(a);") == ERR_INVALID);
+    use("mail", true, SQL_MODE_LIST);
+    session.headers = false;
+    expect("SELECT count(*) FROM find WHERE find MATCH 'nowhere';", "0\n");
+    CHECK(run("INSERT INTO find(find) VALUES('rebuild');") == ERR_INVALID);
+    CHECK(run("INSERT INTO find(find) VALUES('optimize');") == ERR_INVALID);
+    CHECK(run("DELETE FROM find_data;") == ERR_INVALID);
+}
+
 /* Two at once, each with its heap: one waits for the other's transaction. */
 static void test_two(void)
 {
@@ -760,6 +786,7 @@ int main(int argc, char **argv)
     test_stack();
     test_limits();
     test_functions();
+    test_full_text();
     test_two();
     test_paper();
     leave();

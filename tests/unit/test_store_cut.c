@@ -229,7 +229,7 @@ static bool transaction(struct store *store)
     bool good = err == OK;
 
     while (good && count-- && record_count < MESSAGES_MAX)
-        good = chance(3) == 0 ? use_webmail(store)
+        good = chance(6) == 0 ? use_webmail(store)
                : chance(8)    ? deliver(store)
                               : delete_some(store);
     if (good && chance(12)) {

@@ -389,23 +389,65 @@ static void test_wraps(void)
     stop_card();
 }
 
-static void test_nonsense(void)
+static void test_bad_lengths(void)
 {
     struct machine_nic_info info;
-    struct iobuf *frame, *other;
-    uint16_t chain;
 
     start_card();
-    hand_back(&model.queues[0], 1, 100);        /* a second part */
-    hand_back(&model.queues[0], 0xfffffffe, 9); /* no chain of ours */
     (void)arrive(1, 60, HEADER_LEGACY + 13);
     (void)arrive(1, 60, 0);
     (void)arrive(1, 60, UINT32_MAX);
     CHECK(model.operations->receive(card()) == NULL);
     model.operations->info(card(), &info);
     CHECK(info.errors_in == 3 && info.frames_in == 0);
-    /* Twice: the second may meet a buffer that was made available since, which
-     * is ours as well; none is handed up twice or lost. */
+    stop_card();
+}
+
+static bool receives(uint8_t fill)
+{
+    struct iobuf *frame = model.operations->receive(card());
+    const bool right = frame != NULL && frame->data[0] == fill;
+
+    if (frame != NULL)
+        iobuf_release(frame);
+    return right;
+}
+
+/* What was never given in is handed back: the device is reset. */
+static void test_nonsense(void)
+{
+    static const uint32_t ids[] = {1, 0xfffffffe, 2 * 200};
+
+    for (unsigned i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+        start_card();
+        hand_back(&model.queues[0], ids[i], 100);
+        (void)arrive(2, 60, HEADER_LEGACY + 60);
+        CHECK(!receives(2));
+        pass_ms(2 * WATCH_MS);
+        CHECK(card()->running && !card()->receive.broken);
+        (void)arrive(3, 60, HEADER_LEGACY + 60);
+        CHECK(receives(3));
+        stop_card();
+    }
+    /* More than there are. */
+    start_card();
+    (void)arrive(2, 60, HEADER_LEGACY + 60);
+    model.queues[0].used[1] = (uint16_t)(model.queues[0].done + 1000);
+    CHECK(!receives(2));
+    pass_ms(2 * WATCH_MS);
+    (void)arrive(3, 60, HEADER_LEGACY + 60);
+    CHECK(receives(3));
+    stop_card();
+}
+
+/* Twice: the second may meet a buffer that was made available since, which is
+ * ours as well; none is handed up twice or lost. */
+static void test_twice(void)
+{
+    struct iobuf *frame, *other;
+    uint16_t chain;
+
+    start_card();
     chain = arrive(2, 60, HEADER_LEGACY + 60);
     hand_back(&model.queues[0], chain, HEADER_LEGACY + 60);
     frame = model.operations->receive(card());
@@ -419,6 +461,9 @@ static void test_nonsense(void)
     CHECK(send_one(60, 1));
     hand_back(&model.queues[1], 0, 0); /* never sent, or twice */
     CHECK(send_one(60, 1));
+    pass_ms(2 * WATCH_MS);
+    CHECK(card()->running && !card()->send.broken);
+    CHECK(send_one(60, 5) && model.sent[0] == 5);
     stop_card();
 }
 
@@ -465,7 +510,9 @@ int main(void)
     CHECK(iobuf_pool_init(POOL) == OK);
     test_both_ways();
     test_wraps();
+    test_bad_lengths();
     test_nonsense();
+    test_twice();
     test_full_and_stuck();
     test_link_and_failure();
     return check_report();

@@ -1,0 +1,284 @@
+// What makes the webmail pleasant: every page works without it.
+// Keyboard shortcuts, several messages chosen at once, drafts saved while
+// typing, completion of addresses, frames as high as their mail.
+"use strict";
+(() => {
+  const root = document.documentElement;
+  const all = (selector, from = document) => [...from.querySelectorAll(selector)];
+  const one = (selector, from = document) => from.querySelector(selector);
+  const press = (selector) => {
+    const target = one(selector);
+    if (target) target.click();
+    return !!target;
+  };
+  root.classList.add("with-script");
+
+  // ---- Lists ----
+  const rows = all(".messages > li");
+  const boxOf = (row) => one("input[type=checkbox]", row);
+  const chooseAll = one("#all");
+  let lastChosen = -1;
+
+  function showChosen() {
+    const chosen = rows.filter((row) => boxOf(row)?.checked).length;
+    if (chooseAll) {
+      chooseAll.checked = chosen > 0 && chosen === rows.length;
+      chooseAll.indeterminate = chosen > 0 && chosen < rows.length;
+    }
+    const told = one("#chosen");
+    if (told) told.textContent = chosen ? `${chosen} selected` : "";
+  }
+
+  chooseAll?.addEventListener("change", () => {
+    for (const row of rows) boxOf(row).checked = chooseAll.checked;
+    showChosen();
+  });
+  rows.forEach((row, index) => {
+    boxOf(row)?.addEventListener("click", (event) => {
+      if (event.shiftKey && lastChosen >= 0) {
+        const [from, to] = [lastChosen, index].sort((a, b) => a - b);
+        for (let at = from; at <= to; at++) boxOf(rows[at]).checked = event.target.checked;
+      }
+      lastChosen = index;
+      showChosen();
+    });
+  });
+  if (rows.length) window.addEventListener("pageshow", showChosen);
+
+  const current = () => rows.findIndex((row) => row.contains(document.activeElement));
+
+  function step(by) {
+    if (!rows.length) return press(by > 0 ? "[rel=next]" : "[rel=prev]");
+    const at = current();
+    const next = at < 0 ? (by > 0 ? 0 : rows.length - 1) : at + by;
+    if (next >= 0 && next < rows.length) one("a", rows[next]).focus();
+    return true;
+  }
+
+  // The action of a list concerns what is chosen, else the row in focus.
+  function act(name) {
+    const button = one(`button[name=do][value=${name}]`);
+    if (!button) return false;
+    if (rows.length && !rows.some((row) => boxOf(row)?.checked)) {
+      const at = current();
+      if (at < 0) return false;
+      boxOf(rows[at]).checked = true;
+    }
+    button.click();
+    return true;
+  }
+
+  function toggle() {
+    const at = current();
+    if (at >= 0) boxOf(rows[at])?.click();
+    return at >= 0;
+  }
+
+  // ---- Times in the reader's own zone ----
+  const now = new Date();
+  for (const time of all("time[datetime]")) {
+    const date = new Date(time.dateTime);
+    if (Number.isNaN(date.getTime())) continue;
+    const how = time.dataset.full !== undefined ? { dateStyle: "full", timeStyle: "short" }
+      : date.toDateString() === now.toDateString() ? { timeStyle: "short" }
+        : date.getFullYear() === now.getFullYear() ? { day: "numeric", month: "short" }
+          : { day: "numeric", month: "short", year: "numeric" };
+    time.title = date.toLocaleString();
+    time.textContent = date.toLocaleString([], how);
+  }
+
+  // ---- Keys ----
+  const help = one("#keys");
+  let prefix = "";
+  const keys = {
+    j: () => step(1), k: () => step(-1), o: () => current() >= 0 && (one("a", rows[current()]).click(), true),
+    x: toggle, "#": () => act("delete"), "!": () => act("junk"), s: () => act("flag"),
+    m: () => act("read"), U: () => act("unread"), u: () => press("[data-key=u]"),
+    r: () => press("[data-key=r]"), a: () => press("[data-key=a]"), f: () => press("[data-key=f]"),
+    c: () => press("[data-key=c]"), n: () => press("[rel=next]"), p: () => press("[rel=prev]"),
+    "/": () => (one("#q")?.focus(), true),
+    "?": () => (help && !help.open && help.showModal(), !!help),
+    "g i": () => press("[data-key=gi]"), "g d": () => press("[data-key=gd]"),
+    "g s": () => press("[data-key=gs]"), "g m": () => press("[data-key=gm]"),
+  };
+  const wanted = () => localStorage.getItem("keys") !== "off";
+  const typing = (target) => target.closest?.("input:not([type=checkbox]), textarea, select, [contenteditable]");
+
+  function onKey(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+    if (typing(event.target)) {
+      if (event.key === "Escape") event.target.blur();
+      return;
+    }
+    if (!wanted() || help?.open) return;
+    const name = prefix + event.key;
+    prefix = "";
+    if (name === "g") prefix = "g ";
+    else if (keys[name]?.()) event.preventDefault();
+  }
+  document.addEventListener("keydown", onKey);
+  const choice = one("#keys-on");
+  if (choice) {
+    choice.checked = wanted();
+    choice.addEventListener("change", () => localStorage.setItem("keys", choice.checked ? "on" : "off"));
+  }
+
+  // ---- HTML mail in its frame ----
+  for (const frame of all("iframe.mail")) {
+    const told = one("#target");
+    const arrange = () => {
+      const inner = frame.contentDocument;
+      if (!inner?.body) return;
+      const fit = () => { frame.style.height = `${Math.min(Math.max(inner.body.scrollHeight, inner.body.offsetHeight) + 40, 20000)}px`; };
+      fit();
+      new ResizeObserver(fit).observe(inner.body);
+      inner.addEventListener("keydown", onKey);
+      const tell = (event) => {
+        const link = event.target.closest?.("a[href]");
+        if (!told) return;
+        told.hidden = !link;
+        told.textContent = link ? link.href : "";
+      };
+      for (const name of ["mouseover", "mouseout", "focusin", "focusout"])
+        inner.addEventListener(name, (event) => tell(name.endsWith("out") ? { target: {} } : event));
+    };
+    frame.addEventListener("load", arrange);
+    if (frame.contentDocument?.readyState === "complete") arrange();
+  }
+
+  // ---- Writing ----
+  const form = one("form.compose");
+  if (form) {
+    const saved = one("#saved");
+    let timer = 0, busy = false, changed = false, leaving = false;
+
+    function typed() {
+      const body = new FormData(form);
+      body.delete("file");
+      return body;
+    }
+    async function save() {
+      clearTimeout(timer);
+      timer = 0;
+      if (busy || leaving) return;
+      busy = true;
+      changed = false;
+      try {
+        const answer = await fetch("/draft", { method: "POST", body: typed(), redirect: "error" });
+        const told = answer.ok ? await answer.json() : null;
+        if (told) form.elements.draft.value = told.draft;
+        saved.textContent = told ? `Draft saved at ${new Date().toLocaleTimeString([], { timeStyle: "short" })}`
+          : `Draft not saved (${answer.status}): copy your text before you leave`;
+      } catch {
+        saved.textContent = "Draft not saved: the server cannot be reached; trying again";
+        changed = true;
+      }
+      busy = false;
+      if (changed) later();
+    }
+    function later() {
+      changed = true;
+      if (!timer && !busy) timer = setTimeout(save, 2500);
+    }
+    form.addEventListener("input", (event) => { if (event.target.type !== "file") later(); });
+    form.addEventListener("submit", () => { leaving = true; clearTimeout(timer); });
+    form.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || event.defaultPrevented) return;
+      if (event.ctrlKey || event.metaKey) one("button[value=send]", form).click();
+      else if (event.target.matches("input[type=text]")) event.preventDefault();
+    });
+    // Who goes away while something is not saved: it is sent behind him, unless
+    // an earlier save is under way, whose draft it could not replace.
+    window.addEventListener("beforeunload", (event) => { if (changed && busy && !leaving) event.preventDefault(); });
+    window.addEventListener("pagehide", () => {
+      if (changed && !busy && !leaving) navigator.sendBeacon("/draft", typed());
+      changed = false;
+    });
+    const files = one("input[type=file]", form);
+    files?.addEventListener("change", () => {
+      const bytes = [...files.files].reduce((sum, file) => sum + file.size, 0);
+      one("#files-told").textContent = files.files.length
+        ? `${files.files.length} file${files.files.length > 1 ? "s" : ""}, ${(bytes / 1048576).toFixed(1)} MB` : "";
+    });
+    form.elements.zone.value = -new Date().getTimezoneOffset();
+    const text = one("textarea", form);
+    if (text.dataset.top !== undefined) text.setSelectionRange(0, 0);
+    for (const input of all("input[data-complete]", form)) complete(input);
+  }
+
+  // A list of addresses under the input: the pattern of a combobox (ARIA 1.2).
+  function complete(input) {
+    const list = document.createElement("ul");
+    let offers = [], at = -1, asked = 0;
+    list.className = "offers";
+    list.id = `${input.id}-offers`;
+    list.hidden = true;
+    list.setAttribute("role", "listbox");
+    list.setAttribute("aria-label", "Known addresses");
+    for (const [name, value] of [["role", "combobox"], ["aria-expanded", "false"], ["aria-controls", list.id],
+      ["aria-autocomplete", "list"], ["autocomplete", "off"]]) input.setAttribute(name, value);
+    input.after(list);
+
+    const start = () => {
+      let quoted = false, from = 0;
+      const text = input.value.slice(0, input.selectionStart);
+      for (let index = 0; index < text.length; index++) {
+        if (text[index] === "\"") quoted = !quoted;
+        if (text[index] === "," && !quoted) from = index + 1;
+      }
+      return from;
+    };
+    function show(found) {
+      offers = found;
+      at = -1;
+      list.replaceChildren(...offers.map((offer, index) => {
+        const item = document.createElement("li");
+        item.textContent = offer;
+        item.id = `${list.id}-${index}`;
+        item.setAttribute("role", "option");
+        item.setAttribute("aria-selected", "false");
+        item.addEventListener("pointerdown", (event) => { event.preventDefault(); take(index); });
+        return item;
+      }));
+      list.hidden = !offers.length;
+      input.setAttribute("aria-expanded", String(!list.hidden));
+      input.removeAttribute("aria-activedescendant");
+    }
+    function point(index) {
+      at = index;
+      all("li", list).forEach((item, number) => item.setAttribute("aria-selected", String(number === at)));
+      input.setAttribute("aria-activedescendant", `${list.id}-${at}`);
+    }
+    function take(index) {
+      const from = start(), end = input.selectionStart;
+      const before = input.value.slice(0, from) + (from ? " " : "") + offers[index] + ", ";
+      input.value = before + input.value.slice(end).replace(/^[\s,]+/, "");
+      input.setSelectionRange(before.length, before.length);
+      show([]);
+      input.dispatchEvent(new Event("input", { bubbles: true }));
+    }
+    input.addEventListener("input", async () => {
+      const word = input.value.slice(start(), input.selectionStart).trim();
+      const mine = ++asked;
+      if (word.length < 1) return show([]);
+      try {
+        const answer = await fetch(`/contacts?q=${encodeURIComponent(word)}`, { redirect: "error" });
+        if (mine === asked) show(answer.ok ? await answer.json() : []);
+      } catch { if (mine === asked) show([]); }
+    });
+    input.addEventListener("keydown", (event) => {
+      if (list.hidden) return;
+      if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+        event.preventDefault();
+        point((at + (event.key === "ArrowDown" ? 1 : offers.length - 1) + (at < 0 && event.key === "ArrowUp" ? 1 : 0)) % offers.length);
+      } else if ((event.key === "Enter" || event.key === "Tab") && at >= 0) {
+        event.preventDefault();
+        take(at);
+      } else if (event.key === "Escape") {
+        event.preventDefault();
+        show([]);
+      }
+    });
+    input.addEventListener("blur", () => { asked++; show([]); });
+  }
+})();

@@ -1,0 +1,280 @@
+/* Writing a message: the form of /compose.
+ *
+ *   ?to= &cc= &bcc= &subject= &text=   a new one
+ *   ?reply=KEY ?all=KEY ?forward=KEY   an answer
+ *   ?draft=KEY                         a draft is gone on with
+ *
+ * Fields stand in the form in the order in which the server needs them: short
+ * ones, then the text, then files, which are read while they arrive. */
+#include "mailstore/store_person.h"
+#include "userdb/directory.h"
+#include "web/web.h"
+#include "web/web_page.h"
+#include "web/web_work.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- Reading a POST ----------------------------------------------------- */
+
+static void copy_param(const struct http_exchange *x, const char *name,
+                       char *text, size_t bytes)
+{
+    (void)snprintf(text, bytes, "%s", http_param_or(x, name, ""));
+}
+
+static void copy_key(const struct http_exchange *x, const char *name,
+                     struct store_key *key)
+{
+    const char *rest;
+
+    if (!web_key(http_param(x, name), '.', key, &rest) || *rest != '\0')
+        memset(key, 0, sizeof(*key));
+}
+
+static void read_fields(struct http_exchange *x, struct web_form *form)
+{
+    const char *value;
+    size_t place = 0;
+
+    memset(form, 0, sizeof(*form));
+    copy_param(x, "from", form->from, sizeof(form->from));
+    copy_param(x, "to", form->to, sizeof(form->to));
+    copy_param(x, "cc", form->cc, sizeof(form->cc));
+    copy_param(x, "bcc", form->bcc, sizeof(form->bcc));
+    copy_param(x, "subject", form->subject, sizeof(form->subject));
+    copy_key(x, "draft", &form->draft);
+    copy_key(x, "origin", &form->origin);
+    copy_key(x, "source", &form->source);
+    form->answer = (enum web_answer)http_param_number(x, "answer", WEB_NEW);
+    form->zone = (int)http_param_number(x, "zone", 0);
+    if (form->zone < -14 * 60 || form->zone > 14 * 60)
+        form->zone = 0;
+    while ((value = http_param_next(x, "keep", &place)) != NULL) {
+        unsigned long index = strtoul(value, NULL, 10);
+
+        if (index < WEB_PARTS)
+            form->keep[index] = true;
+    }
+}
+
+/* A text that is too long for a field. */
+static enum err read_text(struct http_exchange *x, struct web_work *work)
+{
+    int got;
+
+    while ((got = http_part_read(x, work->piece, sizeof(work->piece))) > 0) {
+        if ((size_t)got >= sizeof(work->written) - work->written_bytes)
+            return ERR_TOO_BIG;
+        web_append(work, work->piece, (size_t)got);
+    }
+    return got < 0 ? (enum err)got : OK;
+}
+
+enum err web_form_read(struct http_exchange *x, struct web_work *work,
+                       struct web_form *form, struct http_part *part,
+                       bool *file)
+{
+    const char *text = http_param(x, "text");
+    enum err err = OK;
+
+    *file = false;
+    read_fields(x, form);
+    work->written_bytes = 0;
+    work->written[0] = '\0';
+    if (text == NULL) {
+        err = http_part_next(x, part);
+        if (err == OK && strcmp(part->name, "text") == 0)
+            return read_text(x, work);
+        *file = err == OK;
+        text = http_param_or(x, "text", "");
+    }
+    web_append(work, text, strlen(text));
+    return err == ERR_NOT_FOUND ? OK : err;
+}
+
+/* ---- What to begin with ------------------------------------------------- */
+
+static void append_signature(struct http_exchange *x, struct web_work *work)
+{
+    if (store_preference_get(work->store, web_user_id(x), STORE_SIGNATURE,
+                             work->words, sizeof(work->words)) != OK ||
+        work->words[0] == '\0')
+        return;
+    web_append(work, "\n\n-- \n", 6);
+    web_append(work, work->words, strlen(work->words));
+    web_append(work, "\n", 1);
+}
+
+static enum err begin_answer(struct http_exchange *x, struct web_work *work,
+                             struct web_form *form)
+{
+    enum err err = web_open(work, web_user_id(x), &form->origin, true);
+
+    if (err == OK) {
+        web_answer_fill(x, work, form);
+        append_signature(x, work);
+    }
+    return err;
+}
+
+static enum err begin_new(struct http_exchange *x, struct web_work *work)
+{
+    const char *text = http_param_or(x, "text", http_param_or(x, "body", ""));
+
+    web_append(work, text, strlen(text));
+    append_signature(x, work);
+    return OK;
+}
+
+enum err web_form_begin(struct http_exchange *x, struct web_work *work,
+                        struct web_form *form)
+{
+    static const struct {
+        const char *name;
+        enum web_answer answer;
+    } answers[] = {
+        {"reply", WEB_REPLY}, {"all", WEB_REPLY_ALL}, {"forward", WEB_FORWARD}};
+    unsigned i;
+
+    read_fields(x, form);
+    form->answer = WEB_NEW;
+    work->written_bytes = 0;
+    work->written[0] = '\0';
+    if (form->draft.uid != 0)
+        return web_draft_load(x, work, form);
+    for (i = 0; i < 3; i++) {
+        if (http_param(x, answers[i].name) == NULL)
+            continue;
+        copy_key(x, answers[i].name, &form->origin);
+        form->answer = answers[i].answer;
+        return form->origin.uid != 0 ? begin_answer(x, work, form)
+                                     : ERR_NOT_FOUND;
+    }
+    return begin_new(x, work);
+}
+
+/* ---- The form ----------------------------------------------------------- */
+
+static void hidden_key(struct http_exchange *x, const char *name,
+                       const struct store_key *key)
+{
+    html(x, "<input type=\"hidden\" name=\"%s\" value=\"", name);
+    if (key->uid != 0)
+        html(x, "%lld.%u", (long long)key->mailbox_id, key->uid);
+    html(x, "\">");
+}
+
+static void write_row(struct http_exchange *x, const char *name,
+                      const char *label, const char *value, bool people)
+{
+    html(x,
+         "<div class=\"row\"><label for=\"in-%s\">%s</label>"
+         "<input id=\"in-%s\" name=\"%s\" type=\"text\" value=\"%s\"%s></div>",
+         name, label, name, name, value, people ? " data-complete" : "");
+}
+
+/* Attachments that are there already, each with a box to leave it out. */
+static void write_kept(struct http_exchange *x, struct web_work *work,
+                       struct web_form *form)
+{
+    unsigned i;
+
+    hidden_key(x, "source", &form->source);
+    if (form->source.uid == 0 ||
+        web_open(work, web_user_id(x), &form->source, true) != OK)
+        return;
+    for (i = 0; i < work->mime.part_count; i++) {
+        if (!form->keep[i] || !mime_attached(&work->mime, i, MIME_NONE))
+            continue;
+        html(x,
+             "<label class=\"check\"><input type=\"checkbox\" name=\"keep\" "
+             "value=\"%u\" checked> With attachment %s</label>",
+             i,
+             work->parts[i].name[0] != '\0' ? work->parts[i].name
+                                            : work->parts[i].type);
+    }
+}
+
+/* The first button is what Enter in a field presses: that must not send. */
+static void write_buttons(struct http_exchange *x)
+{
+    html(x, "<button class=\"hidden\" name=\"do\" value=\"save\" "
+            "tabindex=\"-1\" aria-hidden=\"true\">Save draft</button>"
+            "<div class=\"bar\"><button class=\"main\" name=\"do\" "
+            "value=\"send\">");
+    web_icon(x, "sent");
+    html(x, "Send</button>"
+            "<button name=\"do\" value=\"save\">Save draft</button>"
+            "<button name=\"do\" value=\"discard\" formnovalidate>Discard"
+            "</button>"
+            "<span id=\"saved\" class=\"saved\" role=\"status\"></span></div>");
+}
+
+static void write_sender(struct http_exchange *x, struct web_form *form)
+{
+    char address[USER_ADDRESS_BYTES];
+
+    if (form->from[0] == '\0')
+        (void)snprintf(form->from, sizeof(form->from), "%s",
+                       web_own_address(x, address));
+    write_row(x, "from", "From", form->from, false);
+}
+
+static void write_form(struct http_exchange *x, struct web_work *work,
+                       struct web_form *form)
+{
+    html(x, "<form class=\"compose\" method=\"post\" action=\"/compose\" "
+            "enctype=\"multipart/form-data\">");
+    web_csrf(x);
+    hidden_key(x, "draft", &form->draft);
+    hidden_key(x, "origin", &form->origin);
+    html(x,
+         "<input type=\"hidden\" name=\"answer\" value=\"%d\">"
+         "<input type=\"hidden\" name=\"zone\" value=\"%d\">",
+         (int)form->answer, form->zone);
+    write_buttons(x);
+    write_sender(x, form);
+    write_row(x, "to", "To", form->to, true);
+    write_row(x, "cc", "Cc", form->cc, true);
+    write_row(x, "bcc", "Bcc", form->bcc, true);
+    write_row(x, "subject", "Subject", form->subject, false);
+    /* Its text lies elsewhere than that of the message that is taken apart. */
+    write_kept(x, work, form);
+    html(x,
+         "<label class=\"hidden\" for=\"text\">Text</label>"
+         "<textarea id=\"text\" name=\"text\" rows=\"18\"%s>\n",
+         form->answer != WEB_NEW || form->draft.uid == 0 ? " data-top" : "");
+    http_escape_bytes(x, work->written, work->written_bytes);
+    html(x, "</textarea>"
+            "<p class=\"field\"><label for=\"files\">Attach files</label> "
+            "<input id=\"files\" type=\"file\" name=\"file\" multiple> "
+            "<span id=\"files-told\" class=\"hint\"></span></p></form>");
+}
+
+void web_form_show(struct http_exchange *x, struct store *store,
+                   struct web_work *work, struct web_form *form,
+                   const char *why)
+{
+    static const char *const titles[] = {"Compose", "Reply", "Reply to all",
+                                         "Forward"};
+
+    web_begin(x, store, titles[form->answer % 4], 0, true);
+    if (why != NULL && why[0] != '\0')
+        web_note(x, true, why);
+    write_form(x, work, form);
+    web_end(x);
+}
+
+void web_compose_page(struct http_exchange *x, struct store *store)
+{
+    struct web_work *work = web_work_take(store);
+    struct web_form *form = &work->form;
+    enum err err = web_form_begin(x, work, form);
+
+    if (err == OK)
+        web_form_show(x, store, work, form, NULL);
+    else
+        web_fail(x, store, err);
+    web_work_give(work);
+}

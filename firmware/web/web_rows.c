@@ -1,0 +1,112 @@
+/* Rows of a list of messages: see web_rows.h. */
+#include "web/web_rows.h"
+#include "web/web_page.h"
+
+static void write_people(struct web_rows *rows, const struct store_row *row)
+{
+    struct http_exchange *x = rows->x;
+    const char *name = row->from_name;
+
+    if (rows->kind == STORE_FOLDER_SENT || rows->kind == STORE_FOLDER_DRAFTS) {
+        html(x, "<span class=\"from\">To: %s</span>",
+             row->to[0] != '\0' ? row->to : "(nobody yet)");
+        return;
+    }
+    if (name[0] == '\0')
+        name = row->from_address;
+    if (name[0] == '\0')
+        name = row->sender;
+    html(x, "<span class=\"from\" title=\"%s\">%s</span>", row->from_address,
+         name[0] != '\0' ? name : "(no sender)");
+}
+
+static void write_signs(struct http_exchange *x, const struct store_row *row)
+{
+    html(x, "<span class=\"when\">");
+    if ((row->flags & STORE_FLAGGED) != 0) {
+        html(x, "<span class=\"star\">");
+        web_icon(x, "star");
+        html(x, "<span class=\"hidden\">Flagged</span></span>");
+    }
+    if ((row->flags & STORE_ANSWERED) != 0) {
+        web_icon(x, "reply");
+        html(x, "<span class=\"hidden\">Answered</span>");
+    }
+    if ((row->flags & STORE_FORWARDED) != 0) {
+        web_icon(x, "forward");
+        html(x, "<span class=\"hidden\">Forwarded</span>");
+    }
+    if (row->attachments) {
+        web_icon(x, "clip");
+        html(x, "<span class=\"hidden\">Attachments</span>");
+    }
+    web_time(x, row->received_ms, false);
+    html(x, "</span>");
+}
+
+enum err web_row(void *context, const struct store_row *row)
+{
+    struct web_rows *rows = context;
+    struct http_exchange *x = rows->x;
+    const char *subject =
+        row->subject[0] != '\0' ? row->subject : "(no subject)";
+    long long mailbox = (long long)row->key.mailbox_id;
+    bool unseen = (row->flags & STORE_SEEN) == 0;
+
+    html(x,
+         "<li%s><label class=\"pick\"><input type=\"checkbox\" name=\"m\" "
+         "value=\"%lld.%u\"><span class=\"hidden\">Select: %s</span></label>",
+         unseen ? " class=unread" : "", mailbox, row->key.uid, subject);
+    if (rows->kind == STORE_FOLDER_DRAFTS)
+        html(x, "<a href=\"/compose?draft=%lld.%u\">", mailbox, row->key.uid);
+    else
+        html(x, "<a href=\"/mail/%lld/%u\">", mailbox, row->key.uid);
+    write_people(rows, row);
+    html(x, "<span class=\"what\">");
+    if (unseen)
+        html(x, "<span class=\"hidden\">Unread: </span>");
+    html(x, "%s", subject);
+    if (row->thread_messages > 1)
+        html(x,
+             " <span class=\"count\">%u<span class=\"hidden\"> messages"
+             "</span></span>",
+             row->thread_messages);
+    if (row->preview[0] != '\0')
+        html(x, " <span class=\"more\">- %s</span>", row->preview);
+    html(x, "</span>");
+    write_signs(x, row);
+    html(x, "</a></li>");
+    return OK;
+}
+
+void web_rows_begin(struct http_exchange *x, struct store *store,
+                    const char *here, const char *words, int64_t mailbox)
+{
+    html(x, "<form method=\"post\" action=\"/act\">");
+    web_csrf(x);
+    html(x, "<input type=\"hidden\" name=\"back\" value=\"%s", here);
+    if (words != NULL)
+        html(x, "&amp;q=%-s", words);
+    html(x, "\"><div class=\"bar\" role=\"group\" "
+            "aria-label=\"Selected messages\">"
+            "<label class=\"check js\"><input type=\"checkbox\" id=\"all\">"
+            "<span class=\"hidden\">Select all on this page</span></label>");
+    web_button(x, "delete", "trash", "Delete");
+    web_button(x, "read", "read", "Read");
+    web_button(x, "unread", "unread", "Unread");
+    web_button(x, "flag", "star", "Flag");
+    web_button(x, "junk", "junk", "Junk");
+    html(x, "<label class=\"hidden\" for=\"to\">Move to</label>"
+            "<select name=\"to\" id=\"to\"><option value=\"0\">Move "
+            "to...</option>");
+    web_folder_options(x, store, mailbox, 0);
+    html(x, "</select>");
+    web_button(x, "move", "folder", "Move");
+    html(x, "<span id=\"chosen\" class=\"hint\" role=\"status\"></span></div>"
+            "<ol class=\"messages\">");
+}
+
+void web_rows_end(struct http_exchange *x)
+{
+    html(x, "</ol></form>");
+}

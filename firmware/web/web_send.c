@@ -1,0 +1,314 @@
+/* What the form of /compose does: send, save as a draft, discard.
+ *
+ * Sending is one transaction of the store: the message into the recipients'
+ * mailboxes and the outgoing queue, the same message into Sent, the draft away,
+ * and the message that was answered marked. What cannot be sent is kept as a
+ * draft, with its files, and shown again with the reason. */
+#include "core/log.h"
+#include "core/machine.h"
+#include "http/http.h"
+#include "mailstore/store_append.h"
+#include "protocol/text.h"
+#include "store/st.h"
+#include "store/st_job.h"
+#include "userdb/directory.h"
+#include "web/web.h"
+#include "web/web_page.h"
+#include "web/web_work.h"
+#include <stdio.h>
+#include <string.h>
+
+/* ---- Checks ------------------------------------------------------------- */
+
+/* The sender is the user, or one of his aliases. */
+static enum err check_sender(struct http_exchange *x, struct web_work *work,
+                             const struct web_form *form)
+{
+    struct mime_span rest = {form->from, strlen(form->from)};
+    struct mime_address *person = &work->address;
+    const char *at;
+
+    if (web_address_next(&rest, person) && person->address[0] != '\0') {
+        at = user_address_at(person->address, strlen(person->address));
+        if (at != NULL && directory_may_send_as(web_user_id(x), person->address,
+                                                (size_t)(at - person->address),
+                                                at + 1, strlen(at + 1))) {
+            (void)snprintf(work->sender, sizeof(work->sender), "%s",
+                           person->address);
+            return OK;
+        }
+    }
+    (void)snprintf(work->envelope.why, sizeof(work->envelope.why),
+                   "You may send as yourself and your aliases only, and \"%s\" "
+                   "is none of these.",
+                   form->from);
+    return ERR_REFUSED;
+}
+
+static enum err check(struct http_exchange *x, struct web_work *work,
+                      const struct web_form *form)
+{
+    struct web_envelope *envelope = &work->envelope;
+    int64_t user_id = web_user_id(x);
+    enum err err = web_envelope_begin(envelope, user_id);
+
+    if (err == OK)
+        err = check_sender(x, work, form);
+    if (err == OK)
+        err = web_envelope_add(envelope, user_id, form->to);
+    if (err == OK)
+        err = web_envelope_add(envelope, user_id, form->cc);
+    if (err == OK)
+        err = web_envelope_add(envelope, user_id, form->bcc);
+    if (err == OK && envelope->user_count + envelope->remote_count == 0) {
+        (void)snprintf(envelope->why, sizeof(envelope->why),
+                       "Say whom it goes to.");
+        err = ERR_INVALID;
+    }
+    return err;
+}
+
+/* ---- Making ------------------------------------------------------------- */
+
+static void add_people(struct web_work *work, const char *field,
+                       const char *list)
+{
+    struct mime_span rest = {list, strlen(list)};
+
+    mime_make_addresses(&work->mail.make, field);
+    while (web_address_next(&rest, &work->address))
+        if (work->address.address[0] != '\0')
+            mime_make_address(&work->mail.make, work->address.name,
+                              work->address.address);
+    mime_make_addresses_end(&work->mail.make);
+}
+
+/* As SMTP puts before what it takes (RFC 5321 4.4), by HTTP. */
+static void add_trace(struct web_work *work, const char *sender)
+{
+    char buffer[800];
+    struct text text;
+
+    text_init(&text, buffer, sizeof(buffer) - 1);
+    text_string(&text, "Return-Path: <");
+    text_string(&text, sender);
+    text_string(&text, ">\r\nReceived: by ");
+    text_string(&text, st_setting("hostname")[0] != '\0'
+                           ? st_setting("hostname")
+                           : "localhost");
+    text_string(&text, " with HTTP;\r\n\t");
+    text_date(&text, machine_wall_clock_ms());
+    text_string(&text, "\r\n");
+    buffer[text.len] = '\0';
+    web_mail_text(&work->mail, buffer);
+}
+
+/* ---- Ending ------------------------------------------------------------- */
+
+/* The files of a draft may lie in an earlier one, which goes with it. */
+static void drop_source(struct store *store, int64_t user_id,
+                        const struct web_form *form)
+{
+    int64_t drafts;
+
+    if (form->source.uid != 0 &&
+        store_folder_of(store, user_id, STORE_FOLDER_DRAFTS, &drafts) == OK &&
+        drafts == form->source.mailbox_id)
+        (void)!store_remove(store, user_id, &form->source, 1, NULL);
+}
+
+struct sending {
+    struct web_work *work;
+    int64_t user_id;
+    const struct web_form *form;
+};
+
+static void fill_delivery(struct sending *sending, struct store *store)
+{
+    struct web_mail *mail = &sending->work->mail;
+    struct web_envelope *envelope = &sending->work->envelope;
+    struct store_delivery *delivery = &sending->work->sending.delivery;
+
+    if (mail->message_id == 0)
+        mail->message_id = store_reserve_id(store);
+    delivery->message_id = mail->message_id;
+    delivery->sender = sending->work->sender;
+    delivery->received_ms = machine_wall_clock_ms();
+    delivery->users = envelope->users;
+    delivery->user_count = envelope->user_count;
+    delivery->remotes = envelope->remotes;
+    delivery->remote_count = envelope->remote_count;
+    delivery->envid = "";
+    delivery->smtputf8 = envelope->utf8;
+    delivery->submitter = sending->user_id;
+    delivery->chunks = mail->chunks;
+    delivery->chunk_bytes = mail->chunk_bytes;
+    delivery->tail = mail->chunk;
+    delivery->tail_bytes = mail->chunk_used;
+}
+
+static enum err deliver(void *context, struct store *store)
+{
+    struct sending *sending = context;
+    const struct web_form *form = sending->form;
+    struct store_sending *message = &sending->work->sending;
+    enum err err;
+
+    memset(message, 0, sizeof(*message));
+    fill_delivery(sending, store);
+    message->keep = true;
+    message->blind = form->bcc;
+    message->draft = form->draft;
+    message->origin = form->origin;
+    message->origin_flags =
+        form->answer == WEB_FORWARD ? STORE_FORWARDED : STORE_ANSWERED;
+    err = store_send(store, message);
+    if (err == OK)
+        drop_source(store, sending->user_id, form);
+    return err;
+}
+
+/* ---- Sending ------------------------------------------------------------ */
+
+static void log_sent(struct http_exchange *x, struct web_work *work)
+{
+    const struct web_envelope *envelope = &work->envelope;
+    char address[NET_ADDRESS_TEXT];
+    struct net_address peer;
+    const char *first = envelope->remote_count > 0
+                            ? envelope->remotes[0].address
+                            : directory_user_by_id(envelope->users[0])->name;
+
+    http_peer(x, &peer);
+    log_mail(work->mail.message_id, "web",
+             "received client=%s user=%s size=%llu recipients=%u to=%s",
+             net_address_format(&peer, address), http_user(x)->name,
+             (unsigned long long)work->mail.chunk_bytes + work->mail.chunk_used,
+             envelope->user_count + envelope->remote_count,
+             log_value(work->words, sizeof(work->words), first, strlen(first)));
+}
+
+static void explain(struct web_work *work, enum err err)
+{
+    (void)snprintf(work->envelope.why, sizeof(work->envelope.why), "%s",
+                   err == ERR_TOO_BIG ? "The message is too big: send less, or "
+                                        "files one by one."
+                   : err == ERR_FULL  ? "There is no room left in the store: "
+                                        "tell your administrator."
+                   : err == ERR_INVALID ? "What was sent could not be "
+                                          "understood: try again."
+                                        : "The mail store is not there or too "
+                                          "busy: try again soon.");
+}
+
+static enum err make(struct http_exchange *x, struct web_work *work,
+                     const struct web_form *form, struct http_part *part,
+                     bool file)
+{
+    const struct web_envelope *envelope = &work->envelope;
+    uint64_t bytes_max = STORE_MESSAGE_MAX;
+
+    if (envelope->max_bytes > 0 && envelope->max_bytes < bytes_max)
+        bytes_max = envelope->max_bytes;
+    web_mail_begin(&work->mail, bytes_max);
+    add_trace(work, work->sender);
+    web_mail_header(x, work, form, false);
+    add_people(work, "To", form->to);
+    add_people(work, "Cc", form->cc);
+    return web_mail_body(x, work, form, part, file);
+}
+
+static enum err send(struct http_exchange *x, struct web_work *work,
+                     const struct web_form *form, struct http_part *part,
+                     bool file)
+{
+    struct sending sending = {
+        .work = work, .user_id = web_user_id(x), .form = form};
+    enum err err = make(x, work, form, part, file);
+
+    if (err == OK)
+        err = st_job_write(deliver, &sending);
+    if (err == OK) {
+        log_sent(x, work);
+        return OK;
+    }
+    web_mail_drop(&work->mail);
+    explain(work, err);
+    return err;
+}
+
+/* ---- Drafts ------------------------------------------------------------- */
+
+static void go_to_draft(struct http_exchange *x, const struct store_key *draft)
+{
+    char path[80];
+
+    (void)snprintf(path, sizeof(path), "/compose?draft=%lld.%u&said=draft",
+                   (long long)draft->mailbox_id, draft->uid);
+    http_redirect(x, path);
+}
+
+static enum err discard(void *context, struct store *store)
+{
+    const struct sending *sending = context;
+    const struct web_form *form = sending->form;
+
+    drop_source(store, sending->user_id, form);
+    if (form->draft.uid == 0)
+        return OK;
+    return store_remove(store, sending->user_id, &form->draft, 1, NULL);
+}
+
+/* What cannot be sent for a reason that its author can do something about. */
+static void keep_instead(struct http_exchange *x, struct store *store,
+                         struct web_work *work, bool file)
+{
+    struct web_form *form = &work->form;
+
+    if (web_draft_save(x, work, form, &work->part, file, true) == OK)
+        (void)!web_draft_load(x, work, form);
+    web_form_show(x, store, work, form, work->envelope.why);
+}
+
+static void run(struct http_exchange *x, struct store *store,
+                struct web_work *work, bool file)
+{
+    struct sending sending = {
+        .work = work, .user_id = web_user_id(x), .form = &work->form};
+    const char *what = http_param_or(x, "do", "save");
+    struct web_form *form = &work->form;
+    enum err err;
+
+    if (strcmp(what, "discard") == 0) {
+        err = st_job_write(discard, &sending);
+        if (err == OK || err == ERR_NOT_FOUND)
+            http_redirect(x, "/mail?said=discarded");
+        else
+            web_fail(x, store, err);
+    } else if (strcmp(what, "send") != 0) {
+        err = web_draft_save(x, work, form, &work->part, file, true);
+        if (err == OK)
+            go_to_draft(x, &form->draft);
+        else
+            web_fail(x, store, err);
+    } else if (check(x, work, form) != OK) {
+        keep_instead(x, store, work, file);
+    } else if (send(x, work, form, &work->part, file) == OK) {
+        http_redirect(x, "/mail?said=sent");
+    } else {
+        web_form_show(x, store, work, form, work->envelope.why);
+    }
+}
+
+void web_send_page(struct http_exchange *x, struct store *store)
+{
+    struct web_work *work = web_work_take(store);
+    bool file;
+    enum err err = web_form_read(x, work, &work->form, &work->part, &file);
+
+    if (err == OK)
+        run(x, store, work, file);
+    else
+        web_fail(x, store, err);
+    web_work_give(work);
+}

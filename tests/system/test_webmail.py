@@ -1,0 +1,354 @@
+"""The webmail by curl: what no browser would send, and who sees what."""
+import email
+import email.policy
+import os
+import re
+
+import pytest
+
+import conftest
+import mail
+import stick
+import mailer
+from stick import DOMAIN
+
+PORTS = (25, 80, 110, 587)
+ANNA, BERT = f"anna@{DOMAIN}", f"bert@{DOMAIN}"
+# Each is put into every field and parameter that there is.
+INJECTIONS = (
+    "' OR '1'='1", "1; DROP TABLE user; --", "1' UNION SELECT Password FROM "
+    "user --", "\" onmouseover=alert(1) x=\"", "<script>alert(1)</script>",
+    "../../../../etc/passwd", "..%2f..%2f..%2fmail.db", "%00", "%s%n%x",
+    "0 OR 1=1", "-1", "99999999999999999999", "a\r\nBcc: evil@x.example",
+    "\u202egnp.exe", "\ufeff", "MATCH '*' NEAR(", "\"\"\"", "{{7*7}}", "AND OR",
+)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    folder = str(tmp_path_factory.mktemp("web"))
+    image = stick.make(os.path.join(folder, "stick.img"))
+    server = conftest.Booted(folder, image, forward=PORTS).run()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def anna(served, tmp_path_factory):
+    """Anna, logged in once for many tests."""
+    return mailer.Web(str(tmp_path_factory.mktemp("anna")),
+                      served.machine.address(80), "anna")
+
+
+@pytest.fixture
+def browser(served, tmp_path):
+    """Makes browsers, each with cookies of its own."""
+    def make(user=None, password=None):
+        folder = str(tmp_path / f"browser{len(os.listdir(tmp_path))}")
+        return mailer.Web(folder, served.machine.address(80), user, password)
+    return make
+
+
+def letter(subject, body="Hello.\r\n", headers="", sender=BERT):
+    return (f"From: {sender}\r\nTo: {ANNA}\r\nSubject: {subject}\r\n"
+            f"Date: Thu, 26 Nov 2026 12:00:00 +0000\r\n{headers}\r\n{body}"
+            ).encode()
+
+
+def send(server, message, recipient=ANNA):
+    code, text = mail.send_one(server.smtp, recipient, message)
+    assert code == 250, text + server.machine.serial.screen()
+
+
+def key_of(browser, subject, path="/mail"):
+    keys = [key for key, line in browser.listed(path) if subject in line]
+    assert keys, f"no {subject!r} in {path}"
+    return keys[0]
+
+
+def path_of(key, rest=""):
+    return "/mail/" + key.replace(".", "/") + rest
+
+
+# ---- Who sees what --------------------------------------------------------------
+
+def test_nobody_gets_in_without_a_login(browser):
+    for path in ("/", "/mail", "/mail/1", "/mail/1/1", "/mail/1/1/source",
+                 "/mail/1/1/part/0", "/search?q=a", "/compose", "/settings",
+                 "/settings/rules", "/folders", "/contacts?q=a", "/menu",
+                 "/thread/1"):
+        page = browser().get(path, follow=False)
+        assert page.status in (302, 303, 401), path
+        assert page.field("Location").startswith("/login"), path
+    for path in ("/act", "/compose", "/draft", "/settings", "/folders"):
+        page = browser().post(path, {"do": "send"}, csrf=False, follow=False)
+        assert page.status in (302, 303, 401, 403), path
+
+
+def test_wrong_password(browser):
+    page = browser().post("/login", {"user": "anna", "password": "wrong"},
+                          csrf=False)
+    assert page.status == 403 and "not right" in page.text
+    assert "anna" not in page.text
+
+
+def test_others_mail_is_not_there(served, browser):
+    """By no number, on no page, to no action."""
+    send(served, letter("Secret of Anna", "The word is xylophone.\r\n"))
+    anna, bert = browser("anna"), browser("bert")
+    key = key_of(anna, "Secret of Anna")
+    box = key.split(".")[0]
+    bert.get("/mail")
+    for path in (f"/mail/{box}", path_of(key), path_of(key, "/source"),
+                 path_of(key, "/headers"), path_of(key, "/part/0"),
+                 path_of(key, "/html/0"), f"/compose?reply={key}",
+                 f"/compose?forward={key}", f"/compose?draft={key}"):
+        page = bert.get(path)
+        assert page.status == 404, path
+        assert "xylophone" not in page.text and "Secret" not in page.text
+    for path in ("/search?q=xylophone", "/contacts?q=a", "/mail", "/menu",
+                 "/thread/1"):
+        assert "Secret of Anna" not in bert.get(path).text, path
+    for what in ("delete", "read", "flag", "junk", "move"):
+        bert.post("/act", {"do": what, "m": key, "to": box, "back": "/mail"})
+    bert.post("/act", {"do": "empty", "folder": box})
+    page = bert.post("/compose", [
+        ("do", "save"), ("to", "bert"), ("source", key), ("keep", "0"),
+        ("keep", "1"), ("origin", key), ("answer", "1"), ("subject", "thief"),
+        ("text", "x")], multipart=True)
+    assert "xylophone" not in page.text
+    assert key_of(anna, "Secret of Anna") == key
+    assert "xylophone" in anna.get(path_of(key)).text
+    for message in mail.fetch_all(served.pop3, "bert", "bert-demo"):
+        assert b"xylophone" not in message
+
+
+def test_forms_need_their_token(served, browser):
+    send(served, letter("Stays"))
+    anna = browser("anna")
+    key = key_of(anna, "Stays")
+    for token in ("", "0" * 32):
+        page = anna.post("/act", {"csrf": token, "do": "delete", "m": key},
+                         csrf=False)
+        assert page.status == 403
+    assert key_of(anna, "Stays") == key
+
+
+# ---- What cannot be ----------------------------------------------------------------
+
+def answers_well(page, what):
+    assert page.status in (200, 303, 400, 403, 404, 413, 414, 431), \
+        f"{what!r}: {page.status}"
+    assert "<script>alert" not in page.text, what
+    assert "\" onmouseover=alert" not in page.text, what
+    assert "argon2" not in page.text, what
+    assert not re.search(r"(?i)sqlite|syntax error|no such table", page.text), \
+        what
+
+
+@pytest.mark.parametrize("injection", INJECTIONS)
+def test_injections_in_queries(anna, injection):
+    quoted = mailer.quote(injection)
+    for path in ("/mail/{}", "/mail/1/{}", "/mail/1/1/part/{}",
+                 "/mail/1/1/html/{}", "/mail/1/1/{}", "/thread/{}",
+                 "/search?q={}", "/search?q=a&c={}", "/search?q=a&in={}",
+                 "/mail?c={}", "/mail?f={}", "/mail?c={}&b=1",
+                 "/contacts?q={}", "/compose?to={}", "/compose?subject={}",
+                 "/compose?reply={}", "/compose?draft={}", "/mail?said={}",
+                 "/{}", "/assets/{}", "/login?next={}", "/login?failed={}"):
+        answers_well(anna.quick(path.format(quoted)), (path, injection))
+
+
+@pytest.mark.parametrize("injection", INJECTIONS)
+def test_injections_in_forms(anna, injection):
+    anna.get("/settings")
+    names = ("m", "to", "folder", "back", "do", "id", "name", "signature",
+             "subject", "text", "from", "until", "old", "new", "again",
+             "field", "header", "pattern", "forward", "on", "cc", "bcc",
+             "draft", "origin", "source", "keep", "answer", "zone")
+    for path, what in (("/act", "move"), ("/act", "empty"),
+                       ("/settings", "you"), ("/settings", "away"),
+                       ("/settings/rules", "add"),
+                       ("/settings/rules", "raise"), ("/folders", "make"),
+                       ("/folders", "rename"), ("/compose", "save"),
+                       ("/compose", "send"), ("/draft", "")):
+        fields = [(name, injection) for name in names if name != "do"]
+        answers_well(anna.quick(path, [("do", what)] + fields),
+                     (path, what, injection))
+    answers_well(anna.quick("/mail"), injection)
+    answers_well(anna.quick("/settings/rules"), injection)
+    answers_well(anna.quick("/folders"), injection)
+
+
+def test_redirects_stay_here(browser):
+    anna = browser("anna")
+    anna.get("/mail")
+    for back in ("//evil.example", "https://evil.example", "/\\evil.example",
+                 "/mail\r\nSet-Cookie: a=b", "javascript:alert(1)"):
+        page = anna.post("/act", {"do": "read", "m": "1.1", "back": back},
+                         follow=False)
+        place = page.field("Location")
+        assert place.startswith("/mail") and "evil" not in place, back
+        assert not page.field("Set-Cookie"), back
+
+
+# ---- Writing ----------------------------------------------------------------------
+
+def test_no_field_adds_another(served, browser):
+    """Line ends in a subject or an address make no header field."""
+    anna = browser("anna")
+    anna.compose(to="bert", subject="One\r\nBcc: paul@evil.example\r\n\r\nbody",
+                 text="Text.\n")
+    found = [email.message_from_bytes(message, policy=email.policy.default)
+             for message in mail.fetch_all(served.pop3, "bert", "bert-demo")]
+    sent = [message for message in found if message["Subject"]
+            and message["Subject"].startswith("One")]
+    assert len(sent) == 1
+    assert sent[0]["Bcc"] is None
+    assert "paul" not in sent[0]["To"]
+
+
+def test_nobody_sends_as_somebody_else(served, browser):
+    anna = browser("anna")
+    page = anna.compose(to="bert", subject="Not Anna's", text="x",
+                        **{"from": BERT})
+    assert "none of these" in page.text
+    subjects = [email.message_from_bytes(message)["Subject"] for message in
+                mail.fetch_all(served.pop3, "bert", "bert-demo")]
+    assert "Not Anna's" not in subjects
+
+
+def test_blind_copies_are_not_told(served, browser):
+    anna = browser("anna")
+    page = anna.compose(to="anna", bcc="bert", subject="Blind", text="x")
+    assert "is sent" in page.text
+    message = [each for each in mail.fetch_all(served.pop3, "bert",
+                                               "bert-demo")
+               if b"Subject: Blind" in each][0]
+    assert b"bert" not in message.split(b"\r\n\r\n")[0].split(b"\r\nDate:")[1]
+    sent = anna.values_of("/menu", r'href="(/mail/\d+)" data-key="gs"')[0]
+    assert "Bcc" in anna.get(path_of(key_of(anna, "Blind", sent))).text
+
+
+def test_long_text_and_many_lines(served, browser, tmp_path):
+    """A text that is longer than a field, which the server takes piece by
+    piece; quotes stay quotes, and lines keep their spaces."""
+    anna = browser("anna")
+    text = "".join(f"Line {number}  with  spaces, größer.\n> quote {number}\n"
+                   for number in range(900))
+    assert len(text.encode()) > 40000
+    assert "is sent" in anna.compose(to="bert", subject="Long", text=text).text
+    message = [each for each in mail.fetch_all(served.pop3, "bert",
+                                               "bert-demo")
+               if b"Subject: Long" in each][0]
+    assert max(map(len, message.split(b"\r\n"))) <= 998
+    parsed = email.message_from_bytes(message)
+    assert parsed.get_param("format") == "flowed"
+    got = parsed.get_payload(decode=True).decode("utf-8")
+    assert "Line 899  with  spaces, größer." in got
+    too_long = anna.compose(to="bert", subject="Longer", text="x" * 200000)
+    assert too_long.status == 413
+
+
+# ---- Files -----------------------------------------------------------------------
+
+def test_files_up_and_down(served, browser, tmp_path):
+    """What goes up comes down, byte for byte, and as nothing that runs."""
+    anna, bert = browser("anna"), browser("bert")
+    path = tmp_path / "page.html"
+    path.write_bytes(b"<script>alert(1)</script>" + os.urandom(700000))
+    page = anna.compose(files=[str(path)], to="bert", subject="A file",
+                        text="Here.")
+    assert "is sent" in page.text
+    key = key_of(bert, "A file")
+    parts = bert.get(path_of(key)).values(r'href="(/mail/\d+/\d+/part/\d+)"')
+    assert len(parts) == 1
+    down = bert.get(parts[0])
+    assert down.body == path.read_bytes()
+    assert down.field("Content-Type") == "application/octet-stream"
+    assert down.field("Content-Disposition").startswith(
+        'attachment; filename="page.html"')
+    assert down.field("X-Content-Type-Options") == "nosniff"
+    assert "sandbox" in down.field("Content-Security-Policy")
+    source = bert.get(path_of(key, "/source"))
+    assert source.field("Content-Type").startswith("text/plain")
+    assert source.body in mail.fetch_all(served.pop3, "bert", "bert-demo")
+
+
+def test_policy_of_every_page(served, browser):
+    send(served, letter("Policy", "<b>x</b>\r\n",
+                        "Content-Type: text/html\r\n"))
+    anna = browser("anna")
+    key = key_of(anna, "Policy")
+    for path in ("/login", "/mail", path_of(key), "/compose", "/settings",
+                 "/search?q=x", "/nothing-here"):
+        policy = anna.get(path).field("Content-Security-Policy")
+        assert "default-src 'none'" in policy, path
+        assert "unsafe" not in policy, path
+    frame = anna.get(path_of(key, "/html/0"))
+    policy = frame.field("Content-Security-Policy")
+    assert policy.startswith("sandbox ") and "allow-scripts" not in policy
+    assert "script-src" not in policy and "http:" not in policy
+    assert "https: http:" in anna.get(
+        path_of(key, "/html/0?remote=1")).field("Content-Security-Policy")
+    assert "<style" not in anna.get("/mail").text
+    assert not re.search(r"<script(?! src=)", anna.get("/mail").text)
+
+
+def test_page_weight(browser):
+    """All that a first visit loads, as it stands: under 100 KB."""
+    anna = browser("anna")
+    page = anna.get("/mail")
+    files = set(page.values(r'(?:href|src)="(/assets/[^"#]+)'))
+    assert len(files) >= 4
+    total = len(page.body) + sum(len(anna.get(path).body) for path in files)
+    assert total < 100000, total
+
+
+# ---- Settings ---------------------------------------------------------------------
+
+def test_password(served, browser):
+    """Changed here, it holds at once everywhere, and other logins end."""
+    bert, other = browser("bert"), browser("bert")
+    bert.get("/settings")
+    fields = {"do": "password", "old": "wrong", "new": "a new password",
+              "again": "a new password"}
+    assert "not right" in bert.post("/settings", fields).text
+    page = bert.post("/settings", {**fields, "old": "bert-demo"})
+    assert "Saved." in page.text
+    assert bert.get("/mail", follow=False).status == 200
+    assert other.get("/mail", follow=False).status in (302, 303)
+    mail.Pop3(served.pop3, "bert", "a new password").quit()
+    bert.post("/settings", {"do": "password", "old": "a new password",
+                            "new": "bert-demo", "again": "bert-demo"})
+    mail.Pop3(served.pop3, "bert", "bert-demo").quit()
+
+
+def test_rule_and_folder(served, browser):
+    anna = browser("anna")
+    anna.get("/folders")
+    page = anna.post("/folders", {"do": "make", "name": "Lists & more"})
+    assert "Lists &amp; more" in page.text
+    box = anna.get("/settings/rules").values(
+        r'<option value="(\d+)">Lists &amp; more')[0]
+    page = anna.post("/settings/rules", {
+        "do": "add", "field": "subject", "pattern": "[list]", "folder": box,
+        "seen": "1"})
+    assert "move it to Lists &amp; more" in page.text
+    send(served, letter("[list] Weekly"))
+    send(served, letter("Not on a list"))
+    assert key_of(anna, "[list] Weekly", f"/mail/{box}")
+    assert key_of(anna, "Not on a list")
+    page = anna.post("/folders", {"do": "remove", "id": box})
+    assert "holds messages" in page.text
+
+
+def test_away(served, browser):
+    bert = browser("bert")
+    bert.get("/settings")
+    page = bert.post("/settings", {"do": "away", "on": "1", "subject": "Away",
+                                   "text": "Back on Monday."})
+    assert "Saved." in page.text and "checked" in page.text
+    send(served, letter("Are you there?", sender=ANNA), recipient=BERT)
+    page = bert.post("/settings", {"do": "away", "text": "Back on Monday."})
+    assert "Saved." in page.text
