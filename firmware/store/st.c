@@ -18,7 +18,7 @@
 /* While there is no disk at all, one may appear at any moment. */
 #define APPEAR_MS 20
 /* Shares of the memory that is there at start. */
-#define HEAP_SHARE      4
+#define HEAP_SHARE      2
 #define HEAP_MIN        ((size_t)5 * 1024 * 1024)
 #define HEAP_MAX        ((size_t)128 * 1024 * 1024)
 #define DIRECTORY_SHARE 128

@@ -57,7 +57,7 @@ def letter(subject, body="Hello.\r\n", headers="", sender=BERT):
 
 def send(server, message, recipient=ANNA):
     code, text = mail.send_one(server.smtp, recipient, message)
-    assert code == 250, text
+    assert code == 250, text + server.machine.serial.screen()
 
 
 def key_of(browser, subject, path="/mail"):
