@@ -503,7 +503,7 @@ fuzz: $(FUZZ)
 
 # ---- make test, bench, run: in QEMU ----------------------------------------------
 
-.PHONY: test bench bench-peer bench-profile run
+.PHONY: test bench bench-peer bench-profile size run
 test: all unit $(TAP) $(if $(SIM_SRC),sim $B/sim-fast/relay_days) $(MIME) $(DEPS)/postfix.done \
 		$(DEPS)/peers.done $(DEPS)/net_peers.done $(DEPS)/guest-kernel.done \
 		$(DEPS)/browser.done
@@ -535,6 +535,9 @@ $B/bench/%.so: tests/bench/%.c | $(ALL_DEPS)
 
 bench-profile: all $(DEPS)/postfix.done $(BENCH_CLIENTS) $B/bench/profile_plugin.so
 	@$(PYTHON) tests/bench/profile.py $(BENCH_OPTIONS)
+
+size: all
+	@$(PYTHON) tests/bench/size.py
 
 run: all
 	@$(PYTHON) tests/demo/run.py

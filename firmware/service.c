@@ -271,6 +271,7 @@ void service_run(void)
         pop3_server_start();
         relay_start();
         http_server_start();
+        load_at_start();
         log_info("service", "serving smtp=25 submission=587 pop3=110 http=80");
     }
 }

@@ -79,7 +79,10 @@ static const char *const texts[STATEMENTS] = {
     [SQL_ENTRY_DROP] = "DELETE FROM entry WHERE MailboxID=?1 AND UID=?2",
     [SQL_MESSAGE_HELD] = "SELECT 1 FROM entry WHERE MailID=?1 UNION ALL"
                          " SELECT 1 FROM outgoing WHERE MailID=?1 LIMIT 1",
-    [SQL_GARBAGE_PUT] = "INSERT OR IGNORE INTO garbage VALUES(?1)",
+    [SQL_GARBAGE_PUT] =
+        "INSERT OR IGNORE INTO garbage SELECT ?1 WHERE NOT EXISTS"
+        " (SELECT 1 FROM entry WHERE MailID=?1) AND NOT EXISTS"
+        " (SELECT 1 FROM outgoing WHERE MailID=?1)",
     [SQL_GARBAGE_NEXT] = "SELECT min(MailID) FROM garbage WHERE MailID>?1",
     [SQL_GARBAGE_DROP] = "DELETE FROM garbage WHERE MailID=?1",
     [SQL_MESSAGE_DROP] = "DELETE FROM message WHERE MailID=?1",

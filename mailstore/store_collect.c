@@ -12,11 +12,6 @@ struct collection {
 
 enum err store_release_message(struct store *store, int64_t id)
 {
-    int64_t held;
-    enum err err = store_number_of(store, SQL_MESSAGE_HELD, id, &held);
-
-    if (err || held)
-        return err;
     store->garbage = true;
     return store_run_for(store, SQL_GARBAGE_PUT, id);
 }

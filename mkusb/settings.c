@@ -296,6 +296,38 @@ static enum err check_zone(const char *key, const char *value)
                        key, value);
 }
 
+static enum err check_files(const char *key, const char *value)
+{
+    bool read = strcmp(key, "files_read") == 0;
+
+    if (strcmp(value, "users") == 0 || strcmp(value, "off") == 0 ||
+        strcmp(value, read ? "everyone" : "admins") == 0)
+        return OK;
+    return say_refused("%s \"%s\": %s, users or off", key, value,
+                       read ? "everyone" : "admins");
+}
+
+/* "192.0.2.1/users.csv" */
+static enum err check_load(const char *key, const char *value)
+{
+    char address[20];
+    size_t len = strcspn(value, "/");
+
+    if (len < sizeof(address) && value[len] == '/' && value[len + 1]) {
+        memcpy(address, value, len);
+        address[len] = '\0';
+        if (check_plain_address(key, address) == OK)
+            return OK;
+    }
+    return say_refused("%s \"%s\": give ADDRESS/FILE of a TFTP server", key,
+                       value);
+}
+
+static enum err check_loads(const char *key, const char *value)
+{
+    return check_words(key, value, check_load);
+}
+
 /* Whether every x of the pattern is a hexadecimal digit, and the rest the same.
  */
 static bool has_shape(const char *value, const char *pattern)
@@ -337,6 +369,15 @@ static const struct {
     {"ntp", check_time_servers},
     {"timezone", check_zone},
     {"mdns", check_on_off},
+    /* The web server: firmware/http/http_session.c, firmware/files/files.h,
+     * firmware/load/load.h. */
+    {"http", check_yes_no},
+    {"web_idle_minutes", check_number},
+    {"web_login_hours", check_number},
+    {"files_read", check_files},
+    {"files_write", check_files},
+    {"files_max_mb", check_number},
+    {"load_at_start", check_loads},
     /* The log. */
     {"syslog", check_syslog},
     {"log_lines", check_number},

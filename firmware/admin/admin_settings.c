@@ -36,6 +36,12 @@ static const struct {
     {"dnsbl", WORDS, "DNS block lists"},
     {"dnsbl_action", WORDS, "refuse or mark"},
     {"data_access", WORDS, "who may query data.db: admin, shared, own"},
+    {"web_idle_minutes", NUMBER, "until a browser has to log in again, 60"},
+    {"web_login_hours", NUMBER, "and at all, 24"},
+    {"files_read", WORDS, "shared files: users, everyone, off"},
+    {"files_write", WORDS, "who brings and deletes them: admins, users, off"},
+    {"files_max_mb", NUMBER, "the largest of them, 64"},
+    {"load_at_start", WORDS, "ADDRESS/FILE of a TFTP server, several of them"},
     {"metrics", WORDS, "who may read /metrics: private, all, admin"},
 };
 

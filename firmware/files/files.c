@@ -11,16 +11,15 @@
  * from here is never shown as a page of this server: files are downloads, in a
  * sandbox. */
 #include "files/files.h"
-#include "core/date.h"
 #include "core/list.h"
 #include "core/machine.h"
 #include "core/memory.h"
 #include "http/http.h"
-#include "http/http_asset.h"
 #include "mailstore/store_file.h"
-#include "protocol/text.h"
 #include "store/st.h"
 #include "store/st_job.h"
+#include "store/st_number.h"
+#include "web/web_page.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -88,31 +87,18 @@ static bool refuse_reading(struct http_exchange *x)
 
 static uint64_t most_bytes(void)
 {
-    const char *text = st_setting("files_max_mb");
-    uint64_t value;
-
-    if (!text_number(text, strlen(text), &value) || value == 0 || value > 4000)
-        value = MAX_MB;
-    return value * 1024 * 1024;
+    return (uint64_t)st_setting_number("files_max_mb", MAX_MB, 1, 4000) << 20;
 }
 
 /* ---- The list -------------------------------------------------------------
  */
 
-static void begin_page(struct http_exchange *x)
+static void begin_page(struct http_exchange *x, struct store *store)
 {
-    http_begin(x, 200, HTTP_HTML);
-    http_text(x, "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">"
-                 "<meta name=\"viewport\" content=\"width=device-width\">"
-                 "<title>Shared files</title><link rel=\"stylesheet\" href=\"");
-    http_asset_url(x, "style.css");
-    http_text(x, "\"><main><h1>Shared files</h1>\n");
-}
-
-static void write_csrf(struct http_exchange *x)
-{
-    http_printf(x, "<input type=\"hidden\" name=\"csrf\" value=\"%h\">",
-                http_csrf(x));
+    if (http_user(x))
+        web_begin(x, store, "Shared files", 0, true);
+    else
+        web_begin_alone(x, 200, "Shared files");
 }
 
 struct listing {
@@ -126,19 +112,20 @@ static enum err show_row(void *context, const struct store_file *file)
 {
     struct listing *listing = context;
     struct http_exchange *x = listing->x;
-    char date[DATE_TEXT_BYTES];
+    char size[WEB_SIZE_BYTES];
 
     if (listing->rows++ == ROWS)
         return OK; /* one more than is shown: there is a next page */
     memcpy(listing->last, file->name, sizeof(listing->last));
     http_printf(x,
                 "<tr><td><a href=\"/files/%p\">%h</a></td><td class=\"size\">"
-                "%llu</td><td>%s</td><td>",
-                file->name, file->name, (unsigned long long)file->bytes,
-                date_format(file->time_ms, date));
+                "%h</td><td>",
+                file->name, file->name, web_size(file->bytes, size));
+    web_time(x, file->time_ms, true);
+    http_text(x, "</td><td>");
     if (listing->may_delete) {
         http_text(x, "<form method=\"post\" action=\"/files-delete\">");
-        write_csrf(x);
+        web_csrf(x);
         http_printf(x,
                     "<input type=\"hidden\" name=\"name\" value=\"%h\">"
                     "<button aria-label=\"Delete %h\">Delete</button></form>",
@@ -152,7 +139,7 @@ static void show_form(struct http_exchange *x)
 {
     http_text(x, "<form method=\"post\" action=\"/files\" "
                  "enctype=\"multipart/form-data\">");
-    write_csrf(x);
+    web_csrf(x);
     http_printf(x,
                 "<p><label>Files, of %llu MB each at most "
                 "<input type=\"file\" name=\"file\" multiple required></label> "
@@ -167,12 +154,11 @@ static void show_list(struct http_exchange *x, struct store *store)
 
     if (refuse_reading(x))
         return;
-    begin_page(x);
+    begin_page(x, store);
     if (may_write(x))
         show_form(x);
-    http_text(
-        x, "<table><thead><tr><th>Name</th><th>Bytes</th><th>Since (UTC)</th>"
-           "<th></th></tr></thead><tbody>\n");
+    http_text(x, "<table><thead><tr><th>Name</th><th>Size</th><th>Since</th>"
+                 "<th></th></tr></thead><tbody>\n");
     err = store_file_list(store, http_param_or(x, "behind", ""), ROWS + 1,
                           show_row, &listing);
     http_text(x, "</tbody></table>\n");
@@ -185,7 +171,7 @@ static void show_list(struct http_exchange *x, struct store *store)
     if (listing.rows > ROWS)
         http_printf(x, "<p><a href=\"/files?behind=%p\">More</a></p>\n",
                     listing.last);
-    http_text(x, "</main></html>\n");
+    web_end(x);
 }
 
 /* ---- Download -------------------------------------------------------------

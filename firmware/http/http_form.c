@@ -336,12 +336,15 @@ static enum err take_headers(struct http_form *form, struct http_part *part)
 
         if (have < 0)
             return (enum err)have;
+        /* However much of it is shown: no line is longer. */
+        if (have > (int)sizeof(line))
+            have = (int)sizeof(line);
         end = memchr(data, '\n', (size_t)have);
         len = end ? (size_t)(end - data) : 0;
         if (!end || len == 0 || data[len - 1] != '\r')
             return end || have < (int)sizeof(line) ? ERR_INVALID : ERR_TOO_BIG;
         total += len + 1;
-        if (len > sizeof(line) || total > HEADERS_BYTES)
+        if (total > HEADERS_BYTES)
             return ERR_TOO_BIG;
         memcpy(line, data, len - 1);
         line[len - 1] = '\0';

@@ -1,6 +1,7 @@
 /* Logging in and out: pages of the engine, which run in MT and may leave their
  * answer for later; so that whoever guesses passwords holds up no page. */
 #include "http/http_internal.h"
+#include "store/st_number.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -96,6 +97,10 @@ static void log_in(struct http_exchange *x, struct store *store)
     (void)store;
     (void)snprintf((char *)x->kept, sizeof(x->kept), "%s",
                    safe_place(http_param(x, "next")));
+    if (!st_setting_switch("auth_clear", true)) {
+        http_error(x, 403, "No passwords are taken without encryption.");
+        return;
+    }
     if (!*name || !*password || strlen(name) >= sizeof(account->name) ||
         strlen(password) >= sizeof(account->password)) {
         back_to_login(x, "wrong");

@@ -14,6 +14,7 @@
 #include "core/log.h"
 #include "http/http_internal.h"
 #include "net/tcp.h"
+#include "store/st_number.h"
 #include <string.h>
 
 #define HTTP_PORT 80
@@ -304,7 +305,7 @@ void http_server_start(void)
     enum err err;
 
     state.stopping = false;
-    if (strcmp(st_setting("http"), "off") == 0)
+    if (!st_setting_switch("http", true))
         return;
     err = tcp_listen(HTTP_PORT, on_accept);
     if (err)

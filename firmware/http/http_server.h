@@ -9,7 +9,7 @@
  * in all. Returns OK or ERR_MEMORY. */
 enum err http_server_init(size_t memory) MUST_CHECK;
 
-/* http_server_start - listens on port 80, unless the setting "http" is "off".
+/* http_server_start - listens on port 80, unless the setting "http" is "no".
  * http_server_stop - takes no more requests, ends what runs. */
 void http_server_start(void);
 void http_server_stop(void);

@@ -9,9 +9,9 @@
 #include "core/memory.h"
 #include "core/random.h"
 #include "http/http_internal.h"
+#include "store/st_number.h"
 #include "userdb/directory.h"
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define COOKIE  "barepost="
@@ -59,15 +59,9 @@ static bool is_free(const struct http_login *login)
     return login->id[0] == 0 && login->id[1] == 0;
 }
 
-static uint64_t limit_ms(const char *setting, uint64_t otherwise, uint64_t unit)
+static uint64_t limit_ms(const char *setting, int64_t otherwise, uint64_t unit)
 {
-    const char *text = st_setting(setting);
-    uint64_t value;
-
-    if (!text_number(text, strlen(text), &value) || value == 0 ||
-        value > 1000000)
-        value = otherwise;
-    return value * unit;
+    return (uint64_t)st_setting_number(setting, otherwise, 1, 1000000) * unit;
 }
 
 /* Whether it still holds; user: as he is now. */

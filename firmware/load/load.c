@@ -18,6 +18,9 @@
 #define MEMORY_SHARE 64
 #define MEMORY_MIN   ((size_t)256 * 1024)
 #define MEMORY_MAX   ((size_t)16 * 1024 * 1024)
+/* At the start: how often it is looked whether there is a way to the server. */
+#define START_TRY_MS 2000
+#define START_TRIES  150
 
 static struct {
     char *bytes;
@@ -35,6 +38,10 @@ static struct {
     /* A shared file. */
     struct store_file file;
     uint32_t part;
+    /* At the start. */
+    struct timer timer;
+    unsigned tries;
+    size_t place; /* in the setting */
 } state;
 
 static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -386,6 +393,62 @@ enum err load_begin(const struct net_address *server, const char *file)
     if (!err)
         say("fetching %.100s", state.path);
     return err;
+}
+
+/* ---- At the start ---------------------------------------------------------
+ */
+
+/* The next word of the setting: an address and a file. Returns false at its
+ * end, or where one is malformed. */
+static bool next_load(struct net_address *server, char *file, size_t *len)
+{
+    const char *setting = st_setting("load_at_start");
+    char address[NET_ADDRESS_TEXT];
+    const char *at = setting + state.place;
+    const char *slash;
+
+    at += strspn(at, " ");
+    *len = strcspn(at, " ");
+    slash = memchr(at, '/', *len);
+    if (!slash || (size_t)(slash - at) >= sizeof(address) ||
+        *len > TFTP_NAME_MAX)
+        return false;
+    memcpy(address, at, (size_t)(slash - at));
+    address[slash - at] = '\0';
+    memcpy(file, slash + 1, *len - (size_t)(slash + 1 - at));
+    file[*len - (size_t)(slash + 1 - at)] = '\0';
+    *len += (size_t)(at - setting) - state.place;
+    return net_address_parse(address, server) == OK;
+}
+
+static void try_load(struct timer *timer)
+{
+    struct net_address server;
+    char file[TFTP_NAME_MAX + 1];
+    size_t len;
+    enum err err = ERR_BUSY;
+
+    if (state.place > strlen(st_setting("load_at_start")) ||
+        !next_load(&server, file, &len))
+        return;
+    if (!state.busy)
+        err = load_begin(&server, file);
+    if (err != ERR_BUSY &&
+        (err != ERR_NOT_FOUND || ++state.tries > START_TRIES)) {
+        state.place += len;
+        state.tries = 0;
+        if (err)
+            log_warn("load", "%s: %s", file, err_text(err));
+    }
+    timer_start(timer, START_TRY_MS);
+}
+
+void load_at_start(void)
+{
+    state.place = 0;
+    state.tries = 0;
+    timer_init(&state.timer, try_load);
+    timer_start(&state.timer, 0);
 }
 
 bool load_busy(void)

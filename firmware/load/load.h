@@ -24,6 +24,11 @@ enum err load_init(void) MUST_CHECK;
 enum err load_begin(const struct net_address *server,
                     const char *file) MUST_CHECK;
 
+/* load_at_start - fetches and uses what the setting "load_at_start" names, one
+ * after the other: "ADDRESS/FILE", separated by spaces; as soon as there is a
+ * way there. */
+void load_at_start(void);
+
 /* load_busy - whether one is under way. load_text - a sentence about it, or
  * about the last one; "" at first. */
 bool load_busy(void);

@@ -244,10 +244,14 @@ static bool move(int key)
     return true;
 }
 
+bool form_busy(int key)
+{
+    (void)key;
+    return state.saving;
+}
+
 bool form_key(int key)
 {
-    if (state.saving)
-        return true;
     if (move(key))
         return true;
     if (key == KEY_ENTER) {

@@ -40,4 +40,7 @@ void form_draw(void);
  * false for keys that a form does not know (Esc). */
 bool form_key(int key);
 
+/* form_busy - for page.busy: while it is being saved every key waits. */
+bool form_busy(int key);
+
 #endif

@@ -13,6 +13,8 @@
 
 #define REDRAW_MS  250
 #define PAGE_DEPTH 4
+/* Keys that are typed ahead. */
+#define HELD_KEYS  64
 #define KEY_ENTER  13
 #define KEY_ESCAPE 27
 
@@ -27,6 +29,8 @@ static struct {
     bool dirty;
     bool unsent; /* the serial line has not taken everything */
     char note[81];
+    int held[HELD_KEYS]; /* keys that wait until the page is not busy */
+    unsigned held_count;
     struct timer redraw;
 } state;
 
@@ -267,9 +271,45 @@ void menu_init(const struct menu_actions *actions, bool in_menu)
     timer_start(&state.redraw, REDRAW_MS);
 }
 
+static bool has_to_wait(int key)
+{
+    return current()->busy != NULL && current()->busy(key);
+}
+
+static int first_held(void)
+{
+    const int key = state.held[0];
+
+    state.held_count--;
+    memmove(state.held, state.held + 1,
+            state.held_count * sizeof(state.held[0]));
+    return key;
+}
+
+/* The next key that the page can take now. One that need not wait although
+ * others do is the way out: they were not meant for what comes then. */
+static int next_key(void)
+{
+    int key;
+
+    if (state.held_count > 0 && !has_to_wait(state.held[0]))
+        return first_held();
+    if (state.held_count == HELD_KEYS)
+        return KEY_NONE;
+    key = screen_key();
+    if (key == KEY_NONE)
+        return key;
+    if (!has_to_wait(key)) {
+        state.held_count = 0;
+        return key;
+    }
+    state.held[state.held_count++] = key;
+    return KEY_NONE;
+}
+
 bool menu_run(void)
 {
-    int key = screen_key();
+    int key = next_key();
 
     if (key != KEY_NONE)
         take_key(key);

@@ -18,6 +18,9 @@ struct page {
     void (*draw)(void);
     /* Returns false when the key means nothing here: Esc then goes back. */
     bool (*key)(int key); /* may be NULL */
+    /* Whether this key has to wait, for an answer of the store: it and those
+     * behind it come when it does not. May be NULL. */
+    bool (*busy)(int key);
 };
 
 extern const struct page page_status, page_network, page_names, page_users,

@@ -132,4 +132,5 @@ const struct page page_clock = {
     .enter = enter,
     .draw = draw,
     .key = form_key,
+    .busy = form_busy,
 };

@@ -72,4 +72,5 @@ const struct page page_load = {
     .enter = enter,
     .draw = draw,
     .key = form_key,
+    .busy = form_busy,
 };

@@ -1,7 +1,7 @@
 /* The log of the store: page by page, searched, and the life of one message.
  *
  * Lines are fetched by the store's readers; a page shows what the last answer
- * brought. While an answer is awaited no key but Esc is taken, so that there is
+ * brought. While an answer is awaited every key but Esc waits, so that there is
  * never more than one request. Without a store the lines in memory are shown.
  */
 #include "core/date.h"
@@ -285,8 +285,6 @@ static bool key_log(int key)
             scroll_memory(key);
         return scrolls(key);
     }
-    if (state.waiting)
-        return true;
     if (scrolls(key)) {
         state.typing = false;
         scroll_log(key);
@@ -336,8 +334,6 @@ static bool key_trace(int key)
 {
     if (key == KEY_ESCAPE)
         return false;
-    if (state.waiting)
-        return true;
     if (scrolls(key))
         scroll_trace(key);
     else if (key == KEY_ENTER)
@@ -345,6 +341,11 @@ static bool key_trace(int key)
     else if (type(key))
         state.typing = true;
     return true;
+}
+
+static bool is_busy(int key)
+{
+    return state.waiting && key != KEY_ESCAPE;
 }
 
 static void enter(bool typing)
@@ -380,6 +381,7 @@ const struct page page_log = {
     .enter = enter_log,
     .draw = draw_log,
     .key = key_log,
+    .busy = is_busy,
 };
 
 const struct page page_trace = {
@@ -390,4 +392,5 @@ const struct page page_trace = {
     .enter = enter_trace,
     .draw = draw_trace,
     .key = key_trace,
+    .busy = is_busy,
 };

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define KEY_ESCAPE 27
 #define LIST_ROWS  12u
 #define ROW_DETAIL (PAGE_FIRST_ROW + LIST_ROWS + 2)
 #define REFRESH_MS 1000
@@ -288,6 +289,11 @@ static bool key(int key)
     return move(key);
 }
 
+static bool is_busy(int key)
+{
+    return state.acting && key != KEY_ESCAPE;
+}
+
 const struct page page_queue = {
     .title = "Queue",
     .help = "Up Down   H  hold, release   R  retry now   B  bounce   "
@@ -297,4 +303,5 @@ const struct page page_queue = {
     .enter = enter,
     .draw = draw,
     .key = key,
+    .busy = is_busy,
 };

@@ -12,6 +12,7 @@
 #define ROW_LINE      (PAGE_FIRST_ROW + ROUTES + 3)
 #define LINE_SHOWN    74u
 #define KEY_BACKSPACE 8
+#define KEY_ESCAPE    27
 #define KEY_ENTER     13
 #define CTRL_U        21
 
@@ -137,6 +138,11 @@ static void draw(void)
     screen_cursor(ROW_LINE, 2 + (unsigned)(len - from));
 }
 
+static bool is_busy(int key)
+{
+    return (state.saving || state.reading) && key != KEY_ESCAPE;
+}
+
 static bool key(int key)
 {
     size_t len = strlen(state.line);
@@ -170,4 +176,5 @@ const struct page page_routes = {
     .enter = enter,
     .draw = draw,
     .key = key,
+    .busy = is_busy,
 };

@@ -196,6 +196,7 @@ static const struct page page_user = {
     .enter = enter_form,
     .draw = draw_form,
     .key = form_key,
+    .busy = form_busy,
 };
 
 /* ---- The list -------------------------------------------------------------

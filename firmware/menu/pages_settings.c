@@ -100,6 +100,7 @@ const struct page page_network = {
     .enter = enter_network,
     .draw = draw_network,
     .key = form_key,
+    .busy = form_busy,
 };
 
 const struct page page_names = {
@@ -108,6 +109,7 @@ const struct page page_names = {
     .enter = enter_names,
     .draw = form_draw,
     .key = form_key,
+    .busy = form_busy,
 };
 
 const struct page page_limits = {
@@ -116,4 +118,5 @@ const struct page page_limits = {
     .enter = enter_limits,
     .draw = form_draw,
     .key = form_key,
+    .busy = form_busy,
 };

@@ -23,6 +23,7 @@ def test_bench_fills_its_rows(tmp_path, figure):
     figure(f"memory taken in PCs of 512 and 64 MiB: {rows['memory.same']:.0f} "
            f"and {rows['memory.least']:.0f} MiB")
     assert 0 < rows["memory.least"] < 64
-    assert rows["segments.smtp"] <= 9 and rows["segments.pipelined"] <= 6
+    # How many there may be: test_load.py, of the best of several sessions.
+    assert rows["segments.smtp"] > rows["segments.pipelined"] > 0
     if namespace.possible():  # QEMU's user network keeps few waiting
         assert rows["idle.greeted"] == 1000

@@ -13,7 +13,7 @@ BOOT_LIMIT_S = 120
 REPORT = (r"BAREPOST HAS FAILED: invalid opcode", r"build \S+ of 20\d\d-",
           r"rip=[0-9a-f]{16} rsp=ffff[0-9a-f]{12} rbp=ffff[0-9a-f]{12}",
           r"Called from:", r"^  ffffffff8[0-9a-f]{7} \w+\+0x[0-9a-f]+",
-          r"ao_main\+0x", r"Last log lines:", r"mdns: name=mail\.local",
+          r"Last log lines:", r"mdns: name=mail\.local",
           r"Restart in 10 seconds")
 
 

@@ -101,6 +101,22 @@ def test_every_page_by_serial_keys(copy_stick, boot):
         machine.expect_screen(MENU)
 
 
+def test_typed_ahead(copy_stick, boot):
+    """No key is lost while a page waits for the store: a form that is being
+    saved, the log that is being read."""
+    machine = loaded(boot, copy_stick)
+    machine.send(b"3" + b"\x7f" * len(HOSTNAME) + b"a.example\r\r\x1b"
+                 b"3" + b"\x7f" * 9 + b"b.example\r\r\x1b"
+                 b"7serving\r\x1b[5~\x1b"
+                 b"c\x15Berlin\r\r\r\x1b2")
+    machine.expect_screen("Gateway")
+    machine.expect_screen(r"^ Barepost  b\.example  Network")
+    machine.send("\x1b")
+    machine.expect_screen(MENU)
+    machine.send("c")
+    machine.expect_screen(r"Time zone\s+Berlin")
+
+
 def test_hardware(copy_stick, boot):
     machine = loaded(boot, copy_stick)
     machine.send("h")

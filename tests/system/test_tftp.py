@@ -81,6 +81,19 @@ def test_from_qemu(copy_stick, boot, tmp_path):
                        "Name='anna'") == [[str(50 << 20), "Anna the Second"]]
 
 
+def test_at_start(boot, tmp_path):
+    folder = str(tmp_path / "served")
+    os.mkdir(folder)
+    write(folder, "users.csv", USERS.encode())
+    write(folder, "notes.txt", b"notes")
+    image = stick.make(str(tmp_path / "start.img"), "--set", "load_at_start="
+                       "10.0.2.2/users.csv 10.0.2.2/notes.txt")
+    server = boot(image, tftp=folder).run()
+    server.machine.expect_screen("users.csv: 1 users added, 1 changed")
+    server.machine.expect_screen("notes.txt: 5 bytes, kept among")
+    check_logins(server.pop3)
+
+
 def test_from_atftpd(net, fresh_stick, boot, tmp_path):
     content = random.Random(5).randbytes(100_000).hex() + "."
     host = net.host("tftp.example", 69, "atftpd --daemon --no-fork --verbose=7 "
