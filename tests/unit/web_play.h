@@ -54,7 +54,7 @@ static inline void page_long(struct http_exchange *x, struct store *store)
     (void)store;
     http_begin(x, 200, HTTP_TEXT);
     for (int64_t i = 0; i < bytes; i++)
-        http_write(x, "0123456789" + i % 10, 1);
+        http_write(x, &"0123456789"[i % 10], 1);
     pages.saw_gone |= http_gone(x);
 }
 
@@ -88,7 +88,7 @@ static inline void page_ranged(struct http_exchange *x, struct store *store)
     http_begin(x, 200, HTTP_TEXT);
     if (!http_length(x, 26, "\"abc\"", 784111777000, &first, &bytes))
         return;
-    http_write(x, "abcdefghijklmnopqrstuvwxyz" + first, (size_t)bytes);
+    http_write(x, &"abcdefghijklmnopqrstuvwxyz"[first], (size_t)bytes);
 }
 
 static inline void page_upload(struct http_exchange *x, struct store *store)
