@@ -795,6 +795,11 @@ def test_update_keeps_mail(filled, users, tmp_path):
         assert file_offset(filled, name) == offset
         assert digest(tmp_path / "before" / name) == digest(
             tmp_path / "after" / name)
+    (own,) = query(tmp_path / "after" / "mail.db",
+                   "SELECT Value FROM setting WHERE Key='store_id'")
+    assert f"mode=run store={own}\n" in tool(
+        "mtype", "-i", f"{filled}{PARTITION}",
+        "::/boot/syslinux/syslinux.cfg").out
     mkusb("--check", filled).ok()
     assert re.search(r"^alice +Inbox +4 ", mkusb("--inspect", filled).ok().out,
                      re.M)
