@@ -433,8 +433,8 @@ static const char *const writing[] = {
     "CREATE INDEX x ON user(Name);",
     "CREATE VIEW x AS SELECT 1;",
     "CREATE TRIGGER x AFTER INSERT ON user BEGIN DELETE FROM user; END;",
-    "CREATE TEMP TRIGGER x AFTER INSERT ON main.user BEGIN DELETE FROM"
-    " main.user; END; INSERT INTO main.user(Name) VALUES('z');",
+    ("CREATE TEMP TRIGGER x AFTER INSERT ON main.user BEGIN DELETE FROM "
+     "main.user; END; INSERT INTO main.user(Name) VALUES('z');"),
     "ANALYZE;",
     "REINDEX;",
     "PRAGMA user_version=9;",
@@ -464,14 +464,14 @@ static const char *const prying[] = {
     "SELECT * FROM (SELECT Password AS p FROM user);",
     "SELECT (SELECT Password FROM user) AS p;",
     "CREATE TEMP TABLE t AS SELECT * FROM user; SELECT * FROM t;",
-    "CREATE TEMP VIEW v AS SELECT Password AS p FROM main.user;"
-    " SELECT * FROM v;",
+    ("CREATE TEMP VIEW v AS SELECT Password AS p FROM main.user; SELECT * FROM "
+     "v;"),
     "SELECT row_number() OVER (ORDER BY Password), Password FROM user;",
     "SELECT * FROM user NATURAL JOIN (SELECT UserID FROM user);",
     "SELECT Password FROM user GROUP BY Password HAVING Password>'';",
     "SELECT Password FROM user UNION SELECT Password FROM route;",
-    "SELECT CASE WHEN Password>'$' THEN char(97)||'rgon' ELSE 'no' END FROM "
-    "user;",
+    ("SELECT CASE WHEN Password>'$' THEN char(97)||'rgon' ELSE 'no' END FROM "
+     "user;"),
 };
 
 static void test_fence(void)
