@@ -37,7 +37,7 @@
 /* How often the power button is looked at. */
 #define BUTTON_MS 250
 /* What is taken whatever the memory: caches, tables, the database's least. */
-#define FIXED_BYTES ((size_t)4 * 1024 * 1024)
+#define FIXED_BYTES ((size_t)8 * 1024 * 1024)
 /* Of the memory, for the relay. */
 #define RELAY_SHARE 32
 /* For the web server, up to a limit. */

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DOMAINS_BYTES 640
+#define DOMAINS_BYTES 512
 #define KEY_BYTES     64
 
 /* The next word of a list; false: no more. */

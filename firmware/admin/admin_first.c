@@ -81,10 +81,15 @@ static void begin_record(struct http_exchange *x, const char *name,
     http_text(x, "</td><td>");
 }
 
+/* Name servers that do not answer have not said that it is missing. */
 static void end_record(struct http_exchange *x, bool good)
 {
-    http_text(x, good ? "<span class=\"ok\">right</span></td></tr>"
-                      : "<span class=\"missing\">missing</span></td></tr>");
+    if (good)
+        http_text(x, "<span class=\"ok\">right</span></td></tr>");
+    else if (asking.lookup.status == DNS_FAILED)
+        http_text(x, "not known</td></tr>");
+    else
+        http_text(x, "<span class=\"missing\">missing</span></td></tr>");
 }
 
 static bool same_name(const char *a, const char *b)
@@ -179,6 +184,12 @@ static void test_all(struct http_exchange *x, const char *hostname)
     admin_table(x, "Records", "Name|Type|Value|Found now|Verdict");
     if (test_a(x, hostname, &address))
         test_ptr(x, hostname, &address);
+    else
+        http_printf(x,
+                    "<tr><td>the address, backwards</td><td>PTR (your "
+                    "provider)</td><td><code>%h</code></td><td>tested when "
+                    "there is an A record</td><td>not known</td></tr>",
+                    hostname);
     for (unsigned i = 0; i < DOMAINS_SHOWN && !http_gone(x); i++) {
         char domain[USER_DOMAIN_BYTES];
         size_t len;

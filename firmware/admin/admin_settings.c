@@ -81,7 +81,7 @@ static bool is_valid(enum kind kind, const char *value)
         return true;
     switch (kind) {
     case NUMBER:
-        return value[digits] == '\0' && digits <= 9;
+        return digits <= 9 && value[digits] == '\0';
     case YES_NO:
         return strcmp(value, "yes") == 0 || strcmp(value, "no") == 0;
     case SIZE:

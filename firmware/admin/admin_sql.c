@@ -112,16 +112,18 @@ static void write_form(struct http_exchange *x)
     http_printf(x,
                 "</select><label for=\"rows\">Rows, at most</label>"
                 "<input id=\"rows\" name=\"rows\" type=\"number\" min=\"1\" "
-                "max=\"%d\" value=\"%h\"><label for=\"seconds\">Seconds"
+                "max=\"%d\" placeholder=\"%d\" value=\"%h\">"
+                "<label for=\"seconds\">Seconds"
                 "</label><input id=\"seconds\" name=\"seconds\" "
-                "type=\"number\" min=\"1\" max=\"%d\" value=\"%h\"></div>",
-                ROWS_LOADED, http_param_or(x, "rows", ""), SECONDS_MOST,
-                http_param_or(x, "seconds", ""));
+                "type=\"number\" min=\"1\" max=\"%d\" placeholder=\"%d\" "
+                "value=\"%h\"></div>",
+                ROWS_LOADED, ROWS_SHOWN, http_param_or(x, "rows", ""),
+                SECONDS_MOST, SECONDS, http_param_or(x, "seconds", ""));
     http_printf(x,
                 "<label class=\"check\"><input type=\"checkbox\" "
                 "name=\"write\" value=\"1\"%s> May change data</label>"
                 "<p class=\"field\"><label for=\"file\">Attachment: a .sql "
-                "file</label><input id=\"file\" name=\"file\" type=\"file\" "
+                "file</label> <input id=\"file\" name=\"file\" type=\"file\" "
                 "accept=\".sql,.txt,text/plain\"></p>"
                 "<button class=\"main\">Run</button></form>",
                 http_param(x, "write") != NULL ? " checked" : "");

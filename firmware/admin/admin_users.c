@@ -134,14 +134,14 @@ static bool read_form(const struct http_exchange *x,
     return true;
 }
 
-/* user: as it is, NULL for a new one with that name. */
+/* user: as it is, NULL for a new one with that name ("" else). */
 static enum err change_user(struct http_exchange *x, const struct user *user,
                             const char *name)
 {
     struct account_change *change = &changing.change;
     enum err err = ERR_INVALID;
 
-    if (user == NULL && strlen(name) >= sizeof(change->user.name))
+    if (strlen(name) >= sizeof(change->user.name))
         return err;
     while (changing.taken)
         st_job_pause();
@@ -332,7 +332,7 @@ void admin_user_page(struct http_exchange *x, struct store *store)
     else if (is_own_end(x, &user))
         err = ERR_INVALID;
     else
-        err = change_user(x, &user, NULL);
+        err = change_user(x, &user, "");
     if (err == OK && user.id == http_user(x)->id &&
         *http_param_or(x, "password", "") != '\0')
         http_login_renew(x);

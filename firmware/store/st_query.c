@@ -137,7 +137,7 @@ static enum err read_file(const struct fat32_file *file, char **text,
                           size_t *len)
 {
     struct media *media = &st_context.media;
-    size_t bytes = (size_t)(file->sectors * MEDIA_SECTOR_BYTES);
+    size_t bytes;
     enum err err;
 
     /* The heap also holds the query that its text will run. */

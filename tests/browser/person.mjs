@@ -74,7 +74,11 @@ export class Person {
   // The page as it is now, for README and for people to look at.
   async picture(name) {
     if (!setting.screens) return;
-    await this.page.screenshot({ path: path.join(setting.screens, `webmail-${name}.png`) });
+    const { width, height } = this.size;
+    await this.page.screenshot({
+      path: path.join(setting.screens, `webmail-${name}.png`),
+      clip: { x: 0, y: 0, width, height: Math.min(height, 640) },
+    });
   }
 
   // Nobody is kept out, and nothing is wider than the screen.

@@ -41,6 +41,20 @@ await run(async (chrome) => {
 
   await page.getByRole("link", { name: "Sent" }).click();
   assert.equal(await page.locator(".messages li").count(), 2);
+  // The question and the answer are one conversation, as soon as the server has
+  // looked at both in an idle moment.
+  await page.goto("/mail");
+  await page.getByRole("link", { name: setting.subject }).click();
+  const conversation = page.getByRole("heading", { name: "Conversation" });
+  for (let tries = 0; tries < 60 && !(await conversation.isVisible()); tries++) {
+    await page.waitForTimeout(500);
+    await page.reload();
+  }
+  await conversation.waitFor();
+  assert.equal(await page.locator(".messages li").count(), 2);
+  await anna.examine("conversation");
+  await page.getByRole("link", { name: "All of the conversation" }).click();
+  assert.equal(await page.locator(".messages li").count(), 2);
   await page.getByRole("button", { name: "Log out" }).click();
   await page.getByLabel("User name").waitFor();
   await page.goto("/mail");

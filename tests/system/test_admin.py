@@ -3,7 +3,10 @@ uses them; the counters as Prometheus reads them."""
 import html
 import http.client
 import json
+import os
 import re
+import shutil
+import subprocess
 import threading
 import time
 import urllib.parse
@@ -339,3 +342,18 @@ def test_metrics(server, anna):
     assert Browser(server.http).get("/metrics").status == 403
     assert anna.get("/metrics").status == 200
     anna.post("/admin/settings", {"key": "metrics", "value": ""})
+
+
+def test_in_a_browser(server):
+    """In Chromium, on a desk and on a phone: tests/browser/admin.mjs."""
+    if not (shutil.which("node") and shutil.which("chromium-headless-shell")):
+        pytest.skip("there is no Chromium or node here: make deps")
+    screens = os.path.join(stick.ROOT, "build", "screens")
+    os.makedirs(screens, exist_ok=True)
+    done = subprocess.run(
+        ["node", os.path.join(stick.ROOT, "tests", "browser", "admin.mjs")],
+        env={**os.environ, "BROWSER_TEST": json.dumps({
+            "web": "http://%s:%d" % server.http, "screens": screens})},
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, timeout=170)
+    assert done.returncode == 0, done.stdout[-6000:]

@@ -229,6 +229,7 @@
       return from;
     };
     function show(found) {
+      const pointed = offers[at];
       offers = found;
       at = -1;
       list.replaceChildren(...offers.map((offer, index) => {
@@ -243,6 +244,8 @@
       list.hidden = !offers.length;
       input.setAttribute("aria-expanded", String(!list.hidden));
       input.removeAttribute("aria-activedescendant");
+      // What was pointed to before the answer to the next letter came still is.
+      if (offers.includes(pointed)) point(offers.indexOf(pointed));
     }
     function point(index) {
       at = index;
