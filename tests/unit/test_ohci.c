@@ -1,0 +1,508 @@
+/* The OHCI driver against a model of the controller: registers, and an engine
+ * that works through the lists of endpoints, a piece at a time (4.2, 4.3, 6.4).
+ * What it is done with it puts on a list of its own, as the chip does. DMA
+ * addresses are this program's pointers, which lie below 4 GiB. Devices are
+ * made here and driven by the host operations, without the USB core. */
+/* The driver whole: its probe and poll are static. */
+#include "drivers/usb/ohci.c" /* NOLINT(bugprone-suspicious-include) */
+#include "tests/unit/check.h"
+#include "core/machine.h"
+#include "core/timer.h"
+
+#define STALLED    (-1)
+#define NOT_NOW    (-2)
+#define BROKEN     (-3)
+#define CC_SILENT  5u
+#define PORTS_USED 2u
+
+static struct model_state {
+    uint32_t registers[0x100 / 4];
+    bool bios_stays; /* does not give up */
+    uint64_t now_us;
+    /* What the device makes of a piece: bytes taken or given, or an error. */
+    int (*answer)(uint32_t direction, uint8_t *data, uint32_t bytes);
+    unsigned pieces;
+} model;
+
+static struct pci_device pci;
+
+/* ---- The chip ------------------------------------------------------------ */
+
+static uint32_t *reg(size_t offset)
+{
+    return &model.registers[offset / 4];
+}
+
+static void *pointer(uint32_t address)
+{
+    return (void *)(uintptr_t)(address & ~0xfU);
+}
+
+/* One piece; returns whether the endpoint goes on behind it. */
+static bool carry(struct ohci_ed *ed, struct ohci_td *td)
+{
+    uint32_t bytes = td->buffer == 0 ? 0 : td->end - td->buffer + 1;
+    uint32_t direction = ed->info & (OHCI_ED_IN | OHCI_ED_OUT);
+    uint32_t code = OHCI_CC_OK, next = td->link & ~0xfU;
+    int result;
+
+    direction = direction == OHCI_ED_IN    ? OHCI_TD_IN
+                : direction == OHCI_ED_OUT ? OHCI_TD_OUT
+                                           : td->control & 0x180000;
+    result = model.answer(direction, (uint8_t *)(uintptr_t)td->buffer, bytes);
+    if (result == NOT_NOW) {
+        return false;
+    }
+    model.pieces++;
+    if (result == STALLED || result == BROKEN) {
+        code = result == STALLED ? OHCI_CC_STALL : CC_SILENT;
+    } else if ((uint32_t)result == bytes) {
+        td->buffer = 0;
+    } else {
+        td->buffer += (uint32_t)result;
+        code =
+            (td->control & OHCI_TD_ROUND) != 0 ? OHCI_CC_OK : OHCI_CC_UNDERRUN;
+    }
+    td->control = (td->control & 0x0fffffff) | code << 28;
+    td->link = 0xdeadbee0; /* its list of what is done */
+    ed->head = next | (ed->head & OHCI_HEAD_CARRY) |
+               (code != OHCI_CC_OK ? OHCI_HEAD_HALT : 0);
+    return code == OHCI_CC_OK;
+}
+
+static void run_list(uint32_t address)
+{
+    while (address != 0) {
+        struct ohci_ed *ed = pointer(address);
+
+        while ((ed->info & OHCI_ED_SKIP) == 0 &&
+               (ed->head & OHCI_HEAD_HALT) == 0 &&
+               (ed->head & ~0xfU) != ed->tail && carry(ed, pointer(ed->head))) {
+        }
+        address = ed->link;
+    }
+}
+
+static void run_frame(void)
+{
+    uint32_t control = *reg(OHCI_CONTROL);
+
+    if ((control & OHCI_CONTROL_STATE) != OHCI_CONTROL_RUNS) {
+        return;
+    }
+    if ((control & OHCI_CONTROL_PLE) != 0) {
+        run_list(((const struct ohci_area *)pointer(*reg(OHCI_HCCA)))
+                     ->interrupts[8]);
+    }
+    if ((control & OHCI_CONTROL_CLE) != 0) {
+        run_list(*reg(OHCI_CONTROL_HEAD));
+    }
+    if ((control & OHCI_CONTROL_BLE) != 0) {
+        run_list(*reg(OHCI_BULK_HEAD));
+    }
+}
+
+uint32_t io_read32(const struct io_region *region, size_t offset)
+{
+    (void)region;
+    return *reg(offset);
+}
+
+void io_write32(const struct io_region *region, size_t offset, uint32_t value)
+{
+    (void)region;
+    if (offset == OHCI_COMMAND) {
+        if ((value & OHCI_COMMAND_CHANGE) != 0 && !model.bios_stays) {
+            *reg(OHCI_CONTROL) &= ~(uint32_t)OHCI_CONTROL_SMM;
+        }
+        return;
+    }
+    if (offset == OHCI_INTERRUPT) {
+        *reg(offset) &= ~value;
+        return;
+    }
+    if (offset < OHCI_RH_PORT) {
+        *reg(offset) = value;
+        return;
+    }
+    *reg(offset) &= ~(value & OHCI_PORT_CHANGES);
+    if ((value & OHCI_PORT_PRS) != 0) { /* over at once */
+        *reg(offset) |= OHCI_PORT_PES | 0x100000;
+    }
+    if ((value & OHCI_PORT_DISABLE) != 0) {
+        *reg(offset) &= ~(uint32_t)OHCI_PORT_PES;
+    }
+}
+
+/* ---- The rest of the PC -------------------------------------------------- */
+
+uint16_t pci_read16(const struct pci_device *device, unsigned offset)
+{
+    (void)device;
+    (void)offset;
+    return 0;
+}
+
+void pci_write16(const struct pci_device *device, unsigned offset,
+                 uint16_t value)
+{
+    (void)device;
+    (void)offset;
+    (void)value;
+}
+
+enum err pci_bar(const struct pci_device *device, unsigned index,
+                 uint64_t *base, uint64_t *bytes, bool *is_io)
+{
+    (void)device;
+    (void)index;
+    *base = 0xfebc0000;
+    *bytes = 0x1000;
+    *is_io = false;
+    return OK;
+}
+
+void pci_enable(const struct pci_device *device)
+{
+    (void)device;
+}
+
+void pci_route_interrupt(const struct pci_device *device)
+{
+    (void)device;
+}
+
+uint32_t pci_interrupt_count(const struct pci_device *device)
+{
+    (void)device;
+    return 0;
+}
+
+struct io_region io_map(uint64_t physical, size_t bytes)
+{
+    const struct io_region region = {physical, bytes};
+
+    return region;
+}
+
+uint64_t io_dma_address(const void *memory)
+{
+    CHECK((uintptr_t)memory < UINT32_MAX);
+    return (uint64_t)(uintptr_t)memory;
+}
+
+void *io_dma_take(size_t bytes, size_t alignment, size_t boundary)
+{
+    static uint8_t arena[4u << 20] __attribute__((aligned(4096)));
+    static size_t taken;
+    size_t start = (taken + 4095) & ~(size_t)4095;
+
+    (void)alignment;
+    (void)boundary;
+    taken = start + bytes;
+    return taken <= sizeof arena ? arena + start : NULL;
+}
+
+uint64_t io_now_us(void)
+{
+    return model.now_us;
+}
+
+uint64_t machine_monotonic_ns(void)
+{
+    return model.now_us * 1000;
+}
+
+/* ---- Driving ------------------------------------------------------------- */
+
+static struct ohci *ohci;
+
+static void run_ms(unsigned ms)
+{
+    for (; ms > 0; ms--) {
+        run_frame();
+        (void)poll(&pci);
+        model.now_us += 1000;
+        (void)timer_run();
+    }
+}
+
+static void begin(bool bios_stays)
+{
+    static const struct pci_id id = {PCI_ANY, PCI_ANY, 0, 0, "OHCI", 0};
+
+    if (ohci != NULL) {
+        die(ohci, "end of the test");
+    }
+    memset(&state, 0, sizeof state);
+    memset(&model, 0, sizeof model);
+    model.now_us = 5000000;
+    model.bios_stays = bios_stays;
+    *reg(OHCI_REVISION) = 0x10;
+    *reg(OHCI_RH_A) = PORTS_USED;
+    *reg(OHCI_CONTROL) = OHCI_CONTROL_SMM;
+    CHECK(probe(&pci, &id) == OK);
+    ohci = pci.driver_data;
+    run_ms(bios_stays ? 1500 : 300);
+    CHECK(ohci->state == OHCI_RUN);
+    CHECK(usb_gate_is_open(USB_GATE_HANDOFF));
+}
+
+static struct usb_device device;
+static struct usb_endpoint *in, *out;
+static unsigned finished;
+
+static void done(struct usb_transfer *transfer)
+{
+    (void)transfer;
+    finished++;
+}
+
+static void set_endpoint(struct usb_endpoint *endpoint, uint8_t address,
+                         uint8_t type)
+{
+    endpoint->device = &device;
+    endpoint->address = address;
+    endpoint->attributes = type;
+    endpoint->max_packet = 512; /* as a liar says: 64 is what is used */
+}
+
+static void open_device(void)
+{
+    struct usb_interface *interface = &device.interfaces[0];
+
+    memset(&device, 0, sizeof device);
+    device.bus = &ohci->bus;
+    device.speed = USB_FULL;
+    device.address = 9;
+    device.open = true;
+    device.state = USB_READY;
+    device.interface_count = 1;
+    interface->endpoint_count = 2;
+    in = &interface->endpoints[0];
+    out = &interface->endpoints[1];
+    set_endpoint(&device.control, 0, 0);
+    set_endpoint(in, 0x81, USB_TRANSFER_BULK);
+    set_endpoint(out, 0x02, USB_TRANSFER_BULK);
+    ohci_device_address(&device);
+    ohci_endpoints_open(&device);
+    CHECK(device.over && device.over_result == OK);
+    finished = model.pieces = 0;
+}
+
+static void submit(struct usb_transfer *transfer, struct usb_endpoint *endpoint,
+                   void *buffer, uint32_t bytes)
+{
+    transfer->endpoint = endpoint;
+    transfer->buffer = buffer;
+    transfer->bytes = bytes;
+    transfer->done = done;
+    CHECK(ohci_transfer(transfer) == OK);
+}
+
+static bool was_reset;
+
+static void reset_is_done(struct usb_endpoint *endpoint, enum err result)
+{
+    (void)endpoint;
+    was_reset = result == OK;
+}
+
+static void reset_endpoint(struct usb_endpoint *endpoint)
+{
+    was_reset = false;
+    endpoint->resetting = true;
+    endpoint->reset_done = reset_is_done;
+    ohci_endpoint_reset(endpoint);
+    run_ms(5);
+    CHECK(was_reset);
+}
+
+/* ---- What devices answer ------------------------------------------------- */
+
+static uint32_t stream_at;
+
+static int answer_stream(uint32_t direction, uint8_t *data, uint32_t bytes)
+{
+    uint32_t i;
+
+    for (i = 0; direction != OHCI_TD_SETUP && i < bytes; i++, stream_at++) {
+        if (direction == OHCI_TD_IN) {
+            data[i] = (uint8_t)(stream_at * 7 + stream_at / 251);
+        } else {
+            CHECK(data[i] == (uint8_t)(stream_at * 7 + stream_at / 251));
+        }
+    }
+    return (int)bytes;
+}
+
+/* 100 bytes at most. */
+static int answer_short(uint32_t direction, uint8_t *data, uint32_t bytes)
+{
+    (void)data;
+    return direction == OHCI_TD_IN && bytes > 100 ? 100 : (int)bytes;
+}
+
+static int answer_stall(uint32_t direction, uint8_t *data, uint32_t bytes)
+{
+    (void)direction;
+    (void)data;
+    (void)bytes;
+    return STALLED;
+}
+
+static int answer_broken(uint32_t direction, uint8_t *data, uint32_t bytes)
+{
+    (void)direction;
+    (void)data;
+    (void)bytes;
+    return BROKEN;
+}
+
+static int answer_never(uint32_t direction, uint8_t *data, uint32_t bytes)
+{
+    (void)direction;
+    (void)data;
+    (void)bytes;
+    return NOT_NOW;
+}
+
+/* ---- Tests --------------------------------------------------------------- */
+
+static void test_start(void)
+{
+    begin(false);
+    CHECK(*reg(OHCI_HCCA) % 256 == 0 && *reg(OHCI_HCCA) != 0);
+    begin(true); /* taken by force */
+    CHECK(*reg(OHCI_INTERRUPT_ON) != 0);
+}
+
+/* Pieces that are given back are used anew. */
+static void test_large(void)
+{
+    static uint8_t buffer[122880 + 77];
+    static struct usb_transfer transfer;
+    unsigned i;
+
+    begin(false);
+    open_device();
+    model.answer = answer_stream;
+    for (i = 0; i < 60; i++) {
+        stream_at = 0;
+        submit(&transfer, i % 2 == 0 ? in : out, buffer + 77, 122880);
+        run_ms(2);
+        CHECK(finished == i + 1 && transfer.status == USB_OK);
+        CHECK(transfer.actual == 122880);
+    }
+}
+
+static void test_short(void)
+{
+    static uint8_t buffer[65536];
+    static struct usb_transfer first, second;
+    const struct ohci_ed *ed;
+
+    begin(false);
+    open_device();
+    ed = ((const struct ohci_endpoint *)in->host)->ed;
+    model.answer = answer_short;
+    submit(&first, in, buffer, 60000);
+    submit(&second, in, buffer, 13);
+    run_ms(1);
+    CHECK(finished == 1 && first.status == USB_OK && first.actual == 100);
+    CHECK((ed->head & OHCI_HEAD_HALT) == 0);
+    run_ms(2);
+    CHECK(finished == 2 && second.status == USB_OK && second.actual == 13);
+    CHECK(model.pieces == 2);
+    /* Short within the last piece, which does not stop the queue. */
+    submit(&first, in, buffer, 4000);
+    submit(&second, in, buffer, 13);
+    run_ms(2);
+    CHECK(finished == 4 && first.actual == 100 && second.actual == 13);
+    /* A control transfer goes on with its status stage. */
+    model.pieces = 0;
+    memset(first.setup, 0, 8);
+    first.setup[0] = USB_REQUEST_IN;
+    submit(&first, &device.control, buffer, 512);
+    run_ms(2);
+    CHECK(finished == 5 && first.actual == 100 && model.pieces == 3);
+    submit(&second, out, NULL, 0);
+    run_ms(2);
+    CHECK(finished == 6 && second.status == USB_OK);
+}
+
+static void test_errors(void)
+{
+    static uint8_t buffer[65536];
+    static struct usb_transfer first, second;
+
+    begin(false);
+    open_device();
+    model.answer = answer_stall;
+    submit(&first, in, buffer, 40000);
+    submit(&second, in, buffer, 13);
+    run_ms(3);
+    CHECK(finished == 1 && first.status == USB_STALL && first.actual == 0);
+    reset_endpoint(in);
+    CHECK(finished == 2 && second.status == USB_CANCELLED);
+    model.answer = answer_broken;
+    submit(&first, in, buffer, 13);
+    run_ms(3);
+    CHECK(first.status == USB_ERROR);
+    reset_endpoint(in);
+    /* Ended while it is at work; the lists go on afterwards. */
+    model.answer = answer_never;
+    submit(&first, in, buffer, 40000);
+    run_ms(3);
+    reset_endpoint(in);
+    CHECK(first.status == USB_CANCELLED && !ohci->lists_stand);
+    model.answer = answer_stream;
+    stream_at = 0;
+    submit(&first, in, buffer, 40000);
+    run_ms(3);
+    CHECK(first.status == USB_OK && first.actual == 40000);
+}
+
+static void test_close(void)
+{
+    static uint8_t buffer[65536];
+    static struct usb_transfer first, second;
+    unsigned i;
+
+    begin(false);
+    open_device();
+    model.answer = answer_never;
+    submit(&first, in, buffer, 60000);
+    submit(&second, &device.control, NULL, 0);
+    run_ms(2);
+    device.state = USB_CLOSE;
+    device.operating = true;
+    device.over = false;
+    ohci_device_close(&device);
+    model.answer = answer_stream;
+    run_ms(1);
+    CHECK(model.pieces == 0 && finished == 0);
+    run_ms(5);
+    CHECK(finished == 2 && first.status == USB_GONE && in->host == NULL);
+    CHECK(list_empty(&ohci->endpoints) && *reg(OHCI_BULK_HEAD) == 0);
+    /* A controller that has gone takes all along. */
+    open_device();
+    model.answer = answer_never;
+    submit(&first, in, buffer, 4096);
+    for (i = 0; i < 0x100 / 4; i++) {
+        model.registers[i] = UINT32_MAX;
+    }
+    run_ms(200);
+    CHECK(ohci->state == OHCI_DEAD && first.status == USB_GONE);
+}
+
+int main(void)
+{
+    timer_module_init();
+    test_start();
+    test_large();
+    test_short();
+    test_errors();
+    test_close();
+    return check_report();
+}
