@@ -86,17 +86,33 @@ static enum err commit_once(struct list *batch, bool *log_failed)
     return OK;
 }
 
+/* Before the answers: who hears of a change finds it made. */
+static void reload_directory(void)
+{
+    enum err err;
+
+    if (!st_context.reload_due)
+        return;
+    st_context.reload_due = false;
+    err = st_reload_directory();
+    if (err)
+        log_warn("st", "users not read again: %s", err_text(err));
+}
+
 /* No mail is refused because of the log: then it is done without it. */
 static enum err commit_together(struct list *batch)
 {
     bool log_failed;
     enum err err = commit_once(batch, &log_failed);
 
-    if (!log_failed || st_context.gone)
-        return err;
-    st_log_give_up();
-    st_user_give_up();
-    return commit_once(batch, &log_failed);
+    if (log_failed && !st_context.gone) {
+        st_log_give_up();
+        st_user_give_up();
+        err = commit_once(batch, &log_failed);
+    }
+    if (!err)
+        reload_directory();
+    return err;
 }
 
 static void answer_all(struct list *batch, enum err result)
@@ -164,12 +180,6 @@ static void run_batch(void)
         st_queue_note_change();
     st_context.room = store_room(ST_WRITER->store);
     collect_garbage(true);
-    if (st_context.reload_due) {
-        st_context.reload_due = false;
-        err = st_reload_directory();
-        if (err)
-            log_warn("st", "users not read again: %s", err_text(err));
-    }
     /* A log that cannot be written now does not try again each time. */
     if (count > 0 || !err)
         timer_start(&st_context.idle_timer, IDLE_MS);

@@ -132,7 +132,7 @@ class RunningBarepost(Running):
         machine.send("m")
         entry = machine.expect_screen(r"(\w)\s+Tasks and memory")
         machine.send(entry[1])
-        left = machine.expect_screen(r"Memory \(KB\), (\d+) left")
+        left = machine.expect_screen(r"Memory in KB, of \d+, (\d+) left")
         machine.send("\x1b")
         machine.expect_screen(r"Tasks and memory")
         return self.memory - int(left[1]) / 1024

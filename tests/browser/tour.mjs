@@ -95,6 +95,9 @@ async function keys(anna) {
 async function writing(anna) {
   const { page } = anna;
   await page.goto("/compose");
+  // Offered is whom the index has seen, which looks at mail in idle moments.
+  await page.waitForFunction(async () =>
+    (await (await fetch("/contacts?q=ber")).text()).includes("bert@"));
   await page.getByLabel("To", { exact: true }).pressSequentially("ber");
   const offer = page.getByRole("option").first();
   await offer.waitFor();

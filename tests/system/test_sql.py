@@ -149,7 +149,8 @@ def test_pulled_stick(copy_stick, boot):
     machine = at_prompt(boot, copy_stick)
     ask(machine, ".use mail")
     machine.send("select count(*) from setting a, setting b, setting c,"
-                 " setting d, setting e, setting f;\r")
+                 " setting d, setting e, setting f, setting g, setting h,"
+                 " setting i, setting j;\r")
     machine.expect_screen("running")
     machine.pull_stick()
     machine.expect_screen("Error: ")

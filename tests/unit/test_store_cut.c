@@ -284,6 +284,9 @@ static void work(void)
         }
         if (chance(30) == 0 && store_checkpoint(writer))
             CHECK(!"checkpoint");
+        if ((chance(30) == 0 || store_room_low(writer)) &&
+            store_garbage(writer) && store_collect(writer, 1 + chance(20)))
+            CHECK(!"collected");
         if (chance(200) == 0) {
             store_close(readers[1]);
             if (store_open(&place, false, &readers[1]))
