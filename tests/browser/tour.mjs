@@ -96,8 +96,10 @@ async function writing(anna) {
   const { page } = anna;
   await page.goto("/compose");
   // Offered is whom the index has seen, which looks at mail in idle moments.
-  await page.waitForFunction(async () =>
-    (await (await fetch("/contacts?q=ber")).text()).includes("bert@"));
+  const known = () => page.evaluate(async () => (await fetch("/contacts?q=ber")).text());
+  for (let tries = 0; tries < 60 && !(await known()).includes("bert@"); tries++) {
+    await page.waitForTimeout(500);
+  }
   await page.getByLabel("To", { exact: true }).pressSequentially("ber");
   const offer = page.getByRole("option").first();
   await offer.waitFor();
