@@ -2,6 +2,7 @@
  * where the form promises UTF-8 (JSON, HTML); BLOBs are shown as x'..' there,
  * and as they are elsewhere. */
 #include "mailstore/sql_format.h"
+#include "core/markup.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -101,21 +102,12 @@ static const char *escape_json(unsigned char c, char *room)
 
 static const char *escape_html(unsigned char c, char *room)
 {
+    const char *entity = markup_entity((char)c);
+
     (void)room;
-    switch (c) {
-    case '<':
-        return "&lt;";
-    case '>':
-        return "&gt;";
-    case '&':
-        return "&amp;";
-    case '"':
-        return "&quot;";
-    case '\'':
-        return "&#39;";
-    default:
-        return c < 0x20 && c != '\n' && c != '\t' ? "\xef\xbf\xbd" : NULL;
-    }
+    if (entity || c == '\n' || c == '\t')
+        return entity;
+    return c < 0x20 ? "\xef\xbf\xbd" : NULL;
 }
 
 static void put_hex(struct sql_writer *writer, const unsigned char *bytes,

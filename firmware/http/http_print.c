@@ -1,29 +1,11 @@
 /* What pages write: text, escaped for the place where it stands. */
 #include "core/check.h"
+#include "core/markup.h"
 #include "http/http_print.h"
 #include "http/http.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-/* What stands for a byte in HTML; NULL: itself. */
-static const char *entity(char c)
-{
-    switch (c) {
-    case '&':
-        return "&amp;";
-    case '<':
-        return "&lt;";
-    case '>':
-        return "&gt;";
-    case '"':
-        return "&quot;";
-    case '\'':
-        return "&#39;";
-    default:
-        return NULL;
-    }
-}
 
 /* RFC 3986 2.3; the slash, which divides paths, too. */
 static bool url_safe(char c)
@@ -46,7 +28,7 @@ static const char *url_escape(char c, char *buffer)
 void http_escape_put(struct text *text, const char *string)
 {
     for (; *string; string++) {
-        const char *other = entity(*string);
+        const char *other = markup_entity(*string);
 
         if (other)
             text_string(text, other);
@@ -77,7 +59,7 @@ void http_escape_bytes(struct http_exchange *x, const char *text, size_t len)
     size_t begin = 0;
 
     for (size_t i = 0; i < len; i++) {
-        const char *other = entity(text[i]);
+        const char *other = markup_entity(text[i]);
 
         if (!other)
             continue;

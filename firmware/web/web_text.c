@@ -3,6 +3,7 @@
  * Where a quote begins it is held back: it goes out as it is when it ends soon,
  * and within <details> when it turns out to be long. */
 #include "web/web_text.h"
+#include "core/markup.h"
 #include "http/http.h"
 #include <string.h>
 #include <strings.h>
@@ -41,30 +42,12 @@ static void put_string(struct web_text *text, const char *string)
     put(text, string, strlen(string));
 }
 
-static const char *entity_of(char c)
-{
-    switch (c) {
-    case '<':
-        return "&lt;";
-    case '>':
-        return "&gt;";
-    case '&':
-        return "&amp;";
-    case '"':
-        return "&quot;";
-    case '\'':
-        return "&#39;";
-    default:
-        return NULL;
-    }
-}
-
 static void put_escaped(struct web_text *text, const char *bytes, size_t len)
 {
     size_t run = 0;
 
     while (run < len) {
-        const char *entity = entity_of(bytes[run]);
+        const char *entity = markup_entity(bytes[run]);
 
         if (entity == NULL) {
             run++;

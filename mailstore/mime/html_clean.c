@@ -4,6 +4,7 @@
  * and no end tag reaches beyond what the mail has opened itself. */
 #include "mailstore/mime/html_internal.h"
 #include "mailstore/mime/mime_internal.h"
+#include "core/markup.h"
 #include <string.h>
 
 /* ---- Writing ------------------------------------------------------------- */
@@ -39,23 +40,11 @@ void html_put(struct html_clean *clean, const char *text)
 /* What is written instead of a byte, or NULL. */
 static const char *escape(char c)
 {
-    switch (c) {
-    case '<':
-        return "&lt;";
-    case '>':
-        return "&gt;";
-    case '&':
-        return "&amp;";
-    case '"':
-        return "&quot;";
-    case '\'':
-        return "&#39;";
-    case '\t':
-    case '\n':
-        return NULL;
-    default:
-        return (uint8_t)c < ' ' || c == 0x7f ? "" : NULL;
-    }
+    const char *entity = markup_entity(c);
+
+    if (entity != NULL || c == '\t' || c == '\n')
+        return entity;
+    return (uint8_t)c < ' ' || c == 0x7f ? "" : NULL;
 }
 
 void html_put_escaped(struct html_clean *clean, const char *text, size_t len)
