@@ -4,6 +4,7 @@
 #include "mailstore/store_internal.h"
 #include "mailstore/store_judge.h"
 #include "mailstore/store_mailbox.h"
+#include "mailstore/mime/charset.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,20 +34,6 @@ static bool text_valid(const char *text)
     return true;
 }
 
-/* Cut between characters. */
-static void copy_cut(char *to, size_t bytes, const char *from)
-{
-    size_t len = strlen(from);
-
-    if (len >= bytes) {
-        len = bytes - 1;
-        while (len && ((uint8_t)from[len] & 0xc0) == 0x80)
-            len--;
-    }
-    memcpy(to, from, len);
-    to[len] = '\0';
-}
-
 enum err store_preference_get(struct store *store, int64_t user_id,
                               const char *key, char *value, size_t bytes)
 {
@@ -62,7 +49,7 @@ enum err store_preference_get(struct store *store, int64_t user_id,
     if (code == SQLITE_ROW) {
         const char *text = (const char *)sqlite3_column_text(statement, 0);
 
-        copy_cut(value, bytes, text ? text : "");
+        utf8_copy(value, bytes, text ? text : "");
     }
     sqlite3_reset(statement);
     return store_error(store, code);

@@ -8,6 +8,7 @@
  * messages need no look at others, and their order of arrival does not matter.
  */
 #include "mailstore/summary.h"
+#include "mailstore/mime/charset.h"
 #include "mailstore/mime/mime_header.h"
 #include "mailstore/store_internal.h"
 #include <stdio.h>
@@ -35,20 +36,6 @@ static int64_t hash_of(const char *text, size_t len, bool caseless)
 
 /* ---- Names -------------------------------------------------------------- */
 
-/* Cut between characters. */
-static void copy_text(char *to, size_t bytes, const char *from)
-{
-    size_t len = strlen(from);
-
-    if (len >= bytes) {
-        len = bytes - 1;
-        while (len && ((uint8_t)from[len] & 0xc0) == 0x80)
-            len--;
-    }
-    memcpy(to, from, len);
-    to[len] = '\0';
-}
-
 static void find_from(const char *header, size_t len, struct summary *summary,
                       struct mime_address *address)
 {
@@ -57,8 +44,8 @@ static void find_from(const char *header, size_t len, struct summary *summary,
     if (!mime_field(header, len, "From", &value) ||
         !mime_address_next(&value, address))
         return;
-    copy_text(summary->from_name, sizeof summary->from_name, address->name);
-    copy_text(summary->from_address, sizeof summary->from_address,
+    utf8_copy(summary->from_name, sizeof summary->from_name, address->name);
+    utf8_copy(summary->from_address, sizeof summary->from_address,
               address->address);
 }
 
@@ -78,7 +65,7 @@ static void find_to(const char *header, size_t len, struct summary *summary,
             memcpy(summary->to + used, ", ", 3);
             used += 2;
         }
-        copy_text(summary->to + used, sizeof summary->to - used, shown);
+        utf8_copy(summary->to + used, sizeof summary->to - used, shown);
         used += strlen(summary->to + used);
     }
 }

@@ -4,6 +4,7 @@
  * silently without effect would be found out only on the booted machine.
  */
 #include "mkusb/settings.h"
+#include "core/card_name.h"
 #include "core/zone.h"
 #include "mailstore/sql.h"
 #include "mkusb/say.h"
@@ -328,26 +329,10 @@ static enum err check_loads(const char *key, const char *value)
     return check_words(key, value, check_load);
 }
 
-/* Whether every x of the pattern is a hexadecimal digit, and the rest the same.
- */
-static bool has_shape(const char *value, const char *pattern)
-{
-    for (; *pattern != '\0'; pattern++, value++) {
-        const bool digit = (*value >= '0' && *value <= '9') ||
-                           (*value >= 'a' && *value <= 'f') ||
-                           (*value >= 'A' && *value <= 'F');
-
-        if (*pattern == 'x' ? !digit : *pattern != *value)
-            return false;
-    }
-    return *value == '\0';
-}
-
 /* By the address of the network card, or its place in the PC. */
 static enum err check_card(const char *key, const char *value)
 {
-    if (*value == '\0' || has_shape(value, "xx:xx:xx:xx:xx:xx") ||
-        has_shape(value, "xx:xx.x"))
+    if (card_name_valid(value))
         return OK;
     return say_refused("%s \"%s\": an address like 52:54:00:12:34:56, or a "
                        "place like 03:00.0",

@@ -1,4 +1,5 @@
 /* The pages that change settings: network, names, limits. */
+#include "core/card_name.h"
 #include "core/machine.h"
 #include "menu/form.h"
 #include "menu/page.h"
@@ -18,8 +19,7 @@ static const struct form_field network_fields[] = {
     {"syslog", "Syslog server", "an address or address:port, or nothing",
      settings_syslog_valid},
     {"card", "Network card",
-     "nothing: the one with link; else a place or an address",
-     settings_card_valid},
+     "nothing: the one with link; else a place or an address", card_name_valid},
 };
 
 static const struct form_field name_fields[] = {

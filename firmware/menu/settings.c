@@ -84,27 +84,6 @@ bool settings_dns_valid(const char *value)
     return at_end(value);
 }
 
-/* Whether every x of the pattern is a hexadecimal digit, and the rest the same.
- */
-static bool has_shape(const char *value, const char *pattern)
-{
-    for (; *pattern != '\0'; pattern++, value++) {
-        const bool digit = (*value >= '0' && *value <= '9') ||
-                           (*value >= 'a' && *value <= 'f') ||
-                           (*value >= 'A' && *value <= 'F');
-
-        if (*pattern == 'x' ? !digit : *pattern != *value)
-            return false;
-    }
-    return *value == '\0';
-}
-
-bool settings_card_valid(const char *value)
-{
-    return *value == '\0' || has_shape(value, "xx:xx:xx:xx:xx:xx") ||
-           has_shape(value, "xx:xx.x");
-}
-
 /* A host name by RFC 1123 2.1: labels of letters, digits and inner hyphens. */
 static bool name_valid(const char *name)
 {

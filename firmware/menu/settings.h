@@ -9,7 +9,6 @@
 bool settings_address_valid(const char *value);
 bool settings_gateway_valid(const char *value);
 bool settings_dns_valid(const char *value);
-bool settings_card_valid(const char *value); /* address, place, nothing */
 bool settings_hostname_valid(const char *value);
 bool settings_domains_valid(const char *value);
 bool settings_syslog_valid(const char *value);

@@ -74,6 +74,19 @@ uint32_t utf8_get(const char *text)
            (at[3] & 0x3fu);
 }
 
+void utf8_copy(char *to, size_t bytes, const char *from)
+{
+    size_t len = strlen(from);
+
+    if (len >= bytes) {
+        len = bytes - 1;
+        while (len && ((uint8_t)from[len] & 0xc0) == 0x80)
+            len--;
+    }
+    memcpy(to, from, len);
+    to[len] = '\0';
+}
+
 /* Whether bytes that are no character yet may become one. */
 static bool utf8_begins(const uint8_t *bytes, size_t n)
 {

@@ -57,4 +57,7 @@ size_t utf8_put(uint32_t character, char *text);
 /* utf8_get - the character at text, which is well-formed. */
 uint32_t utf8_get(const char *text);
 
+/* utf8_copy - a text and its NUL into so many bytes, cut between characters. */
+void utf8_copy(char *to, size_t bytes, const char *from);
+
 #endif

@@ -3,6 +3,7 @@
  * HZ (RFC 1843). The state's mode is the set in use. A line end shifts back:
  * each of them demands it, and so a lost shift costs one line. */
 #include "mailstore/mime/charset_internal.h"
+#include "mailstore/mime/mime_internal.h"
 #include <string.h>
 
 #define ESC 0x1b
@@ -151,17 +152,6 @@ size_t charset_hz(struct charset_state *state, const uint8_t *bytes, size_t n,
 #define U7_BASE64 0x80
 #define U7_FRESH  0x40 /* nothing since the + */
 
-static int base64_value(uint8_t c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
 /* A unit of UTF-16 is complete: perhaps a character. */
 static uint32_t u7_unit(struct charset_state *state, uint32_t unit)
 {
@@ -182,7 +172,8 @@ size_t charset_utf7(struct charset_state *state, const uint8_t *bytes, size_t n,
                     uint32_t *character)
 {
     uint8_t byte = bytes[0];
-    int value = base64_value(byte);
+    /* A - is no digit here: it ends them. */
+    int value = byte == '-' ? -1 : mime_base64_value((char)byte);
     unsigned count = state->mode & 0x3f;
 
     (void)n;
