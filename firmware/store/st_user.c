@@ -9,7 +9,6 @@
  * Invariant: a row that is counted, or is being counted, hears of every change;
  * one that is not yet needs none. */
 #include "store/st_user.h"
-#include "core/log.h"
 #include "core/memory.h"
 #include "st_internal.h"
 #include "userdb/directory.h"
@@ -316,18 +315,10 @@ static void put_user(struct st_request *request, struct store *store)
     st_directory_changed();
 }
 
-/* At once, so that nobody gets in with an old password while the directory is
- * being read again. */
 static void user_is_put(struct st_request *request)
 {
     struct st_user_put *put = request->context;
-    enum err err = OK;
 
-    if (!request->result)
-        err = put->added ? directory_add_user(&put->user)
-                         : directory_update_user(&put->user);
-    if (err)
-        log_debug("st", "user is in the directory when it was read again");
     st_user_go_on();
     put->done(put);
 }
