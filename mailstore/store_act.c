@@ -181,11 +181,11 @@ enum err store_flag(struct store *store, int64_t user_id,
     return run(store, &action, done);
 }
 
-enum err store_move(struct store *store, int64_t user_id,
-                    const struct store_key *keys, size_t count,
-                    int64_t mailbox_id, size_t *done)
+static enum err put_elsewhere(struct store *store, enum act act,
+                              int64_t user_id, const struct store_key *keys,
+                              size_t count, int64_t mailbox_id, size_t *done)
 {
-    struct action action = {.act = ACT_MOVE,
+    struct action action = {.act = act,
                             .user_id = user_id,
                             .keys = keys,
                             .count = count,
@@ -194,17 +194,20 @@ enum err store_move(struct store *store, int64_t user_id,
     return run(store, &action, done);
 }
 
+enum err store_move(struct store *store, int64_t user_id,
+                    const struct store_key *keys, size_t count,
+                    int64_t mailbox_id, size_t *done)
+{
+    return put_elsewhere(store, ACT_MOVE, user_id, keys, count, mailbox_id,
+                         done);
+}
+
 enum err store_copy(struct store *store, int64_t user_id,
                     const struct store_key *keys, size_t count,
                     int64_t mailbox_id, size_t *done)
 {
-    struct action action = {.act = ACT_COPY,
-                            .user_id = user_id,
-                            .keys = keys,
-                            .count = count,
-                            .to = mailbox_id};
-
-    return run(store, &action, done);
+    return put_elsewhere(store, ACT_COPY, user_id, keys, count, mailbox_id,
+                         done);
 }
 
 enum err store_trash(struct store *store, int64_t user_id,

@@ -171,12 +171,23 @@ static void judge(const struct store_rule *rules, unsigned count,
     }
 }
 
+/* Whether a statement whose parameters are bound has a row. */
+static enum err any_row(struct store *store, sqlite3_stmt *statement, bool *any)
+{
+    int code = sqlite3_step(statement);
+
+    sqlite3_reset(statement);
+    *any = code == SQLITE_ROW;
+    return store_error(store, code);
+}
+
 /* To a user here, unless he has it. */
 static enum err forward_here(struct store *store,
                              struct store_delivery *delivery, int64_t user_id)
 {
     sqlite3_stmt *statement = store_statement(store, SQL_USER_HOLDS);
-    int code;
+    enum err err;
+    bool holds;
 
     for (unsigned i = 0; i < delivery->user_count; i++) {
         if (delivery->users[i] == user_id)
@@ -186,12 +197,9 @@ static enum err forward_here(struct store *store,
         return store_error(store, sqlite3_errcode(store->db));
     sqlite3_bind_int64(statement, 1, delivery->message_id);
     sqlite3_bind_int64(statement, 2, user_id);
-    code = sqlite3_step(statement);
-    sqlite3_reset(statement);
-    if (code == SQLITE_ROW)
-        return OK;
-    if (code != SQLITE_DONE)
-        return store_error(store, code);
+    err = any_row(store, statement, &holds);
+    if (err || holds)
+        return err;
     return store_put_inbox(store, user_id, delivery->message_id,
                            delivery->chunk_bytes + delivery->tail_bytes);
 }
@@ -203,18 +211,16 @@ static enum err forward_elsewhere(struct store *store,
 {
     struct store_remote remote = {.address = address, .orcpt = ""};
     sqlite3_stmt *statement = store_statement(store, SQL_QUEUE_HOLDS);
-    int code;
+    enum err err;
+    bool holds;
 
     if (!statement)
         return store_error(store, sqlite3_errcode(store->db));
     sqlite3_bind_int64(statement, 1, delivery->message_id);
     sqlite3_bind_text(statement, 2, address, -1, SQLITE_STATIC);
-    code = sqlite3_step(statement);
-    sqlite3_reset(statement);
-    if (code == SQLITE_ROW)
-        return OK;
-    if (code != SQLITE_DONE)
-        return store_error(store, code);
+    err = any_row(store, statement, &holds);
+    if (err || holds)
+        return err;
     return store_put_remote(store, delivery, &remote);
 }
 

@@ -50,6 +50,15 @@ static void put_policies(const struct http_exchange *x, struct text *text)
         text_string(text, "Cache-Control: no-store\r\n");
 }
 
+void http_answer_end(const struct http_exchange *x, struct text *text)
+{
+    if (x->close_after)
+        text_string(text, "Connection: close\r\n");
+    else if (x->head.minor == 0)
+        text_string(text, "Connection: keep-alive\r\n");
+    text_string(text, "\r\n");
+}
+
 void http_answer_compose(struct http_exchange *x)
 {
     struct text text;
@@ -71,11 +80,7 @@ void http_answer_compose(struct http_exchange *x)
     }
     text_bytes(&text, x->extra, x->extra_len);
     put_length(x, &text);
-    if (x->close_after)
-        text_string(&text, "Connection: close\r\n");
-    else if (x->head.minor == 0)
-        text_string(&text, "Connection: keep-alive\r\n");
-    text_string(&text, "\r\n");
+    http_answer_end(x, &text);
     x->answer_len = (uint16_t)text.len;
     x->answer_sent = 0;
     x->composed = true;

@@ -66,11 +66,7 @@ static void answer_whole(struct http_exchange *x,
                            ? "Cache-Control: max-age=31536000, immutable\r\n"
                            : "Cache-Control: no-cache\r\n");
     text_bytes(&text, date, len);
-    if (x->close_after)
-        text_string(&text, "Connection: close\r\n");
-    else if (x->head.minor == 0)
-        text_string(&text, "Connection: keep-alive\r\n");
-    text_string(&text, "\r\n");
+    http_answer_end(x, &text);
     x->answer_len = (uint16_t)text.len;
     x->composed = true;
     if (x->head_only)

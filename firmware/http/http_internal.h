@@ -232,6 +232,10 @@ void http_job_end_upload(struct http_exchange *x);
 
 /* http_answer_compose - the head as it goes out; length as x->length says. */
 void http_answer_compose(struct http_exchange *x);
+
+/* http_answer_end - the last fields of a head: whether the connection stays, as
+ * far as the version does not say it, and the empty line. */
+void http_answer_end(const struct http_exchange *x, struct text *text);
 /* http_answer_date - "Date: ..." with CRLF, made once a second. */
 const char *http_answer_date(size_t *len);
 
