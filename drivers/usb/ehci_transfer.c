@@ -11,6 +11,7 @@
  * reset: taken out of the schedule, emptied, put back with toggle 0. */
 #include "drivers/usb/ehci.h"
 #include "core/check.h"
+#include "drivers/usb/usb_cut.h"
 
 #define PAGE             4096U
 #define CONTROL_MAX      16384U
@@ -64,29 +65,9 @@ void ehci_queue_describe(struct ehci_endpoint *endpoint)
 
 /* ---- Submitting ------------------------------------------------------ */
 
-/* How much of what is left one piece takes: five pages, in whole packets. */
-static uint32_t piece_bytes(uint64_t address, uint32_t left, uint32_t packet)
+static struct usb_cut cut_of(const struct usb_endpoint *usb)
 {
-    uint32_t room = EHCI_QTD_PAGES * PAGE - (uint32_t)(address % PAGE);
-
-    return left <= room ? left : room - room % packet;
-}
-
-static unsigned pieces_needed(const struct usb_transfer *transfer,
-                              uint64_t address)
-{
-    uint32_t packet = packet_bytes(transfer->endpoint);
-    uint32_t left = transfer->bytes;
-    unsigned count = 0;
-
-    do {
-        uint32_t piece = piece_bytes(address, left, packet);
-
-        address += piece;
-        left -= piece;
-        count++;
-    } while (left > 0);
-    return count;
+    return (struct usb_cut){PAGE, EHCI_QTD_PAGES, packet_bytes(usb)};
 }
 
 static void fill(struct ehci_qtd *qtd, uint64_t address, uint32_t bytes)
@@ -150,12 +131,12 @@ static void put_data(struct writer *writer, const struct usb_transfer *transfer,
                      uint64_t address)
 {
     bool in = (transfer->endpoint->address & USB_ENDPOINT_IN) != 0;
-    uint32_t packet = packet_bytes(transfer->endpoint);
+    const struct usb_cut cut = cut_of(transfer->endpoint);
     uint32_t left = transfer->bytes, end;
     struct ehci_qtd *qtd;
 
     do {
-        uint32_t piece = piece_bytes(address, left, packet);
+        uint32_t piece = usb_piece(&cut, address, left);
 
         put(writer, in ? EHCI_QTD_IN : EHCI_QTD_OUT, address, piece, true);
         address += piece;
@@ -210,7 +191,9 @@ enum err ehci_transfer(struct usb_transfer *transfer)
         }
         put_control(&writer, transfer, address);
     } else {
-        if (ehci_qtds_free() < pieces_needed(transfer, address)) {
+        const struct usb_cut cut = cut_of(transfer->endpoint);
+
+        if (ehci_qtds_free() < usb_pieces(&cut, address, transfer->bytes)) {
             return ERR_BUSY;
         }
         put_data(&writer, transfer, address);

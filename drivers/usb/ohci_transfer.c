@@ -9,8 +9,10 @@
  * After an error the endpoint is halted until it is reset. */
 #include "drivers/usb/ohci.h"
 #include "core/check.h"
+#include "drivers/usb/usb_cut.h"
 
 #define PAGE           4096U
+#define PIECE_PAGES    2U
 #define CONTROL_MAX    PAGE /* lies within two pages wherever it begins */
 #define PACKET_MAX     64   /* full speed, USB 2.0 5.8.3 */
 #define PACKET_MAX_LOW 8
@@ -51,29 +53,9 @@ void ohci_describe(const struct ohci_endpoint *endpoint)
 
 /* ---- Submitting ------------------------------------------------------ */
 
-/* How much of what is left one piece takes: two pages, in whole packets. */
-static uint32_t piece_bytes(uint64_t address, uint32_t left, uint32_t packet)
+static struct usb_cut cut_of(const struct usb_endpoint *usb)
 {
-    uint32_t room = 2 * PAGE - (uint32_t)(address % PAGE);
-
-    return left <= room ? left : room - room % packet;
-}
-
-static unsigned pieces_needed(const struct usb_transfer *transfer,
-                              uint64_t address)
-{
-    uint32_t packet = packet_bytes(transfer->endpoint);
-    uint32_t left = transfer->bytes;
-    unsigned count = 0;
-
-    do {
-        uint32_t piece = piece_bytes(address, left, packet);
-
-        address += piece;
-        left -= piece;
-        count++;
-    } while (left > 0);
-    return count;
+    return (struct usb_cut){PAGE, PIECE_PAGES, packet_bytes(usb)};
 }
 
 static struct ohci_td *put(struct ohci_endpoint *endpoint, uint32_t control,
@@ -117,12 +99,12 @@ static struct ohci_td *put_data(struct ohci_endpoint *endpoint,
                                 uint64_t address)
 {
     uint32_t direction = is_in(transfer->endpoint) ? OHCI_TD_IN : OHCI_TD_OUT;
-    uint32_t packet = packet_bytes(transfer->endpoint);
+    const struct usb_cut cut = cut_of(transfer->endpoint);
     uint32_t left = transfer->bytes;
     struct ohci_td *td;
 
     do {
-        uint32_t piece = piece_bytes(address, left, packet);
+        uint32_t piece = usb_piece(&cut, address, left);
 
         td = put(endpoint, direction, address, piece, true);
         address += piece;
@@ -171,7 +153,9 @@ enum err ohci_transfer(struct usb_transfer *transfer)
         }
         last = put_control(endpoint, transfer, address);
     } else {
-        if (ohci_tds_free() < pieces_needed(transfer, address)) {
+        const struct usb_cut cut = cut_of(transfer->endpoint);
+
+        if (ohci_tds_free() < usb_pieces(&cut, address, transfer->bytes)) {
             return ERR_BUSY;
         }
         last = put_data(endpoint, transfer, address);

@@ -15,6 +15,7 @@
 #include "core/bytes.h"
 #include "core/check.h"
 #include "core/log.h"
+#include "drivers/usb/usb_cut.h"
 
 #define TRB_BYTES_MAX     65536U
 #define TRB_TRT_OUT       (2U << 16)
@@ -46,29 +47,8 @@ static unsigned blocks_free(const struct xhci_endpoint *endpoint)
     return usable - 1 - used;
 }
 
-/* Bytes from an address to the next 64 KiB page, at most `left`. */
-static uint32_t piece_bytes(uint64_t address, uint32_t left)
-{
-    uint32_t room = TRB_BYTES_MAX - (uint32_t)(address % TRB_BYTES_MAX);
-
-    return left < room ? left : room;
-}
-
-static unsigned blocks_needed(const struct usb_transfer *transfer,
-                              uint64_t address)
-{
-    uint32_t left = transfer->bytes;
-    unsigned count = 0;
-
-    while (left > 0) {
-        uint32_t piece = piece_bytes(address, left);
-
-        address += piece;
-        left -= piece;
-        count++;
-    }
-    return count == 0 ? 1 : count;
-}
+/* A block lies within a page of 64 KiB. */
+static const struct usb_cut cut = {TRB_BYTES_MAX, 1, 1};
 
 /* TD size: packets that follow this block, 31 at most (4.11.2.4). */
 static uint32_t packets_after(const struct usb_transfer *transfer,
@@ -87,7 +67,7 @@ static uint16_t put_data(struct xhci_endpoint *endpoint,
     bool first = true;
 
     do {
-        uint32_t piece = piece_bytes(address, left);
+        uint32_t piece = usb_piece(&cut, address, left);
         struct xhci_trb trb;
 
         left -= piece;
@@ -154,7 +134,7 @@ enum err xhci_transfer(struct usb_transfer *transfer)
     }
     if (endpoint->index == 1) {
         /* The data stage is one block: our buffers lie within a page. */
-        if (piece_bytes(address, transfer->bytes) != transfer->bytes) {
+        if (usb_piece(&cut, address, transfer->bytes) != transfer->bytes) {
             return ERR_INVALID;
         }
         if (blocks_free(endpoint) < 3) {
@@ -162,7 +142,8 @@ enum err xhci_transfer(struct usb_transfer *transfer)
         }
         first = put_control(endpoint, transfer, address);
     } else {
-        if (blocks_free(endpoint) < blocks_needed(transfer, address)) {
+        if (blocks_free(endpoint) <
+            usb_pieces(&cut, address, transfer->bytes)) {
             return ERR_BUSY;
         }
         first = put_data(endpoint, transfer, address);
