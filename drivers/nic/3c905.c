@@ -598,22 +598,15 @@ static struct iobuf *el3_receive(void *pointer)
         return NULL;
     while (frame == NULL && ring->head != ring->tail) {
         const uint32_t status = card->upds[ring->head].status;
-        const uint32_t length = status & UPD_BYTES;
+        uint32_t length = status & UPD_BYTES;
 
         if (!(status & UPD_DONE))
             break;
         io_barrier();
-        frame = nic_ring_take(ring);
         if ((status & UPD_ERROR) || length < NIC_FRAME_MIN ||
-            length > NIC_FRAME_MAX) {
-            card->info.errors_in++;
-            iobuf_release(frame);
-            frame = NULL;
-            continue;
-        }
-        (void)iobuf_put(frame, length);
-        card->info.frames_in++;
-        card->info.bytes_in += length;
+            length > NIC_FRAME_MAX)
+            length = 0;
+        frame = nic_received(&card->info, nic_ring_take(ring), length);
     }
     return frame;
 }

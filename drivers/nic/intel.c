@@ -387,16 +387,7 @@ static struct iobuf *intel_receive(void *pointer)
 
         io_barrier();
         length = frame_bytes(card, &card->receive_rows[ring->head]);
-        frame = nic_ring_take(ring);
-        if (length == 0) {
-            card->info.errors_in++;
-            iobuf_release(frame);
-            frame = NULL;
-            continue;
-        }
-        (void)iobuf_put(frame, length);
-        card->info.frames_in++;
-        card->info.bytes_in += length;
+        frame = nic_received(&card->info, nic_ring_take(ring), length);
     }
     refill(card);
     return frame;

@@ -33,6 +33,24 @@ static inline bool nic_address_valid(const uint8_t address[6])
     return any != 0 && !(address[0] & 1);
 }
 
+/* nic_received - counts a frame that came into a buffer. bytes: 0 for what is
+ * no good, whole frame. Returns it with so many bytes, or NULL: it was given
+ * back.
+ */
+static inline struct iobuf *nic_received(struct machine_nic_info *info,
+                                         struct iobuf *buffer, uint32_t bytes)
+{
+    if (bytes == 0) {
+        info->errors_in++;
+        iobuf_release(buffer);
+        return NULL;
+    }
+    (void)iobuf_put(buffer, bytes);
+    info->frames_in++;
+    info->bytes_in += bytes;
+    return buffer;
+}
+
 /* nic_register - a card was found and works; see machine_nic_choose(). */
 void nic_register(const struct nic_operations *operations, void *card,
                   const struct pci_device *device);

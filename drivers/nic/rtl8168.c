@@ -511,22 +511,12 @@ static struct iobuf *rtl_receive(void *pointer)
         return NULL;
     while (frame == NULL && ring->head != ring->tail) {
         const uint32_t status = card->receive_rows[ring->head].status;
-        uint32_t length;
 
         if (status & ROW_OWN)
             break;
         io_barrier();
-        frame = nic_ring_take(ring);
-        length = frame_bytes(card, status);
-        if (length == 0) {
-            card->info.errors_in++;
-            iobuf_release(frame);
-            frame = NULL;
-            continue;
-        }
-        (void)iobuf_put(frame, length);
-        card->info.frames_in++;
-        card->info.bytes_in += length;
+        frame = nic_received(&card->info, nic_ring_take(ring),
+                             frame_bytes(card, status));
     }
     refill(card);
     return frame;

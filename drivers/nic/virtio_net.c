@@ -248,15 +248,9 @@ static struct iobuf *virtio_receive(void *pointer)
         }
         card->receive_buffers[chain] = NULL;
         card->free_receive[card->free_receive_count++] = chain;
-        if (bytes < header + NIC_FRAME_MIN || bytes > header + NIC_FRAME_MAX) {
-            card->info.errors_in++;
-            iobuf_release(frame);
-            frame = NULL;
-            continue;
-        }
-        (void)iobuf_put(frame, bytes - header);
-        card->info.frames_in++;
-        card->info.bytes_in += bytes - header;
+        if (bytes < header + NIC_FRAME_MIN || bytes > header + NIC_FRAME_MAX)
+            bytes = header;
+        frame = nic_received(&card->info, frame, bytes - header);
     }
     refill(card);
     return frame;

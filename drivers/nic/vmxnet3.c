@@ -491,21 +491,14 @@ static struct iobuf *take_done(struct vmx_card *card, uint32_t *bytes)
 static struct iobuf *vmx_receive(void *pointer)
 {
     struct vmx_card *card = pointer;
-    struct iobuf *frame;
+    struct iobuf *buffer, *frame = NULL;
     uint32_t bytes;
 
     if (!card->running)
         return NULL;
-    while ((frame = take_done(card, &bytes)) != NULL && bytes == 0) {
-        card->info.errors_in++;
-        iobuf_release(frame);
-    }
+    while (frame == NULL && (buffer = take_done(card, &bytes)) != NULL)
+        frame = nic_received(&card->info, buffer, bytes);
     refill(card);
-    if (frame == NULL)
-        return NULL;
-    (void)iobuf_put(frame, bytes);
-    card->info.frames_in++;
-    card->info.bytes_in += bytes;
     return frame;
 }
 
