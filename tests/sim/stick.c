@@ -425,6 +425,14 @@ void machine_disk_info(unsigned disk, struct machine_disk_info *info)
 
 /* ---- Plugging and pulling ---------------------------------------------- */
 
+const struct sim_stick_profile sim_stick_measured = {
+    .read_ns = 300 * SIM_US,
+    .write_ns = 300 * SIM_US,
+    .flush_ns = 2 * SIM_MS,
+    .read_kib_ns = 10 * SIM_US,
+    .write_kib_ns = 30 * SIM_US,
+};
+
 void sim_stick_profile(struct sim_stick_profile *profile,
                        struct sim_random *random)
 {

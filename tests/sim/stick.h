@@ -46,6 +46,9 @@ struct sim_stick_profile {
 void sim_stick_profile(struct sim_stick_profile *profile,
                        struct sim_random *random);
 
+/* Always the same one, for what is measured. */
+extern const struct sim_stick_profile sim_stick_measured;
+
 /* sim_stick_insert - plugs it in; only into an empty place. */
 void sim_stick_insert(unsigned place, struct sim_medium *medium,
                       const struct sim_stick_profile *profile);

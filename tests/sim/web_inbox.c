@@ -263,15 +263,9 @@ static void on_start(struct sim_event *event)
 
 static void prepare(void *context)
 {
-    static const struct sim_stick_profile profile = {
-        .read_ns = 300 * SIM_US,
-        .write_ns = 300 * SIM_US,
-        .flush_ns = 2 * SIM_MS,
-        .read_kib_ns = 10 * SIM_US,
-        .write_kib_ns = 30 * SIM_US,
-    };
-    struct sim_world_options options = {
-        .link = sim_good_link, .profile = &profile, .image = &state.image};
+    struct sim_world_options options = {.link = sim_good_link,
+                                        .profile = &sim_stick_measured,
+                                        .image = &state.image};
 
     (void)context;
     state.world = sim_world_start(&options);
