@@ -3,6 +3,7 @@
 #   make run     a demo stick, booted in QEMU, mail ports forwarded
 #   make test    every test          make check   the quick static part
 #   make bench   the figures         make fuzz    the parsers, by libFuzzer
+#   make scan    sqlmap and wapiti against the web server
 #   make bench-peer   the figures next to those of Postfix + Dovecot (as root)
 #   make deps    what all of it stands on
 
@@ -503,12 +504,15 @@ fuzz: $(FUZZ)
 
 # ---- make test, bench, run: in QEMU ----------------------------------------------
 
-.PHONY: test bench bench-peer bench-profile size run
+.PHONY: test scan bench bench-peer bench-profile size run
 test: all unit $(TAP) $(if $(SIM_SRC),sim $B/sim-fast/relay_days) $(MIME) $(DEPS)/postfix.done \
 		$(DEPS)/peers.done $(DEPS)/net_peers.done $(DEPS)/guest-kernel.done \
 		$(DEPS)/browser.done
 	@$(PYTHON) -m pytest -q -p no:cacheprovider -n 2 --dist loadfile \
 		$(PYTEST_OPTIONS) tests/system
+
+scan: all $(DEPS)/scan.done
+	@$(PYTHON) tests/scan/scan.py $(SCAN_OPTIONS)
 
 BENCH_CLIENTS := $(addprefix $B/bench/,pop3_load pop3_null)
 bench: all $(DEPS)/postfix.done $(BENCH_CLIENTS) $B/sim-fast/big_store \
