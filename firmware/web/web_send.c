@@ -60,7 +60,8 @@ static enum err check(struct http_exchange *x, struct web_work *work,
         err = web_envelope_add(envelope, user_id, form->cc);
     if (err == OK)
         err = web_envelope_add(envelope, user_id, form->bcc);
-    if (err == OK && envelope->user_count + envelope->remote_count == 0) {
+    if (err == OK &&
+        envelope->all.user_count + envelope->all.remote_count == 0) {
         (void)snprintf(envelope->why, sizeof(envelope->why),
                        "Say whom it goes to.");
         err = ERR_INVALID;
@@ -134,12 +135,12 @@ static void fill_delivery(struct sending *sending, struct store *store)
     delivery->message_id = mail->message_id;
     delivery->sender = sending->work->sender;
     delivery->received_ms = machine_wall_clock_ms();
-    delivery->users = envelope->users;
-    delivery->user_count = envelope->user_count;
-    delivery->remotes = envelope->remotes;
-    delivery->remote_count = envelope->remote_count;
+    delivery->users = envelope->lists.users;
+    delivery->user_count = envelope->all.user_count;
+    delivery->remotes = envelope->lists.remotes;
+    delivery->remote_count = envelope->all.remote_count;
     delivery->envid = "";
-    delivery->smtputf8 = envelope->utf8;
+    delivery->smtputf8 = envelope->all.utf8;
     delivery->submitter = sending->user_id;
     delivery->chunks = mail->chunks;
     delivery->chunk_bytes = mail->chunk_bytes;
@@ -202,16 +203,17 @@ static void log_sent(struct http_exchange *x, struct web_work *work)
     const struct web_envelope *envelope = &work->envelope;
     char address[NET_ADDRESS_TEXT];
     struct net_address peer;
-    const char *first = envelope->remote_count > 0
-                            ? envelope->remotes[0].address
-                            : directory_user_by_id(envelope->users[0])->name;
+    const char *first =
+        envelope->all.remote_count > 0
+            ? envelope->lists.remotes[0].address
+            : directory_user_by_id(envelope->lists.users[0])->name;
 
     http_peer(x, &peer);
     log_mail(work->mail.message_id, "web",
              "received client=%s user=%s size=%llu recipients=%u to=%s",
              net_address_format(&peer, address), http_user(x)->name,
              (unsigned long long)work->mail.chunk_bytes + work->mail.chunk_used,
-             envelope->user_count + envelope->remote_count,
+             (unsigned)envelope->all.user_count + envelope->all.remote_count,
              log_value(work->words, sizeof(work->words), first, strlen(first)));
 }
 
@@ -236,11 +238,8 @@ static enum err make(struct http_exchange *x, struct web_work *work,
                      bool file)
 {
     const struct web_envelope *envelope = &work->envelope;
-    uint64_t bytes_max = STORE_MESSAGE_MAX;
 
-    if (envelope->max_bytes > 0 && envelope->max_bytes < bytes_max)
-        bytes_max = envelope->max_bytes;
-    web_mail_begin(&work->mail, bytes_max);
+    web_mail_begin(&work->mail, envelope->bytes_max);
     add_trace(work, work->sender);
     web_mail_header(x, work, form, false);
     add_people(work, "To", form->to);

@@ -38,6 +38,7 @@ struct web_work *web_work_take(struct store *store)
 
 void web_work_give(struct web_work *work)
 {
+    web_envelope_end(&work->envelope);
     list_append(&unused, &work->link);
 }
 
