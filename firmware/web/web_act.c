@@ -61,6 +61,15 @@ static enum err junk(void *context, struct store *store)
     return err != OK ? err : move(act, store);
 }
 
+static enum err not_junk(void *context, struct store *store)
+{
+    struct act *act = context;
+    enum err err =
+        store_folder_of(store, act->user_id, STORE_FOLDER_INBOX, &act->to);
+
+    return err != OK ? err : move(act, store);
+}
+
 static enum err all_read(void *context, struct store *store)
 {
     struct act *act = context;
@@ -91,6 +100,7 @@ static const struct action {
     {"flag", false, flag, STORE_FLAGGED, 0, "marked"},
     {"unflag", false, flag, 0, STORE_FLAGGED, "marked"},
     {"junk", false, junk, 0, 0, "moved"},
+    {"notjunk", false, not_junk, 0, 0, "moved"},
     {"move", false, move, 0, 0, "moved"},
     {"undo", false, move, 0, 0, "undone"},
     {"allread", true, all_read, 0, 0, "marked"},

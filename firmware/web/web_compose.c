@@ -192,12 +192,15 @@ static void hidden_key(struct http_exchange *x, const char *name,
 }
 
 static void write_row(struct http_exchange *x, const char *name,
-                      const char *label, const char *value, bool people)
+                      const char *label, const char *value, bool people,
+                      bool focus)
 {
     html(x,
          "<div class=\"row\"><label for=\"in-%s\">%s</label>"
-         "<input id=\"in-%s\" name=\"%s\" type=\"text\" value=\"%s\"%s></div>",
-         name, label, name, name, value, people ? " data-complete" : "");
+         "<input id=\"in-%s\" name=\"%s\" type=\"text\" value=\"%s\"%s%s>"
+         "</div>",
+         name, label, name, name, value, people ? " data-complete" : "",
+         focus ? " autofocus" : "");
 }
 
 /* Attachments that are there already, each with a box to leave it out. */
@@ -232,7 +235,8 @@ static void write_buttons(struct http_exchange *x)
     web_icon(x, "sent");
     html(x, "Send</button>"
             "<button name=\"do\" value=\"save\">Save draft</button>"
-            "<button name=\"do\" value=\"discard\" formnovalidate>Discard"
+            "<button name=\"do\" value=\"discard\" formnovalidate "
+            "data-ask=\"Delete this draft?\">Discard"
             "</button>"
             "<span id=\"saved\" class=\"saved\" role=\"status\"></span></div>");
 }
@@ -244,12 +248,15 @@ static void write_sender(struct http_exchange *x, struct web_form *form)
     if (form->from[0] == '\0')
         (void)snprintf(form->from, sizeof(form->from), "%s",
                        web_own_address(x, address));
-    write_row(x, "from", "From", form->from, false);
+    write_row(x, "from", "From", form->from, false, false);
 }
 
 static void write_form(struct http_exchange *x, struct web_work *work,
                        struct web_form *form)
 {
+    /* Who it goes to: then the text comes next. */
+    bool known = form->to[0] != '\0';
+
     html(x, "<form class=\"compose\" method=\"post\" action=\"/compose\" "
             "enctype=\"multipart/form-data\">");
     web_csrf(x);
@@ -265,16 +272,17 @@ static void write_form(struct http_exchange *x, struct web_work *work,
          form->compose, (int)form->answer, form->zone);
     write_buttons(x);
     write_sender(x, form);
-    write_row(x, "to", "To", form->to, true);
-    write_row(x, "cc", "Cc", form->cc, true);
-    write_row(x, "bcc", "Bcc", form->bcc, true);
-    write_row(x, "subject", "Subject", form->subject, false);
+    write_row(x, "to", "To", form->to, true, !known);
+    write_row(x, "cc", "Cc", form->cc, true, false);
+    write_row(x, "bcc", "Bcc", form->bcc, true, false);
+    write_row(x, "subject", "Subject", form->subject, false, false);
     /* Its text lies elsewhere than that of the message that is taken apart. */
     write_kept(x, work, form);
     html(x,
          "<label class=\"hidden\" for=\"text\">Text</label>"
-         "<textarea id=\"text\" name=\"text\" rows=\"18\"%s>\n",
-         form->answer != WEB_NEW || form->draft.uid == 0 ? " data-top" : "");
+         "<textarea id=\"text\" name=\"text\" rows=\"18\"%s%s>\n",
+         form->answer != WEB_NEW || form->draft.uid == 0 ? " data-top" : "",
+         known ? " autofocus" : "");
     http_escape_bytes(x, work->written, work->written_bytes);
     html(x, "</textarea>"
             "<p class=\"field\"><label for=\"files\">Attach files</label> "

@@ -24,8 +24,9 @@ static void search_form(struct http_exchange *x, struct store *store,
                         const char *words, int64_t folder)
 {
     html(x,
-         "<form class=\"bar\" action=\"/search\"><label for=\"words\">Words"
-         "</label><input id=\"words\" name=\"q\" type=\"search\" "
+         "<form class=\"bar find\" action=\"/search\">"
+         "<label class=\"hidden\" for=\"words\">Words</label><input "
+         "id=\"words\" name=\"q\" type=\"search\" "
          "value=\"%s\"><label for=\"in\">in</label>"
          "<select id=\"in\" name=\"in\"><option value=\"0\">all folders but "
          "Trash and Junk</option>",

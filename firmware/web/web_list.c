@@ -69,7 +69,8 @@ static void folder_buttons(struct http_exchange *x,
     if ((folder->kind == STORE_FOLDER_TRASH ||
          folder->kind == STORE_FOLDER_JUNK) &&
         folder->messages > 0)
-        html(x, "<button name=\"do\" value=\"empty\">Delete all for good"
+        html(x, "<button name=\"do\" value=\"empty\" data-ask=\"Delete all "
+                "messages of this folder for good?\">Delete all for good"
                 "</button>");
     html(x, "</form>");
 }

@@ -297,6 +297,31 @@ void web_folder_options(struct http_exchange *x, struct store *store,
     (void)!store_list_folders(store, web_user_id(x), option_folder, &menu);
 }
 
+void web_mover(struct http_exchange *x, struct store *store, int64_t mailbox_id)
+{
+    html(x, "<span class=\"together\"><label class=\"hidden\" for=\"to\">"
+            "Move to</label><select name=\"to\" id=\"to\">"
+            "<option value=\"0\">Move to...</option>");
+    web_folder_options(x, store, mailbox_id, 0);
+    html(x, "</select>");
+    web_button(x, "move", "folder", "Move");
+    html(x, "</span>");
+}
+
+void web_junk_button(struct http_exchange *x, struct store *store,
+                     int64_t mailbox_id)
+{
+    int64_t junk;
+
+    if (mailbox_id != 0 &&
+        store_folder_of(store, web_user_id(x), STORE_FOLDER_JUNK, &junk) ==
+            OK &&
+        junk == mailbox_id)
+        web_button(x, "notjunk", "inbox", "Not junk");
+    else
+        web_button(x, "junk", "junk", "Junk");
+}
+
 /* ---- Frame -------------------------------------------------------------- */
 
 /* Files by addresses that change with them: browsers keep what they have. */
@@ -337,8 +362,11 @@ static void write_top(struct http_exchange *x)
          "placeholder=\"Search mail\" value=\"%s\"><button title=\"Search\">",
          strcmp(http_path(x), "/search") == 0 ? http_param_or(x, "q", "") : "");
     web_icon(x, "search");
+    html(x, "<span class=\"hidden\">Search</span></button></form>"
+            "<a class=\"button small\" href=\"/compose\" title=\"Compose\">");
+    web_icon(x, "compose");
     html(x,
-         "<span class=\"hidden\">Search</span></button></form>"
+         "<span class=\"hidden\">Compose</span></a>"
          "<span class=\"who\">%s</span>"
          "<form method=\"post\" action=\"/logout\">",
          web_own_address(x, address));
@@ -402,7 +430,7 @@ void web_end(struct http_exchange *x)
              "<tr><td><kbd>#</kbd> <kbd>!</kbd><td>delete, junk"
              "<tr><td><kbd>s</kbd> <kbd>m</kbd> <kbd>U</kbd>"
              "<td>flag, mark read, unread"
-             "<tr><td><kbd>/</kbd><td>search"
+             "<tr><td><kbd>/</kbd> <kbd>z</kbd><td>search, undo"
              "<tr><td><kbd>g</kbd> then <kbd>i</kbd> <kbd>d</kbd> "
              "<kbd>s</kbd> <kbd>m</kbd><td>Inbox, Drafts, Sent, menu"
              "<tr><td><kbd>Ctrl</kbd>+<kbd>Enter</kbd><td>send"

@@ -61,6 +61,13 @@ const char *web_folder_icon(enum store_folder_kind kind);
 void web_folder_options(struct http_exchange *x, struct store *store,
                         int64_t except, int64_t chosen);
 
+/* web_mover - where messages of a folder (0: of several) can be moved to.
+ * web_junk_button - that they are junk, or are not. */
+void web_mover(struct http_exchange *x, struct store *store,
+               int64_t mailbox_id);
+void web_junk_button(struct http_exchange *x, struct store *store,
+                     int64_t mailbox_id);
+
 /* web_key - reads "MAILBOX.UID", or with another separator; rest: what stands
  * behind it. Returns false when it is none. */
 bool web_key(const char *text, char separator, struct store_key *key,

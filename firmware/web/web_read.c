@@ -130,22 +130,18 @@ static void write_bar(struct web_reading *reading)
          "<input type=\"hidden\" name=\"m\" value=\"%lld.%u\">"
          "<input type=\"hidden\" name=\"back\" value=\"%s\">",
          (long long)reading->key->mailbox_id, reading->key->uid, list);
-    write_answers(reading);
-    web_button(x, "delete", "trash", "Delete");
-    web_button(x, "junk", "junk", "Junk");
-    web_button(x, "unread", "unread", "Unread");
-    web_button(x, flagged ? "unflag" : "flag", "star",
-               flagged ? "Remove flag" : "Flag");
-    html(x, "<label class=\"hidden\" for=\"to\">Move to</label>"
-            "<select name=\"to\" id=\"to\"><option value=\"0\">Move "
-            "to...</option>");
-    web_folder_options(x, reading->store, reading->key->mailbox_id, 0);
-    html(x, "</select>");
-    web_button(x, "move", "folder", "Move");
     html(x, "<span class=\"beside\">");
     write_next(reading, true);
     write_next(reading, false);
-    html(x, "</span></form>");
+    html(x, "</span>");
+    write_answers(reading);
+    web_button(x, "delete", "trash", "Delete");
+    web_junk_button(x, reading->store, reading->key->mailbox_id);
+    web_button(x, "unread", "unread", "Unread");
+    web_button(x, flagged ? "unflag" : "flag", "star",
+               flagged ? "Remove flag" : "Flag");
+    web_mover(x, reading->store, reading->key->mailbox_id);
+    html(x, "</form>");
 }
 
 /* ---- Conversation ------------------------------------------------------- */
@@ -192,12 +188,14 @@ static void write_conversation(struct web_reading *reading)
                      write_other, &conversation) != OK ||
         conversation.count < 2)
         return;
-    html(reading->x, "<h2>Conversation</h2><ol class=\"messages\">");
+    html(reading->x, "<section class=\"conversation\"><h2>Conversation</h2>"
+                     "<ol class=\"messages\">");
     conversation.show = true;
     (void)!store_thread(reading->store, user_id, thread_id, CONVERSATION_MAX,
                         write_other, &conversation);
     html(reading->x,
-         "</ol><p><a href=\"/thread/%lld\">All of the conversation</a></p>",
+         "</ol><p><a href=\"/thread/%lld\">All of the conversation</a></p>"
+         "</section>",
          (long long)thread_id);
 }
 
@@ -219,6 +217,7 @@ static void write_message(struct web_reading *reading)
 {
     struct http_exchange *x = reading->x;
     const char *subject = web_subject(reading->work);
+    char size[WEB_SIZE_BYTES];
 
     if (subject[0] == '\0')
         subject = "(no subject)";
@@ -232,11 +231,13 @@ static void write_message(struct web_reading *reading)
     web_read_body(reading);
     write_conversation(reading);
     html(x,
-         "<p class=\"hint\"><a href=\"/mail/%lld/%u/headers\">Headers</a> "
-         "<a href=\"/mail/%lld/%u/source\">Source</a></p>"
+         "<p class=\"hint more-of-it\">"
+         "<a href=\"/mail/%lld/%u/headers\">Headers</a> "
+         "<a href=\"/mail/%lld/%u/source\">Source</a> <span>%s</span></p>"
          "<p id=\"target\" class=\"status\" hidden></p>",
          (long long)reading->key->mailbox_id, reading->key->uid,
-         (long long)reading->key->mailbox_id, reading->key->uid);
+         (long long)reading->key->mailbox_id, reading->key->uid,
+         web_size(reading->work->bytes, size));
     web_end(x);
 }
 

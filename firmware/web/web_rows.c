@@ -97,13 +97,8 @@ void web_rows_begin(struct http_exchange *x, struct store *store,
     web_button(x, "read", "read", "Read");
     web_button(x, "unread", "unread", "Unread");
     web_button(x, "flag", "star", "Flag");
-    web_button(x, "junk", "junk", "Junk");
-    html(x, "<label class=\"hidden\" for=\"to\">Move to</label>"
-            "<select name=\"to\" id=\"to\"><option value=\"0\">Move "
-            "to...</option>");
-    web_folder_options(x, store, mailbox, 0);
-    html(x, "</select>");
-    web_button(x, "move", "folder", "Move");
+    web_junk_button(x, store, mailbox);
+    web_mover(x, store, mailbox);
     html(x, "<span id=\"chosen\" class=\"hint\" role=\"status\"></span></div>"
             "<ol class=\"messages\">");
 }

@@ -42,8 +42,14 @@ async function lists(anna) {
   await page.getByRole("button", { name: "Delete", exact: true }).click();
   await said(page, "Moved to Trash.");
   assert.equal(await row(page, "Number 57").count(), 0);
+  await page.keyboard.press("z");
+  await said(page, "Moved back.");
+  await row(page, "Number 57").getByRole("checkbox").check();
+  await page.getByRole("button", { name: "Delete", exact: true }).click();
+  await said(page, "Moved to Trash.");
   await page.getByRole("link", { name: "Trash" }).click();
   await row(page, "Number 57").waitFor();
+  page.once("dialog", (dialog) => dialog.accept());
   await page.getByRole("button", { name: "Delete all for good" }).click();
   await said(page, "Deleted for good.");
   await page.getByText("This folder is empty.").waitFor();

@@ -75,6 +75,10 @@
     return at >= 0;
   }
 
+  // What cannot be undone is asked for.
+  for (const button of all("button[data-ask]"))
+    button.addEventListener("click", (event) => { if (!window.confirm(button.dataset.ask)) event.preventDefault(); });
+
   // ---- Times in the reader's own zone ----
   const now = new Date();
   for (const time of all("time[datetime]")) {
@@ -97,6 +101,7 @@
     m: () => act("read"), U: () => act("unread"), u: () => press("[data-key=u]"),
     r: () => press("[data-key=r]"), a: () => press("[data-key=a]"), f: () => press("[data-key=f]"),
     c: () => press("[data-key=c]"), n: () => press("[rel=next]"), p: () => press("[rel=prev]"),
+    z: () => press("button[value=undo]"),
     "/": () => (one("#q")?.focus(), true),
     "?": () => (help && !help.open && help.showModal(), !!help),
     "g i": () => press("[data-key=gi]"), "g d": () => press("[data-key=gd]"),
