@@ -523,12 +523,6 @@ $(BENCH_CLIENTS): $B/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
 	$(CC) -std=c17 -D_GNU_SOURCE -O2 $(WARNINGS) -o $@ $<
 
-# Pages of a big mailbox, at native speed.
-$B/bench/mailbox: $B/fast/tests/bench/mailbox.o $B/fast/tests/unit/ram_medium.o \
-		$B/fast/tests/unit/fake_machine.o $B/fast/barepost.a
-	@mkdir -p $(@D)
-	$(CC) -no-pie -o $@ $^ -lm
-
 $B/bench/%.so: tests/bench/%.c | $(ALL_DEPS)
 	@mkdir -p $(@D)
 	$(CC) -std=c17 -O2 $(WARNINGS) -shared -fPIC -o $@ $<
