@@ -176,6 +176,16 @@ static const char *const texts[STATEMENTS] = {
     [SQL_PREFERENCE_PUT] = "INSERT INTO preference VALUES(?1,?2,?3)"
                            " ON CONFLICT(UserID,Key) DO UPDATE SET Value=?3",
     [SQL_PREFERENCE_DROP] = "DELETE FROM preference WHERE UserID=?1 AND Key=?2",
+    /* Their keys grow with time. */
+    [SQL_COMPOSITION_PRUNE] =
+        "DELETE FROM preference WHERE UserID=?1 AND Key IN (SELECT Key FROM"
+        " preference WHERE UserID=?1 AND Key BETWEEN 'draft-' AND 'draft.'"
+        " ORDER BY Key DESC LIMIT -1 OFFSET ?2)",
+    [SQL_TYPED_DROP] = "DELETE FROM preference WHERE UserID=?1 AND Key BETWEEN"
+                       " 'typed-'||?2||'-' AND 'typed-'||?2||'.'",
+    [SQL_TYPED_SUBJECT] = "UPDATE message SET Subject=?2 WHERE MailID=?1",
+    [SQL_TYPED_SUMMARY] =
+        "UPDATE summary SET ToText=?2,Preview=?3 WHERE MailID=?1",
     [SQL_VACATION_FORGET] = "DELETE FROM vacation WHERE UserID=?1"
                             " AND TimeMs<=?2",
     [SQL_VACATION_COUNT] = "SELECT count(*) FROM vacation WHERE UserID=?1",
@@ -234,12 +244,14 @@ static const char *const texts[STATEMENTS] = {
     [SQL_FIND_DROP] = "DELETE FROM find WHERE rowid=?1",
     [SQL_UNFIND_NEXT] = "SELECT min(MailID) FROM unfind WHERE MailID>?1",
     [SQL_UNFIND_DROP] = "DELETE FROM unfind WHERE MailID=?1",
-    [SQL_FIND] = "SELECT find.rowid,entry.MailboxID,UID FROM find CROSS JOIN"
-                 " entry ON entry.MailID=find.rowid CROSS JOIN mailbox"
-                 " USING(MailboxID) WHERE find MATCH ?1 AND find.rowid<?2"
-                 " AND UserID=?3 AND CASE ?4 WHEN 0 THEN mailbox.Name NOT"
-                 " IN('Trash','Junk') ELSE MailboxID=?4 END"
-                 " ORDER BY find.rowid DESC",
+#define FIND(way, order)                                                       \
+    "SELECT find.rowid,entry.MailboxID,UID FROM find CROSS JOIN"               \
+    " entry ON entry.MailID=find.rowid CROSS JOIN mailbox"                     \
+    " USING(MailboxID) WHERE find MATCH ?1 AND find.rowid" way "?2"            \
+    " AND UserID=?3 AND CASE ?4 WHEN 0 THEN mailbox.Name NOT"                  \
+    " IN('Trash','Junk') ELSE MailboxID=?4 END ORDER BY find.rowid" order
+    [SQL_FIND] = FIND("<", " DESC"),
+    [SQL_FIND_BACK] = FIND(">", ""),
     [SQL_CONTACT_PUT] =
         "INSERT INTO contact VALUES(?1,?2,?3,?4,1-?4,?5) ON CONFLICT(UserID,"
         "Address) DO UPDATE SET Sent=Sent+?4,Received=Received+1-?4,"

@@ -93,12 +93,19 @@ static uint64_t most_bytes(void)
 /* ---- The list -------------------------------------------------------------
  */
 
+/* For strangers, who may read what everyone may. */
+static void begin_alone(struct http_exchange *x)
+{
+    web_begin_alone(x, 200, "Shared files");
+    http_text(x, "<p><a href=\"/login\">Log in to Barepost</a></p>");
+}
+
 static void begin_page(struct http_exchange *x, struct store *store)
 {
     if (http_user(x))
         web_begin(x, store, "Shared files", 0, true);
     else
-        web_begin_alone(x, 200, "Shared files");
+        begin_alone(x);
 }
 
 struct listing {

@@ -2,10 +2,13 @@
  *
  *   ?to= &cc= &bcc= &subject= &text=   a new one
  *   ?reply=KEY ?all=KEY ?forward=KEY   an answer
- *   ?draft=KEY                         a draft is gone on with
+ *   ?draft=KEY &compose=ID             a draft is gone on with, also when its
+ *                                      key has changed meanwhile
  *
  * Fields stand in the form in the order in which the server needs them: short
  * ones, then the text, then files, which are read while they arrive. */
+#include "core/machine.h"
+#include "core/random.h"
 #include "mailstore/store_person.h"
 #include "userdb/directory.h"
 #include "web/web.h"
@@ -43,6 +46,9 @@ static void read_fields(struct http_exchange *x, struct web_form *form)
     copy_param(x, "cc", form->cc, sizeof(form->cc));
     copy_param(x, "bcc", form->bcc, sizeof(form->bcc));
     copy_param(x, "subject", form->subject, sizeof(form->subject));
+    copy_param(x, "compose", form->compose, sizeof(form->compose));
+    if (!store_composition_valid(http_param_or(x, "compose", "")))
+        form->compose[0] = '\0';
     copy_key(x, "draft", &form->draft);
     copy_key(x, "origin", &form->origin);
     copy_key(x, "source", &form->source);
@@ -127,6 +133,26 @@ static enum err begin_new(struct http_exchange *x, struct web_work *work)
     return OK;
 }
 
+/* A draft gets another key with each save: who comes back to a page with an old
+ * one means what has become of it. */
+static enum err begin_draft(struct http_exchange *x, struct web_work *work,
+                            struct web_form *form)
+{
+    char id[STORE_COMPOSITION_BYTES];
+    struct store_composition it;
+    enum err err;
+
+    memcpy(id, form->compose, sizeof(id));
+    err = web_draft_load(x, work, form);
+    if (err != ERR_NOT_FOUND ||
+        store_composition_get(work->store, web_user_id(x), id, &it) != OK)
+        return err;
+    if (it.sent)
+        return ERR_EXISTS;
+    form->draft = it.draft;
+    return it.draft.uid != 0 ? web_draft_load(x, work, form) : err;
+}
+
 enum err web_form_begin(struct http_exchange *x, struct web_work *work,
                         struct web_form *form)
 {
@@ -142,7 +168,7 @@ enum err web_form_begin(struct http_exchange *x, struct web_work *work,
     work->written_bytes = 0;
     work->written[0] = '\0';
     if (form->draft.uid != 0)
-        return web_draft_load(x, work, form);
+        return begin_draft(x, work, form);
     for (i = 0; i < 3; i++) {
         if (http_param(x, answers[i].name) == NULL)
             continue;
@@ -229,10 +255,14 @@ static void write_form(struct http_exchange *x, struct web_work *work,
     web_csrf(x);
     hidden_key(x, "draft", &form->draft);
     hidden_key(x, "origin", &form->origin);
+    if (form->compose[0] == '\0')
+        store_composition_id(machine_wall_clock_ms(), random_u64(),
+                             form->compose);
     html(x,
+         "<input type=\"hidden\" name=\"compose\" value=\"%s\">"
          "<input type=\"hidden\" name=\"answer\" value=\"%d\">"
          "<input type=\"hidden\" name=\"zone\" value=\"%d\">",
-         (int)form->answer, form->zone);
+         form->compose, (int)form->answer, form->zone);
     write_buttons(x);
     write_sender(x, form);
     write_row(x, "to", "To", form->to, true);
@@ -274,6 +304,8 @@ void web_compose_page(struct http_exchange *x, struct store *store)
 
     if (err == OK)
         web_form_show(x, store, work, form, NULL);
+    else if (err == ERR_EXISTS)
+        http_redirect(x, "/mail?said=already");
     else
         web_fail(x, store, err);
     web_work_give(work);

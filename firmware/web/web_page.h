@@ -16,6 +16,11 @@ void web_begin(struct http_exchange *x, struct store *store, const char *title,
                int64_t current, bool heading);
 void web_end(struct http_exchange *x);
 
+/* web_begin_sheet - with that status, one more style sheet of the AO, and no
+ * heading: for pages of administrators. */
+void web_begin_sheet(struct http_exchange *x, struct store *store,
+                     unsigned status, const char *title, const char *sheet);
+
 /* web_begin_alone - the same without menu, for somebody who is not logged in.
  */
 void web_begin_alone(struct http_exchange *x, unsigned status,

@@ -147,6 +147,29 @@ static void fill_delivery(struct sending *sending, struct store *store)
     delivery->tail_bytes = mail->chunk_used;
 }
 
+/* The draft of the composition, under whatever key it is known. ERR_EXISTS: it
+ * has been sent. */
+static enum err find_draft(struct store *store, const struct sending *sending,
+                           struct store_key *draft)
+{
+    struct store_composition it;
+    enum err err = store_composition_get(store, sending->user_id,
+                                         sending->form->compose, &it);
+
+    *draft = it.draft.uid != 0 ? it.draft : sending->form->draft;
+    return err == OK && it.sent ? ERR_EXISTS : err;
+}
+
+static void note_sent(struct store *store, const struct sending *sending,
+                      bool sent)
+{
+    const struct store_composition it = {.sent = sent};
+
+    if (sending->form->compose[0] != '\0')
+        (void)!store_composition_put(store, sending->user_id,
+                                     sending->form->compose, &it);
+}
+
 static enum err deliver(void *context, struct store *store)
 {
     struct sending *sending = context;
@@ -155,17 +178,21 @@ static enum err deliver(void *context, struct store *store)
     enum err err;
 
     memset(message, 0, sizeof(*message));
+    err = find_draft(store, sending, &message->draft);
+    if (err != OK)
+        return err;
     fill_delivery(sending, store);
     message->keep = true;
     message->blind = form->bcc;
-    message->draft = form->draft;
     message->origin = form->origin;
     message->origin_flags =
         form->answer == WEB_FORWARD ? STORE_FORWARDED : STORE_ANSWERED;
     err = store_send(store, message);
-    if (err == OK)
-        drop_source(store, sending->user_id, form);
-    return err;
+    if (err != OK)
+        return err;
+    drop_source(store, sending->user_id, form);
+    note_sent(store, sending, true);
+    return OK;
 }
 
 /* ---- Sending ------------------------------------------------------------ */
@@ -195,6 +222,9 @@ static void explain(struct web_work *work, enum err err)
                                         "files one by one."
                    : err == ERR_FULL  ? "There is no room left in the store: "
                                         "tell your administrator."
+                   : err == ERR_EXISTS
+                       ? "This message has been sent already: leave this "
+                         "page, or press Send to send it once more."
                    : err == ERR_INVALID ? "What was sent could not be "
                                           "understood: try again."
                                         : "The mail store is not there or too "
@@ -239,24 +269,29 @@ static enum err send(struct http_exchange *x, struct web_work *work,
 
 /* ---- Drafts ------------------------------------------------------------- */
 
-static void go_to_draft(struct http_exchange *x, const struct store_key *draft)
+static void go_to_draft(struct http_exchange *x, const struct web_form *form)
 {
-    char path[80];
+    char path[120];
 
-    (void)snprintf(path, sizeof(path), "/compose?draft=%lld.%u&said=draft",
-                   (long long)draft->mailbox_id, draft->uid);
+    (void)snprintf(
+        path, sizeof(path), "/compose?draft=%lld.%u&compose=%s&said=draft",
+        (long long)form->draft.mailbox_id, form->draft.uid, form->compose);
     http_redirect(x, path);
 }
 
 static enum err discard(void *context, struct store *store)
 {
     const struct sending *sending = context;
-    const struct web_form *form = sending->form;
+    struct store_key draft;
+    enum err err = find_draft(store, sending, &draft);
 
-    drop_source(store, sending->user_id, form);
-    if (form->draft.uid == 0)
+    if (err != OK)
+        return err == ERR_EXISTS ? OK : err;
+    drop_source(store, sending->user_id, sending->form);
+    note_sent(store, sending, false);
+    if (draft.uid == 0)
         return OK;
-    return store_remove(store, sending->user_id, &form->draft, 1, NULL);
+    return store_remove(store, sending->user_id, &draft, 1, NULL);
 }
 
 /* What cannot be sent for a reason that its author can do something about. */
@@ -270,34 +305,77 @@ static void keep_instead(struct http_exchange *x, struct store *store,
     web_form_show(x, store, work, form, work->envelope.why);
 }
 
+/* Whoever saves or sends what has been sent already means another message; one
+ * that is only sent is asked whether he does. */
+static bool was_sent(struct http_exchange *x, struct web_work *work,
+                     struct web_form *form)
+{
+    struct store_composition it;
+
+    if (store_composition_get(work->store, web_user_id(x), form->compose,
+                              &it) != OK ||
+        !it.sent)
+        return false;
+    form->compose[0] = '\0';
+    return true;
+}
+
+static void run_discard(struct http_exchange *x, struct store *store,
+                        struct sending *sending)
+{
+    enum err err = st_job_write(discard, sending);
+
+    if (err == OK || err == ERR_NOT_FOUND)
+        http_redirect(x, "/mail?said=discarded");
+    else
+        web_fail(x, store, err);
+}
+
+static void run_save(struct http_exchange *x, struct store *store,
+                     struct web_work *work, bool file)
+{
+    struct web_form *form = &work->form;
+    enum err err;
+
+    (void)was_sent(x, work, form);
+    err = web_draft_save(x, work, form, &work->part, file, true);
+    if (err == OK)
+        go_to_draft(x, form);
+    else
+        web_fail(x, store, err);
+}
+
+static void run_send(struct http_exchange *x, struct store *store,
+                     struct web_work *work, bool file)
+{
+    struct web_form *form = &work->form;
+
+    if (was_sent(x, work, form)) {
+        explain(work, ERR_EXISTS);
+        web_form_show(x, store, work, form, work->envelope.why);
+    } else if (check(x, work, form) != OK) {
+        keep_instead(x, store, work, file);
+    } else if (send(x, work, form, &work->part, file) == OK) {
+        http_redirect(x, "/mail?said=sent");
+    } else {
+        (void)was_sent(x, work, form);
+        web_form_show(x, store, work, form, work->envelope.why);
+    }
+}
+
 static void run(struct http_exchange *x, struct store *store,
                 struct web_work *work, bool file)
 {
     struct sending sending = {
         .work = work, .user_id = web_user_id(x), .form = &work->form};
     const char *what = http_param_or(x, "do", "save");
-    struct web_form *form = &work->form;
-    enum err err;
 
-    if (strcmp(what, "discard") == 0) {
-        err = st_job_write(discard, &sending);
-        if (err == OK || err == ERR_NOT_FOUND)
-            http_redirect(x, "/mail?said=discarded");
-        else
-            web_fail(x, store, err);
-    } else if (strcmp(what, "send") != 0) {
-        err = web_draft_save(x, work, form, &work->part, file, true);
-        if (err == OK)
-            go_to_draft(x, &form->draft);
-        else
-            web_fail(x, store, err);
-    } else if (check(x, work, form) != OK) {
-        keep_instead(x, store, work, file);
-    } else if (send(x, work, form, &work->part, file) == OK) {
-        http_redirect(x, "/mail?said=sent");
-    } else {
-        web_form_show(x, store, work, form, work->envelope.why);
-    }
+    if (strcmp(what, "discard") == 0)
+        run_discard(x, store, &sending);
+    else if (strcmp(what, "send") == 0)
+        run_send(x, store, work, file);
+    else
+        run_save(x, store, work, file);
 }
 
 void web_send_page(struct http_exchange *x, struct store *store)

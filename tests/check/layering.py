@@ -39,7 +39,9 @@ for protocol in PROTOCOLS:
     MAY[protocol] = BELOW_PROTOCOLS | set(HELPERS) | {protocol}
 for pages in PAGES:
     MAY[pages] = BELOW_PROTOCOLS | set(HELPERS) | set(PROTOCOLS) | {pages}
+# They stand in the frame of the webmail.
 MAY["files"] |= {"web"}
+MAY["admin"] |= {"web"}
 # Files over the network, which are then used.
 MAY["load"] = BELOW_PROTOCOLS | set(HELPERS) | {"load"}
 MAY["menu"] = BELOW_PROTOCOLS | set(HELPERS) | set(PROTOCOLS) | set(PAGES) | \

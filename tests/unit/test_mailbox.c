@@ -200,6 +200,7 @@ static void test_sums(void)
     int64_t inbox = folder_id(store, anna, STORE_FOLDER_INBOX);
     int64_t trash = folder_id(store, anna, STORE_FOLDER_TRASH);
     struct store_key keys[100];
+    struct store_moved moved;
     uint64_t before, used;
     size_t done;
 
@@ -208,7 +209,9 @@ static void test_sums(void)
         keys[i] = (struct store_key){inbox, i + 1};
     CHECK(store_usage(store, anna, &before) == OK);
     CHECK(before == folder_of(store, anna, inbox).bytes);
-    CHECK(store_trash(store, anna, keys, 80, &done) == OK && done == 80);
+    CHECK(store_trash(store, anna, keys, 80, &moved) == OK && moved.done == 80);
+    CHECK(moved.moved == 80 && moved.from == inbox && moved.to == trash);
+    CHECK(moved.first == 1 && moved.last == 80);
     CHECK(folder_of(store, anna, inbox).messages == 0);
     CHECK(folder_of(store, anna, trash).messages == 80);
     CHECK(folder_of(store, anna, trash).bytes == before);
@@ -217,10 +220,11 @@ static void test_sums(void)
     CHECK(store_begin(store) == OK);
     for (uint32_t i = 0; i < 80; i++)
         keys[i] = (struct store_key){trash, i + 1};
-    CHECK(store_trash(store, anna, keys, 30, &done) == OK && done == 30);
+    CHECK(store_trash(store, anna, keys, 30, &moved) == OK && moved.done == 30);
+    CHECK(moved.moved == 0);
     store_rollback(store);
     CHECK(folder_of(store, anna, trash).messages == 80);
-    CHECK(store_trash(store, anna, keys, 30, &done) == OK && done == 30);
+    CHECK(store_trash(store, anna, keys, 30, &moved) == OK && moved.done == 30);
     CHECK(folder_of(store, anna, trash).messages == 50);
     CHECK(store_copy(store, anna, keys + 30, 5, inbox, &done) == OK);
     CHECK(done == 5 && folder_of(store, anna, inbox).messages == 5);
@@ -402,6 +406,7 @@ static void test_strangers(void)
     int64_t his = folder_id(store, bert, STORE_FOLDER_INBOX), made;
     struct store_page page = {.mailbox_id = inbox, .limit = 10};
     struct seen seen = {0};
+    struct store_moved moved;
     char text[100] = "";
     size_t done;
 
@@ -415,17 +420,18 @@ static void test_strangers(void)
             CHECK(store_row(store, bert, &key, see, &seen) == ERR_NOT_FOUND);
             CHECK(store_flag(store, bert, &key, 1, 0xff, 0, &done) == OK);
             CHECK(done == 0);
-            CHECK(store_move(store, bert, &key, 1, his, &done) == OK);
-            CHECK(done == 0);
+            CHECK(store_move(store, bert, &key, 1, his, &moved) == OK);
+            CHECK(moved.done == 0 && moved.moved == 0);
             CHECK(store_copy(store, bert, &key, 1, his, &done) == OK);
             CHECK(done == 0);
-            CHECK(store_trash(store, bert, &key, 1, &done) == OK && done == 0);
+            CHECK(store_trash(store, bert, &key, 1, &moved) == OK);
+            CHECK(moved.done == 0);
             CHECK(store_remove(store, bert, &key, 1, &done) == OK && done == 0);
         }
     }
     CHECK(seen.count == 0);
     CHECK(store_move(store, anna, &(struct store_key){inbox, 1}, 1, his,
-                     &done) == ERR_NOT_FOUND);
+                     &moved) == ERR_NOT_FOUND);
     CHECK(folder_of(store, anna, inbox).messages == 3);
     CHECK(folder_of(store, bert, his).messages == 0);
     CHECK(store_blind(store, bert, 1, text, sizeof text) == OK && !text[0]);
