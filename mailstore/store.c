@@ -25,6 +25,8 @@
 /* Instructions of SQLite's machine between two pauses: below a millisecond. */
 #define PAUSE_STEPS 4000
 
+#define RUN "MailboxID=?1 AND UID BETWEEN ?2 AND ?3"
+
 static const char *const texts[STATEMENTS] = {
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
     [SQL_COMMIT] = "COMMIT",
@@ -77,6 +79,14 @@ static const char *const texts[STATEMENTS] = {
     [SQL_ENTRY_MAIL] = "SELECT MailID,Bytes,Flags FROM entry WHERE"
                        " MailboxID=?1 AND UID=?2",
     [SQL_ENTRY_DROP] = "DELETE FROM entry WHERE MailboxID=?1 AND UID=?2",
+    [SQL_RUN_BYTES] = "SELECT ifnull(sum(Bytes),0) FROM entry WHERE " RUN,
+    /* What nobody holds but the run itself. */
+    [SQL_RUN_GARBAGE] =
+        "INSERT OR IGNORE INTO garbage SELECT MailID FROM entry AS gone"
+        " WHERE " RUN " AND NOT EXISTS (SELECT 1 FROM entry"
+        " WHERE MailID=gone.MailID AND NOT(" RUN ")) AND NOT EXISTS"
+        " (SELECT 1 FROM outgoing WHERE MailID=gone.MailID)",
+    [SQL_RUN_DROP] = "DELETE FROM entry WHERE " RUN,
     [SQL_MESSAGE_HELD] = "SELECT 1 FROM entry WHERE MailID=?1 UNION ALL"
                          " SELECT 1 FROM outgoing WHERE MailID=?1 LIMIT 1",
     [SQL_GARBAGE_PUT] =

@@ -287,6 +287,45 @@ static void test_maildrop(void)
     frame_close(store);
 }
 
+/* Deleted by POP3: in runs, with gaps between them, some of whose messages are
+ * held elsewhere, some twice in one run. What nobody holds goes, nothing else.
+ */
+static void test_maildrop_runs(void)
+{
+    struct store *store = frame_open();
+    int64_t inbox = folder_id(store, anna, STORE_FOLDER_INBOX);
+    int64_t trash = folder_id(store, anna, STORE_FOLDER_TRASH);
+    const uint32_t uids[] = {1, 2, 3, 5, 6, 9, 11, 12, 4000};
+    struct store_key keys[] = {{inbox, 1}, {inbox, 2}, {inbox, 6}};
+    struct store_key copies[] = {{trash, 1}, {trash, 2}};
+    struct store_maildrop drop;
+    uint64_t used;
+    char byte;
+
+    fill(store, 10);
+    /* 1 and 2 are 11 and 12 as well, 6 is in Trash, too. */
+    CHECK(store_copy(store, anna, keys, 3, trash, NULL) == OK);
+    CHECK(store_copy(store, anna, copies, 2, inbox, NULL) == OK);
+    CHECK(store_remove(store, anna, copies, 2, NULL) == OK);
+    CHECK(store_maildrop_load(store, anna, &drop) == OK && drop.count == 12);
+    CHECK(store_delete(store, inbox, uids, 9) == OK);
+    frame_check(store);
+    CHECK(folder_of(store, anna, inbox).messages == 4);
+    CHECK(store_usage(store, anna, &used) == OK);
+    CHECK(used == folder_of(store, anna, inbox).bytes +
+                      folder_of(store, anna, trash).bytes);
+    while (store_garbage(store))
+        CHECK(store_collect(store, 100) == OK);
+    for (uint32_t i = 0; i < 10; i++) {
+        bool gone = i + 1 <= 3 || i + 1 == 5 || i + 1 == 9;
+
+        CHECK(store_message_read(store, store_entry_at(&drop, i)->message_id, 0,
+                                 &byte, 1) == (gone ? ERR_NOT_FOUND : 1));
+    }
+    store_maildrop_free(&drop);
+    frame_close(store);
+}
+
 /* ---- Folders ------------------------------------------------------------ */
 
 static enum err count_folder(void *context, const struct store_folder *folder)
@@ -410,6 +449,7 @@ int main(void)
     test_sums();
     test_empty();
     test_maildrop();
+    test_maildrop_runs();
     test_folders();
     test_many_folders();
     test_strangers();
