@@ -53,17 +53,32 @@ def all_targets(person):
                                              target.shape))
 
 
+# Who guesses a password waits longer each time, up to half a minute: a tool
+# that asks thousands of times would never be through. Names and passwords are
+# compared in memory, without SQL; tests/system/test_vectors.py tries some.
+GUESSES = {("/login", "user"), ("/login", "password"), ("/settings", "old"),
+           ("/settings", "new"), ("/settings", "again")}
+# The statement of the query page, and it alone: running SQL is what it is for,
+# and SQLite's error messages are its answer. What fences it in is tested in
+# tests/system/test_admin.py.
+STATEMENTS = {("/sql", "text"), ("/sql", "file")}
+
+
+def guesses(target):
+    """Whether it asks for a password."""
+    return any((target.path, place) in GUESSES for place in target.places)
+
+
 def fields_of(target):
-    """The places of a target that a tool attacks. The statement of the query
-    page is left out, and only it: running SQL is what it is for, and its error
-    messages are its answer. What fences it in is tested in
-    tests/system/test_admin.py."""
-    return [place for place in target.places if place != "csrf" and not
-            (target.path == "/sql" and place in ("text", "file"))]
+    """The places of a target that a tool attacks."""
+    if guesses(target) and target.path != "/login":
+        return []
+    return [place for place in target.places if place != "csrf" and
+            (target.path, place) not in GUESSES | STATEMENTS]
 
 
 class Served:
-    """The machine while a `with` lasts. settings: for mkusb --set."""
+    """The machine while a `with` lasts."""
 
     def __init__(self):
         self.folder = tempfile.mkdtemp(prefix="barepost-scan-")

@@ -60,8 +60,8 @@ def judge(text):
                         text)
     findings = re.findall(
         r"(?m)^.*(?:is vulnerable|identified the following injection|might be "
-        r"injectable|might be vulnerable|unable to connect|"
-        r"\[CRITICAL\] (?!all tested parameters do not)).*$", text)
+        r"injectable|might be vulnerable|\[CRITICAL\] (?!all tested parameters "
+        r"do not|.*is going to retry)).*$", text)
     return Outcome(tested, findings)
 
 

@@ -29,10 +29,12 @@ MINUTES = 90
 
 
 class Wapiti:
-    """One scan. folder: what it writes; cookie: "" for nobody."""
+    """One scan. folder: what it writes; cookie: "" for nobody; skip: names of
+    fields that are not attacked."""
 
-    def __init__(self, folder, address, cookie):
+    def __init__(self, folder, address, cookie, skip=()):
         self.folder, self.cookie = os.path.abspath(folder), cookie
+        self.skip = skip
         self.url = "http://%s:%d/" % address
         self.output = ""
         self.config = os.path.join(self.folder, "config")
@@ -46,8 +48,9 @@ class Wapiti:
         command = [PROGRAM, "-u", self.url, "--scope", "folder",
                    "--store-session", self.folder, "--store-config",
                    self.config, "--no-bugreport", "--max-attack-time",
-                   str(MODULE_SECONDS), "-t", "20", "-v", "1", "--skip",
-                   "csrf", *options]
+                   str(MODULE_SECONDS), "-t", "20", "-v", "1", *options]
+        for name in self.skip:
+            command += ["--skip", name]
         if self.cookie:
             command += ["-H", "Cookie: " + self.cookie]
         done = subprocess.run(
@@ -79,6 +82,12 @@ class Wapiti:
                     method, path, status in database.execute(
                         "SELECT method, path, http_status FROM paths"
                         " WHERE NOT evil AND headers IS NOT NULL")]
+
+    def forget(self, path):
+        """Forms to there are not attacked."""
+        with sqlite3.connect(self.database()) as database:
+            database.execute("DELETE FROM paths WHERE method='POST' AND path=?",
+                             (self.url + path,))
 
     def add(self, target, person, status, fields):
         """One more request, as its crawl would have noted it. fields: of the

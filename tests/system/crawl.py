@@ -37,7 +37,7 @@ class Person:
 
     def __init__(self, address, user=None, password=None):
         self.address, self.user = address, user
-        self.connection = http.client.HTTPConnection(*address, timeout=60)
+        self.connection = http.client.HTTPConnection(*address, timeout=150)
         self.cookie, self.csrf = "", ""
         if user:
             self.log_in(user, password or user + "-demo")
@@ -167,8 +167,9 @@ AVOIDED = "/admin/first"
 # For fields that are empty in their form: what gets past the first check.
 PLAUSIBLE = {
     "/login user": "bert", "/login password": "bert-demo",
-    "/sql text": "select 1;", "password": "a good password", "old": "not the old one",
-    "new": "a good password", "again": "a good password", "to": "bert",
+    "/sql text": "select 1;", "password": "a good password",
+    "old": "not the old one", "new": "a good password",
+    "again": "a good password", "to": "bert",
     "subject": "Some subject", "text": "Some text.", "name": "some-name",
     "alias": "some-alias", "domain": "some.example", "pattern": "no such words",
     "q": "some", "find": "web", "failed": "wrong", "next": "/mail",
