@@ -349,25 +349,32 @@ static enum err install_loader(const char *image, const char *drive,
     return err;
 }
 
+static void delete_programs(const char *drive)
+{
+    for (unsigned i = 0; i < SLOTS; i++) {
+        char path[32];
+        const char *const argv[] = {"mdel", "-i", drive, path, NULL};
+
+        snprintf(path, sizeof(path), "::/" SLOTS_FOLDER "/%s", slots_name(i));
+        (void)!run_tool_quiet(argv);
+    }
+}
+
 /* Without room for several: the one, as an ordinary file. */
 static enum err copy_alone(const struct boot_files *files, const char *drive)
 {
-    const char *const argv[] = {"mdel",         "-i",           drive,
-                                "::/ao/ao.old", "::/ao/ao.new", NULL};
     size_t bytes = 0;
     uint8_t *content = program_file_alone(&files->program, &bytes);
-    enum err err = content == NULL ? ERR_MEMORY : OK;
+    enum err err;
 
-    (void)!run_tool_quiet(argv);
-    if (err == OK)
-        err = copy_memory(drive, content, bytes, "::/ao/ao");
+    if (content == NULL)
+        return say_refused("out of memory");
+    err = copy_memory(drive, content, bytes, "::/ao/ao");
     free(content);
-    return err == ERR_MEMORY ? say_refused("out of memory") : err;
+    return err;
 }
 
-/* *previous: there is one beside it. */
-static enum err write_program(const struct boot_files *files, const char *image,
-                              const char *drive, bool *previous)
+static enum err put_program(const struct boot_files *files, const char *image)
 {
     struct media_file media;
     struct stat info;
@@ -379,8 +386,24 @@ static enum err write_program(const struct boot_files *files, const char *image,
     media_file_init(&media, fd, (uint64_t)info.st_size, true);
     err = program_file_put(&files->program, &media.media);
     close(fd);
+    return err;
+}
+
+/* *previous: there is one beside it. */
+static enum err write_program(const struct boot_files *files, const char *image,
+                              const char *drive, bool *previous)
+{
+    enum err err = put_program(files, image);
+
+    if (err == ERR_FULL) {
+        delete_programs(drive);
+        err = put_program(files, image);
+    }
     *previous = err == OK;
-    return err == ERR_FULL ? copy_alone(files, drive) : err;
+    if (err != ERR_FULL)
+        return err;
+    delete_programs(drive);
+    return copy_alone(files, drive);
 }
 
 static enum err copy_boot_sector(const char *image, uint64_t partition_sector)

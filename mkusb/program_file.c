@@ -168,8 +168,10 @@ static enum err use_slots(const struct program_file *program,
     enum err err;
 
     if (found == OK &&
-        memcmp(now.sha256, program->label.sha256, sizeof(now.sha256)) == 0)
-        return OK;
+        memcmp(now.sha256, program->label.sha256, sizeof(now.sha256)) == 0) {
+        found = slots_check(slots, SLOT_PREVIOUS, buffer, sizeof(buffer), &now);
+        return found == OK ? OK : fill_slot(program, slots, SLOT_PREVIOUS);
+    }
     err = fill_slot(program, slots, SLOT_SPARE);
     return err ? err
                : slots_use(slots->media,

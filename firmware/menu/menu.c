@@ -119,7 +119,7 @@ static const struct {
     {'r', "Relay: servers that take mail for other domains", &page_routes, NULL,
      false},
     {'l', "Limits against abuse", &page_limits, NULL, false},
-    {'f', "Files from the network: users, scripts", &page_load, NULL, false},
+    {'f', "Files from the network: users, scripts, updates", &page_load, NULL, false},
     {'s', "SQL prompt", &page_sql, NULL, false},
     {'c', "Clock and time zone", &page_clock, NULL, false},
     {'h', "Hardware", &page_hardware, NULL, false},
