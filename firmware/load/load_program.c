@@ -231,13 +231,10 @@ static enum err write_program(void)
         load_say("%.60s: %llu of %u KB", state.name,
                  (unsigned long long)state.written / 1024,
                  state.label.bytes / 1024);
-        if (state.len >= PIECE_BYTES || (state.over && state.len > 0)) {
-            err = write_piece();
-            continue;
-        }
-        if (state.over)
+        if (state.over && state.len < state.label.bytes - state.written)
             return refuse("is cut short: " AS_IT_WAS);
-        err = wait_for_more();
+        err = state.over || state.len >= PIECE_BYTES ? write_piece()
+                                                     : wait_for_more();
     }
     if (!err)
         err = wait_for_more();
