@@ -95,7 +95,7 @@ static void fill(size_t len, unsigned kind)
 {
     for (size_t i = 0; i < len; i++) {
         if (kind == 0)
-            content[i] = (uint8_t)"the mail server"[chance() % 15];
+            content[i] = (uint8_t) "the mail server"[chance() % 15];
         else if (kind == 1)
             content[i] = (uint8_t)chance();
         else
