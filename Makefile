@@ -3,6 +3,7 @@
 #   make run     a demo stick, booted in QEMU, mail ports forwarded
 #   make test    every test          make check   the quick static part
 #   make bench   the figures         make fuzz    the parsers, by libFuzzer
+#   make scan    sqlmap and wapiti against the web server
 #   make bench-peer   the figures next to those of Postfix + Dovecot (as root)
 #   make deps    what all of it stands on
 
@@ -100,8 +101,9 @@ ARGON2_OPTIONS := -DARGON2_NO_THREADS -Dmalloc=argon2_malloc -Dfree=argon2_free 
 ARGON2_FILL_OPTIONS := $(ARGON2_OPTIONS) -Dfill_segment=argon2_fill_segment
 ARGON2_SRC := argon2.c core.c encoding.c blake2/blake2b.c
 
-# musl's members that SQLite, argon2 and our own code need.
-MUSL_SRC := $(addprefix string/,memchr.c memcmp.c memrchr.c strchr.c strchrnul.c \
+# musl's members that SQLite, argon2 and our own code need; boot/string.asm has
+# those that all bytes of mail pass through.
+MUSL_SRC := $(addprefix string/,memrchr.c strchr.c strchrnul.c \
 	strcmp.c strcspn.c strlen.c strncat.c strncmp.c strncpy.c stpncpy.c strnlen.c \
 	strrchr.c strstr.c strcasecmp.c strncasecmp.c strspn.c strcpy.c stpcpy.c) \
 	$(addprefix stdlib/,atoi.c strtol.c) \
@@ -113,7 +115,7 @@ MUSL_SRC := $(addprefix string/,memchr.c memcmp.c memrchr.c strchr.c strchrnul.c
 	$(addprefix stdio/,snprintf.c vsnprintf.c sprintf.c vsprintf.c vfprintf.c __toread.c __uflow.c \
 	__towrite.c fwrite.c) \
 	$(addprefix time/,gmtime_r.c __secs_to_tm.c)
-MUSL_ASM := $(addprefix string/x86_64/,memcpy.s memmove.s memset.s)
+MUSL_ASM := $(addprefix string/x86_64/,memmove.s memset.s)
 MUSL_CFLAGS = $(FREESTANDING) -w -D_XOPEN_SOURCE=700 -I$(MUSL)/arch/x86_64 \
 	-I$(MUSL)/arch/generic -I$(MUSL)/src/include -I$(MUSL)/src/internal \
 	-I$(MUSL)/obj/include -I$(MUSL)/include
@@ -315,6 +317,15 @@ $B/unit/test_nic_models: $B/host/tests/unit/test_nic_models.o $(MODEL_OBJ) \
 	@mkdir -p $(@D)
 	$(CC) -fsanitize=address,undefined -no-pie -o $@ $^ -lm
 
+# The AO's string functions, beside the host's.
+$B/host/boot/string.asm.o: boot/string.asm | $(ALL_DEPS)
+	@mkdir -p $(@D)
+	nasm -f elf64 -DPREFIX=ao_ -o $@ $<
+
+$B/unit/test_string: $B/host/tests/unit/test_string.o $B/host/boot/string.asm.o
+	@mkdir -p $(@D)
+	$(CC) -fsanitize=address,undefined -no-pie -o $@ $^
+
 .PHONY: unit
 unit: $(UNIT)
 
@@ -499,12 +510,15 @@ fuzz: $(FUZZ)
 
 # ---- make test, bench, run: in QEMU ----------------------------------------------
 
-.PHONY: test bench bench-peer bench-profile size run
+.PHONY: test scan bench bench-peer bench-profile size run
 test: all unit $(TAP) $(if $(SIM_SRC),sim $B/sim-fast/relay_days) $(MIME) $(DEPS)/postfix.done \
 		$(DEPS)/peers.done $(DEPS)/net_peers.done $(DEPS)/guest-kernel.done \
 		$(DEPS)/browser.done
 	@$(PYTHON) -m pytest -q -p no:cacheprovider -n 2 --dist loadfile \
 		$(PYTEST_OPTIONS) tests/system
+
+scan: all $(DEPS)/scan.done
+	@$(PYTHON) tests/scan/scan.py $(SCAN_OPTIONS)
 
 BENCH_CLIENTS := $(addprefix $B/bench/,pop3_load pop3_null)
 bench: all $(DEPS)/postfix.done $(BENCH_CLIENTS) $B/sim-fast/big_store \
@@ -518,12 +532,6 @@ bench-peer: all $(DEPS)/postfix.done $(BENCH_CLIENTS) $(PEER_IMAGE)
 $(BENCH_CLIENTS): $B/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
 	$(CC) -std=c17 -D_GNU_SOURCE -O2 $(WARNINGS) -o $@ $<
-
-# Pages of a big mailbox, at native speed.
-$B/bench/mailbox: $B/fast/tests/bench/mailbox.o $B/fast/tests/unit/ram_medium.o \
-		$B/fast/tests/unit/fake_machine.o $B/fast/barepost.a
-	@mkdir -p $(@D)
-	$(CC) -no-pie -o $@ $^ -lm
 
 $B/bench/%.so: tests/bench/%.c | $(ALL_DEPS)
 	@mkdir -p $(@D)

@@ -113,7 +113,7 @@ unpack_package() {
 	mkdir -p "$deps/download/$name"
 	echo "deps: unpacking package $name"
 	(cd "$deps/download/$name" && rm -f ./*.deb &&
-		apt-get -q download "$name" >/dev/null) ||
+		apt-get -q -o APT::Sandbox::User="$(id -un)" download "$name" >/dev/null) ||
 		die "package $name cannot be fetched: run apt-get update once"
 	dpkg-deb -x "$deps/download/$name"/*.deb "$target"
 }

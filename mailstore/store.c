@@ -25,6 +25,8 @@
 /* Instructions of SQLite's machine between two pauses: below a millisecond. */
 #define PAUSE_STEPS 4000
 
+#define RUN "MailboxID=?1 AND UID BETWEEN ?2 AND ?3"
+
 static const char *const texts[STATEMENTS] = {
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
     [SQL_COMMIT] = "COMMIT",
@@ -77,6 +79,14 @@ static const char *const texts[STATEMENTS] = {
     [SQL_ENTRY_MAIL] = "SELECT MailID,Bytes,Flags FROM entry WHERE"
                        " MailboxID=?1 AND UID=?2",
     [SQL_ENTRY_DROP] = "DELETE FROM entry WHERE MailboxID=?1 AND UID=?2",
+    [SQL_RUN_BYTES] = "SELECT ifnull(sum(Bytes),0) FROM entry WHERE " RUN,
+    /* What nobody holds but the run itself. */
+    [SQL_RUN_GARBAGE] =
+        "INSERT OR IGNORE INTO garbage SELECT MailID FROM entry AS gone"
+        " WHERE " RUN " AND NOT EXISTS (SELECT 1 FROM entry"
+        " WHERE MailID=gone.MailID AND NOT(" RUN ")) AND NOT EXISTS"
+        " (SELECT 1 FROM outgoing WHERE MailID=gone.MailID)",
+    [SQL_RUN_DROP] = "DELETE FROM entry WHERE " RUN,
     [SQL_MESSAGE_HELD] = "SELECT 1 FROM entry WHERE MailID=?1 UNION ALL"
                          " SELECT 1 FROM outgoing WHERE MailID=?1 LIMIT 1",
     [SQL_GARBAGE_PUT] =
@@ -166,6 +176,16 @@ static const char *const texts[STATEMENTS] = {
     [SQL_PREFERENCE_PUT] = "INSERT INTO preference VALUES(?1,?2,?3)"
                            " ON CONFLICT(UserID,Key) DO UPDATE SET Value=?3",
     [SQL_PREFERENCE_DROP] = "DELETE FROM preference WHERE UserID=?1 AND Key=?2",
+    /* Their keys grow with time. */
+    [SQL_COMPOSITION_PRUNE] =
+        "DELETE FROM preference WHERE UserID=?1 AND Key IN (SELECT Key FROM"
+        " preference WHERE UserID=?1 AND Key BETWEEN 'draft-' AND 'draft.'"
+        " ORDER BY Key DESC LIMIT -1 OFFSET ?2)",
+    [SQL_TYPED_DROP] = "DELETE FROM preference WHERE UserID=?1 AND Key BETWEEN"
+                       " 'typed-'||?2||'-' AND 'typed-'||?2||'.'",
+    [SQL_TYPED_SUBJECT] = "UPDATE message SET Subject=?2 WHERE MailID=?1",
+    [SQL_TYPED_SUMMARY] =
+        "UPDATE summary SET ToText=?2,Preview=?3 WHERE MailID=?1",
     [SQL_VACATION_FORGET] = "DELETE FROM vacation WHERE UserID=?1"
                             " AND TimeMs<=?2",
     [SQL_VACATION_COUNT] = "SELECT count(*) FROM vacation WHERE UserID=?1",
@@ -224,12 +244,14 @@ static const char *const texts[STATEMENTS] = {
     [SQL_FIND_DROP] = "DELETE FROM find WHERE rowid=?1",
     [SQL_UNFIND_NEXT] = "SELECT min(MailID) FROM unfind WHERE MailID>?1",
     [SQL_UNFIND_DROP] = "DELETE FROM unfind WHERE MailID=?1",
-    [SQL_FIND] = "SELECT find.rowid,entry.MailboxID,UID FROM find CROSS JOIN"
-                 " entry ON entry.MailID=find.rowid CROSS JOIN mailbox"
-                 " USING(MailboxID) WHERE find MATCH ?1 AND find.rowid<?2"
-                 " AND UserID=?3 AND CASE ?4 WHEN 0 THEN mailbox.Name NOT"
-                 " IN('Trash','Junk') ELSE MailboxID=?4 END"
-                 " ORDER BY find.rowid DESC",
+#define FIND(way, order)                                                       \
+    "SELECT find.rowid,entry.MailboxID,UID FROM find CROSS JOIN"               \
+    " entry ON entry.MailID=find.rowid CROSS JOIN mailbox"                     \
+    " USING(MailboxID) WHERE find MATCH ?1 AND find.rowid" way "?2"            \
+    " AND UserID=?3 AND CASE ?4 WHEN 0 THEN mailbox.Name NOT"                  \
+    " IN('Trash','Junk') ELSE MailboxID=?4 END ORDER BY find.rowid" order
+    [SQL_FIND] = FIND("<", " DESC"),
+    [SQL_FIND_BACK] = FIND(">", ""),
     [SQL_CONTACT_PUT] =
         "INSERT INTO contact VALUES(?1,?2,?3,?4,1-?4,?5) ON CONFLICT(UserID,"
         "Address) DO UPDATE SET Sent=Sent+?4,Received=Received+1-?4,"

@@ -17,7 +17,7 @@ struct action {
     int64_t to;     /* ACT_MOVE, ACT_COPY */
     int64_t trash;  /* ACT_TRASH */
     int64_t drafts; /* likewise: what is there is not kept either */
-    size_t done;
+    struct store_moved moved;
     int64_t entered; /* the last folder that was looked at ... */
     bool own;        /* ... and whether it is the user's */
     int64_t freed;   /* bytes */
@@ -40,6 +40,15 @@ static enum err enter_folder(struct store *store, struct action *action,
     return action->own ? OK : ERR_NOT_FOUND;
 }
 
+static void note_moved(struct store_moved *moved, int64_t to, uint32_t uid)
+{
+    if (moved->moved++ == 0) {
+        moved->to = to;
+        moved->first = uid;
+    }
+    moved->last = uid;
+}
+
 static enum err put_into(struct store *store, struct action *action, int64_t to,
                          const struct store_old_entry *old)
 {
@@ -51,7 +60,11 @@ static enum err put_into(struct store *store, struct action *action, int64_t to,
     enum err err =
         store_check_folder(store, action->user_id, to, &entry.uid_next);
 
-    return err ? err : store_put_entry(store, &entry);
+    if (!err)
+        err = store_put_entry(store, &entry);
+    if (!err)
+        note_moved(&action->moved, to, entry.uid);
+    return err;
 }
 
 static enum err move_one(struct store *store, struct action *action,
@@ -69,6 +82,10 @@ static enum err move_one(struct store *store, struct action *action,
         return err;
     err = store_drop_entry(store, key->mailbox_id, key->uid, false, &old);
     action->freed += (int64_t)old.bytes;
+    if (action->moved.moved == 1)
+        action->moved.from = key->mailbox_id;
+    else if (action->moved.from != key->mailbox_id)
+        action->moved.from = 0;
     return err;
 }
 
@@ -95,6 +112,8 @@ static enum err remove_one(struct store *store, struct action *action,
         store_drop_entry(store, key->mailbox_id, key->uid, true, &old);
 
     action->freed += (int64_t)old.bytes;
+    if (!err && (old.flags & STORE_DRAFT) != 0)
+        err = store_typed_drop(store, action->user_id, old.mail_id);
     return err;
 }
 
@@ -143,13 +162,13 @@ static enum err act(struct store *store, void *context)
     struct action *action = context;
     enum err err = find_target(store, action);
 
-    action->done = 0;
+    memset(&action->moved, 0, sizeof action->moved);
     action->entered = 0;
     action->own = false;
     action->freed = 0;
     for (size_t i = 0; !err && i < action->count; i++) {
         err = act_on(store, action, &action->keys[i]);
-        action->done += err == OK;
+        action->moved.done += err == OK;
         if (err == ERR_NOT_FOUND)
             err = OK;
     }
@@ -162,8 +181,10 @@ static enum err run(struct store *store, struct action *action, size_t *done)
 {
     enum err err = store_atomically(store, act, action);
 
+    if (err)
+        memset(&action->moved, 0, sizeof action->moved);
     if (done)
-        *done = err ? 0 : action->done;
+        *done = action->moved.done;
     return err;
 }
 
@@ -181,11 +202,27 @@ enum err store_flag(struct store *store, int64_t user_id,
     return run(store, &action, done);
 }
 
-static enum err put_elsewhere(struct store *store, enum act act,
-                              int64_t user_id, const struct store_key *keys,
-                              size_t count, int64_t mailbox_id, size_t *done)
+enum err store_move(struct store *store, int64_t user_id,
+                    const struct store_key *keys, size_t count,
+                    int64_t mailbox_id, struct store_moved *moved)
 {
-    struct action action = {.act = act,
+    struct action action = {.act = ACT_MOVE,
+                            .user_id = user_id,
+                            .keys = keys,
+                            .count = count,
+                            .to = mailbox_id};
+    enum err err = run(store, &action, NULL);
+
+    if (moved)
+        *moved = action.moved;
+    return err;
+}
+
+enum err store_copy(struct store *store, int64_t user_id,
+                    const struct store_key *keys, size_t count,
+                    int64_t mailbox_id, size_t *done)
+{
+    struct action action = {.act = ACT_COPY,
                             .user_id = user_id,
                             .keys = keys,
                             .count = count,
@@ -194,29 +231,17 @@ static enum err put_elsewhere(struct store *store, enum act act,
     return run(store, &action, done);
 }
 
-enum err store_move(struct store *store, int64_t user_id,
-                    const struct store_key *keys, size_t count,
-                    int64_t mailbox_id, size_t *done)
-{
-    return put_elsewhere(store, ACT_MOVE, user_id, keys, count, mailbox_id,
-                         done);
-}
-
-enum err store_copy(struct store *store, int64_t user_id,
-                    const struct store_key *keys, size_t count,
-                    int64_t mailbox_id, size_t *done)
-{
-    return put_elsewhere(store, ACT_COPY, user_id, keys, count, mailbox_id,
-                         done);
-}
-
 enum err store_trash(struct store *store, int64_t user_id,
-                     const struct store_key *keys, size_t count, size_t *done)
+                     const struct store_key *keys, size_t count,
+                     struct store_moved *moved)
 {
     struct action action = {
         .act = ACT_TRASH, .user_id = user_id, .keys = keys, .count = count};
+    enum err err = run(store, &action, NULL);
 
-    return run(store, &action, done);
+    if (moved)
+        *moved = action.moved;
+    return err;
 }
 
 enum err store_remove(struct store *store, int64_t user_id,

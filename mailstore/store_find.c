@@ -152,7 +152,7 @@ static bool make_pattern(struct pattern *pattern, int64_t user_id,
 struct found {
     unsigned count, room;
     bool more;
-    int64_t last; /* MailID, or UID, of the last one */
+    int64_t nearest, last; /* MailID of the first and the last one */
     struct store_key keys[];
 };
 
@@ -168,7 +168,7 @@ static struct found *make_found(unsigned limit)
     found->count = 0;
     found->room = room;
     found->more = false;
-    found->last = 0;
+    found->nearest = found->last = 0;
     return found;
 }
 
@@ -192,11 +192,11 @@ show(struct store *store, int64_t user_id, const struct found *found,
 }
 
 /* "N:" */
-static bool read_cursor(const char *cursor, int64_t *number)
+static bool read_cursor(const char *cursor, bool backwards, int64_t *number)
 {
     char *end;
 
-    *number = INT64_MAX;
+    *number = backwards ? -1 : INT64_MAX;
     if (!cursor || !cursor[0])
         return true;
     *number = strtoll(cursor, &end, 10);
@@ -207,7 +207,8 @@ static enum err find(struct store *store, int64_t user_id,
                      const struct store_search *search, const char *pattern,
                      int64_t before, struct found *found)
 {
-    sqlite3_stmt *statement = store_statement(store, SQL_FIND);
+    sqlite3_stmt *statement =
+        store_statement(store, search->backwards ? SQL_FIND_BACK : SQL_FIND);
     int code = SQLITE_DONE;
     enum err err;
 
@@ -225,6 +226,8 @@ static enum err find(struct store *store, int64_t user_id,
             found->more = true;
             break;
         }
+        if (found->count == 0)
+            found->nearest = mail_id;
         found->last = mail_id;
         found->keys[found->count++] =
             (struct store_key){sqlite3_column_int64(statement, 1),
@@ -234,6 +237,24 @@ static enum err find(struct store *store, int64_t user_id,
     sqlite3_reset(statement);
     sqlite3_clear_bindings(statement);
     return err;
+}
+
+/* As it is shown, whichever way it was read: the newest first. */
+static void end_search(struct store_search *search, struct found *found)
+{
+    int64_t first = search->backwards ? found->last : found->nearest;
+    int64_t last = search->backwards ? found->nearest : found->last;
+
+    search->count = found->count;
+    search->more = found->more;
+    snprintf(search->first, sizeof search->first, "%lld:", (long long)first);
+    snprintf(search->last, sizeof search->last, "%lld:", (long long)last);
+    for (unsigned i = 0; search->backwards && i < found->count / 2; i++) {
+        struct store_key key = found->keys[i];
+
+        found->keys[i] = found->keys[found->count - 1 - i];
+        found->keys[found->count - 1 - i] = key;
+    }
 }
 
 static enum err search_for(struct store *store, int64_t user_id,
@@ -251,10 +272,7 @@ static enum err search_for(struct store *store, int64_t user_id,
     if (!err)
         err = find(store, user_id, search, pattern->text, before, found);
     if (!err) {
-        search->count = found->count;
-        search->more = found->more;
-        snprintf(search->last, sizeof search->last,
-                 "%lld:", (long long)found->last);
+        end_search(search, found);
         err = show(store, user_id, found, each, context);
     }
     sqlite3_free(pattern);
@@ -273,10 +291,10 @@ store_search(struct store *store, int64_t user_id, struct store_search *search,
     search->count = 0;
     search->more = false;
     if (search->limit == 0 || search->limit > LIMIT_MAX ||
-        !read_cursor(search->cursor, &before))
+        !read_cursor(search->cursor, search->backwards, &before))
         return ERR_INVALID;
     /* The cursor may have been that. */
-    search->last[0] = '\0';
+    search->first[0] = search->last[0] = '\0';
     if (search->mailbox_id)
         err = store_check_folder(store, user_id, search->mailbox_id, NULL);
     return err ? err

@@ -50,11 +50,12 @@ struct store_search {
     const char *words;
     int64_t mailbox_id; /* only in this folder; 0: in all but Trash and Junk */
     unsigned limit;
-    const char *cursor; /* as in struct store_page; only forwards */
+    const char *cursor; /* as in struct store_page */
+    bool backwards;     /* the page before it */
     /* Out: */
     unsigned count;
-    bool more;
-    char last[STORE_CURSOR_BYTES];
+    bool more; /* in the direction in which it was read */
+    char first[STORE_CURSOR_BYTES], last[STORE_CURSOR_BYTES];
 };
 
 /* store_search - what is found, the newest first. A message that lies in

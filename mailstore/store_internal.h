@@ -38,6 +38,9 @@ enum statement {
     SQL_BODY_SIZES,
     SQL_ENTRY_MAIL,
     SQL_ENTRY_DROP,
+    SQL_RUN_BYTES,
+    SQL_RUN_GARBAGE,
+    SQL_RUN_DROP,
     SQL_MESSAGE_HELD,
     SQL_GARBAGE_PUT,
     SQL_GARBAGE_NEXT,
@@ -76,6 +79,10 @@ enum statement {
     SQL_PREFERENCE_GET,
     SQL_PREFERENCE_PUT,
     SQL_PREFERENCE_DROP,
+    SQL_COMPOSITION_PRUNE,
+    SQL_TYPED_DROP,
+    SQL_TYPED_SUBJECT,
+    SQL_TYPED_SUMMARY,
     SQL_VACATION_FORGET,
     SQL_VACATION_COUNT,
     SQL_VACATION_NOTE,
@@ -98,6 +105,7 @@ enum statement {
     SQL_UNFIND_NEXT,
     SQL_UNFIND_DROP,
     SQL_FIND,
+    SQL_FIND_BACK,
     SQL_CONTACT_PUT,
     SQL_CONTACT_PRUNE,
     SQL_CONTACT_FIND,
@@ -254,6 +262,10 @@ enum err store_drop_entry(struct store *store, int64_t mailbox_id, uint32_t uid,
 /* store_flag_entry - an entry gets other flags. */
 enum err store_flag_entry(struct store *store, int64_t mailbox_id, uint32_t uid,
                           uint8_t flags) MUST_CHECK;
+
+/* store_typed_drop - a draft is gone: and so is what was typed into it. */
+enum err store_typed_drop(struct store *store, int64_t user_id,
+                          int64_t mail_id) MUST_CHECK;
 
 struct store_notice;
 /* store_put_notice - a notice as a new message, within a transaction. */

@@ -152,11 +152,20 @@ enum err store_flag(struct store *store, int64_t user_id,
                     const struct store_key *keys, size_t count, uint8_t set,
                     uint8_t clear, size_t *done) MUST_CHECK;
 
+/* Where messages have gone that were moved, so that they can be moved back. */
+struct store_moved {
+    size_t done;          /* also those that went for good */
+    size_t moved;         /* of them, into the folder `to` */
+    int64_t from, to;     /* from: 0 when they lay in several folders */
+    uint32_t first, last; /* their UIDs there; others may lie between them */
+};
+
 /* store_move, store_copy - into another folder. ERR_NOT_FOUND: that one is not
- * there; ERR_FULL. A message that is there already stays. */
+ * there; ERR_FULL. A message that is there already stays. moved: may be NULL.
+ */
 enum err store_move(struct store *store, int64_t user_id,
                     const struct store_key *keys, size_t count,
-                    int64_t mailbox_id, size_t *done) MUST_CHECK;
+                    int64_t mailbox_id, struct store_moved *moved) MUST_CHECK;
 enum err store_copy(struct store *store, int64_t user_id,
                     const struct store_key *keys, size_t count,
                     int64_t mailbox_id, size_t *done) MUST_CHECK;
@@ -165,7 +174,7 @@ enum err store_copy(struct store *store, int64_t user_id,
  * store_remove - for good. */
 enum err store_trash(struct store *store, int64_t user_id,
                      const struct store_key *keys, size_t count,
-                     size_t *done) MUST_CHECK;
+                     struct store_moved *moved) MUST_CHECK;
 enum err store_remove(struct store *store, int64_t user_id,
                       const struct store_key *keys, size_t count,
                       size_t *done) MUST_CHECK;

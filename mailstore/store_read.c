@@ -67,21 +67,36 @@ static enum err find_message(struct store *store, int64_t id, uint64_t offset,
     return err;
 }
 
-/* Brings a part into the connection's buffer. A part never changes and its
- * number is never given again, so that what is there already is right. */
-static enum err load_part(struct store *store, int64_t body_id)
+/* Memory for a part of a message that is read in several pieces. */
+static enum err keep_part(struct store *store, int64_t body_id,
+                          const void *bytes, size_t len)
 {
-    sqlite3_stmt *statement;
-    enum err err;
-    int code;
-
-    if (store->part_id == body_id)
-        return OK;
     if (!store->part)
         store->part = sqlite3_malloc(STORE_CHUNK_BYTES);
     if (!store->part)
         return ERR_MEMORY;
-    store->part_id = 0;
+    memcpy(store->part, bytes, len);
+    store->part_bytes = len;
+    store->part_id = body_id;
+    return OK;
+}
+
+/* Brings a part to where it is wanted whole, if it has room there, and else
+ * into the connection's buffer. A part never changes and its number is never
+ * given again, so that what is there already is right. `whole_bytes` is 0 where
+ * it went into the buffer. */
+static enum err load_part(struct store *store, int64_t body_id, void *whole,
+                          size_t room, size_t *whole_bytes)
+{
+    sqlite3_stmt *statement;
+    const void *bytes;
+    size_t len;
+    enum err err;
+    int code;
+
+    *whole_bytes = 0;
+    if (store->part_id == body_id)
+        return OK;
     statement = store_statement(store, SQL_BODY_GET);
     if (!statement)
         return store_error(store, sqlite3_errcode(store->db));
@@ -89,19 +104,20 @@ static enum err load_part(struct store *store, int64_t body_id)
     code = sqlite3_step(statement);
     err = code == SQLITE_DONE ? ERR_CORRUPT : store_error(store, code);
     if (!err) {
-        const void *bytes = sqlite3_column_blob(statement, 0);
-
-        store->part_bytes = (size_t)sqlite3_column_bytes(statement, 0);
-        if (store->part_bytes > STORE_CHUNK_BYTES)
+        bytes = sqlite3_column_blob(statement, 0);
+        len = (size_t)sqlite3_column_bytes(statement, 0);
+        if (len == 0 || len > STORE_CHUNK_BYTES) {
             err = ERR_CORRUPT;
-        else if (store->part_bytes && !bytes)
+        } else if (!bytes) {
             err = store_error(store, sqlite3_errcode(store->db));
-        else if (store->part_bytes)
-            memcpy(store->part, bytes, store->part_bytes);
+        } else if (len <= room) {
+            memcpy(whole, bytes, len);
+            *whole_bytes = len;
+        } else {
+            err = keep_part(store, body_id, bytes, len);
+        }
     }
     sqlite3_reset(statement);
-    if (!err)
-        store->part_id = body_id;
     return err;
 }
 
@@ -109,13 +125,14 @@ enum err store_message_head(struct store *store, int64_t message_id,
                             const void **bytes, size_t *len)
 {
     struct layout layout = {0};
+    size_t whole;
     enum err err = find_message(store, message_id, 0, &layout);
 
     *bytes = "";
     *len = 0;
     if (err || layout.bytes == 0)
         return err;
-    err = load_part(store, message_id << SCHEMA_CHUNK_BITS);
+    err = load_part(store, message_id << SCHEMA_CHUNK_BITS, NULL, 0, &whole);
     if (err)
         return err;
     *bytes = store->part;
@@ -130,22 +147,25 @@ static enum err read_parts(struct store *store, int64_t id,
     uint64_t skip = offset - layout->part_start;
 
     while (bytes) {
-        size_t left;
+        size_t got;
         enum err err;
 
         if (layout->part >= layout->parts)
             return ERR_CORRUPT;
-        err = load_part(store, id << SCHEMA_CHUNK_BITS | layout->part);
+        err = load_part(store, id << SCHEMA_CHUNK_BITS | layout->part, buffer,
+                        skip ? 0 : bytes, &got);
         if (err)
             return err;
-        if (skip >= store->part_bytes)
-            return ERR_CORRUPT;
-        left = store->part_bytes - (size_t)skip;
-        if (left > bytes)
-            left = bytes;
-        memcpy(buffer, store->part + skip, left);
-        buffer += left;
-        bytes -= left;
+        if (got == 0) {
+            if (skip >= store->part_bytes)
+                return ERR_CORRUPT;
+            got = store->part_bytes - (size_t)skip;
+            if (got > bytes)
+                got = bytes;
+            memcpy(buffer, store->part + skip, got);
+        }
+        buffer += got;
+        bytes -= got;
         skip = 0;
         layout->part++;
     }

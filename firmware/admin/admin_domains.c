@@ -51,12 +51,12 @@ static void write_domain(struct http_exchange *x, const char *domain)
                 domain, size, closed ? " checked" : "");
 }
 
-static void show(struct http_exchange *x)
+static void show(struct http_exchange *x, struct store *store)
 {
     const char *list = st_setting("domains");
     char domain[USER_DOMAIN_BYTES];
 
-    admin_begin(x, 200, "Domains");
+    admin_begin(x, store, 200, "Domains");
     admin_table(x, "Mail for these domains is ours", "Domain|What holds");
     while (next_word(&list, domain, sizeof(domain)))
         write_domain(x, domain);
@@ -141,9 +141,8 @@ void admin_domains_page(struct http_exchange *x, struct store *store)
     const char *what = http_param_or(x, "do", "");
     enum err err = ERR_INVALID;
 
-    (void)store;
     if (!http_is_post(x)) {
-        show(x);
+        show(x, store);
         return;
     }
     if (user_domain_valid(domain, strlen(domain)) &&

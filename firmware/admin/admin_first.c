@@ -211,8 +211,7 @@ void admin_first_page(struct http_exchange *x, struct store *store)
 {
     const char *hostname = st_setting("hostname");
 
-    (void)store;
-    admin_begin(x, 200, "DNS records");
+    admin_begin(x, store, 200, "DNS records");
     http_text(x, "<p>For mail from outside these records have to be published "
                  "by whoever runs your domain's name servers, and port 25 has "
                  "to reach this machine. They are asked for now, by the name "

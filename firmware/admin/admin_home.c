@@ -167,8 +167,7 @@ void admin_home_page(struct http_exchange *x, struct store *store)
 {
     uint64_t up = timer_now_ms() / 1000;
 
-    (void)store;
-    admin_begin(x, 200, "Overview");
+    admin_begin(x, store, 200, "Overview");
     http_printf(x, "<p>Up for %llu days %llu h %02llu min; it is now ",
                 (unsigned long long)(up / 86400),
                 (unsigned long long)(up / 3600 % 24),

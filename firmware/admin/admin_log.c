@@ -63,7 +63,7 @@ void admin_log_page(struct http_exchange *x, struct store *store)
     query.backward = query.mail_id == 0;
     if (before > 0)
         query.to = before;
-    admin_begin(x, 200, "Log and trace");
+    admin_begin(x, store, 200, "Log and trace");
     write_form(x, listing.find, query.mail_id);
     admin_table(x, query.mail_id != 0 ? "The life of one message" : "Log",
                 "Time (UTC)|Part|Message|What");

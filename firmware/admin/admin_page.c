@@ -1,25 +1,19 @@
-/* The frame of the administrator's pages: see admin_page.h. Its classes are
- * those of the webmail's style sheet. */
+/* What the administrator's pages have in common: see admin_page.h. Their frame
+ * is that of the webmail. */
 #include "admin/admin_page.h"
 #include "core/date.h"
-#include "http/http_asset.h"
 #include "store/st.h"
+#include "web/web_page.h"
 #include <stdio.h>
 #include <string.h>
 
 static const struct {
     const char *path, *label;
-    bool admin;
-} links[] = {
-    {"/mail", "Mail", false},
-    {"/sql", "DB query", false},
-    {"/admin", "Overview", true},
-    {"/admin/users", "Users", true},
-    {"/admin/domains", "Domains", true},
-    {"/admin/queue", "Queue", true},
-    {"/admin/log", "Log and trace", true},
-    {"/admin/settings", "Settings", true},
-    {"/admin/first", "DNS records", true},
+} tabs[] = {
+    {"/admin", "Overview"},          {"/admin/users", "Users"},
+    {"/admin/domains", "Domains"},   {"/admin/queue", "Queue"},
+    {"/admin/log", "Log"},           {"/admin/settings", "Settings"},
+    {"/admin/first", "DNS records"},
 };
 
 static const struct {
@@ -37,44 +31,17 @@ static const struct {
 /* ---- The frame ------------------------------------------------------------
  */
 
-static void write_head(struct http_exchange *x, const char *title)
+/* From one of the administrator's pages to the others. */
+static void write_tabs(struct http_exchange *x)
 {
-    http_printf(x,
-                "<!DOCTYPE html>\n<html lang=\"en\"><head>"
-                "<meta charset=\"utf-8\"><title>%h - Barepost</title>"
-                "<meta name=\"viewport\" content=\"width=device-width, "
-                "initial-scale=1\"><link rel=\"stylesheet\" href=\"",
-                title);
-    http_asset_url(x, "style.css");
-    http_text(x, "\"><link rel=\"stylesheet\" href=\"");
-    http_asset_url(x, "admin.css");
-    http_text(x, "\"></head><body><a class=\"skip\" href=\"#main\">"
-                 "Skip to content</a>");
-}
-
-static void write_top(struct http_exchange *x)
-{
-    http_printf(x,
-                "<header class=\"top\"><a class=\"brand\" href=\"/\">Barepost"
-                "</a><span class=\"who fill\">%h</span>",
-                http_user(x)->name);
-    admin_form(x, "/logout");
-    http_text(x, "<button class=\"plain\">Log out</button></form></header>");
-}
-
-static void write_menu(struct http_exchange *x)
-{
-    http_text(x, "<nav class=\"side tools\" aria-label=\"Menu\"><ul>");
-    for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
-        if (links[i].admin && !http_user(x)->admin)
-            continue;
-        http_printf(x, "<li><a href=\"%h\"%s>%h</a></li>", links[i].path,
-                    strcmp(links[i].path, http_path(x)) == 0
+    http_text(x, "<nav class=\"tabs\" aria-label=\"Administration\">");
+    for (size_t i = 0; i < sizeof(tabs) / sizeof(tabs[0]); i++)
+        http_printf(x, "<a href=\"%h\"%s>%h</a>", tabs[i].path,
+                    strcmp(tabs[i].path, http_path(x)) == 0
                         ? " aria-current=\"page\""
                         : "",
-                    links[i].label);
-    }
-    http_text(x, "</ul></nav>");
+                    tabs[i].label);
+    http_text(x, "</nav>");
 }
 
 static void write_saying(struct http_exchange *x)
@@ -86,20 +53,19 @@ static void write_saying(struct http_exchange *x)
             admin_note(x, sayings[i].bad, sayings[i].sentence);
 }
 
-void admin_begin(struct http_exchange *x, unsigned status, const char *title)
+void admin_begin(struct http_exchange *x, struct store *store, unsigned status,
+                 const char *title)
 {
-    http_begin(x, status, HTTP_HTML);
-    write_head(x, title);
-    write_top(x);
-    http_text(x, "<div class=\"frame\">");
-    write_menu(x);
-    http_printf(x, "<main id=\"main\" tabindex=\"-1\"><h1>%h</h1>", title);
+    web_begin_sheet(x, store, status, title, "admin.css");
+    if (strncmp(http_path(x), "/admin", 6) == 0)
+        write_tabs(x);
+    http_printf(x, "<h1>%h</h1>", title);
     write_saying(x);
 }
 
 void admin_end(struct http_exchange *x)
 {
-    http_text(x, "</main></div></body></html>\n");
+    web_end(x);
 }
 
 /* ---- Pieces ---------------------------------------------------------------

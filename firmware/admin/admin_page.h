@@ -24,7 +24,8 @@ void admin_metrics_page(struct http_exchange *x, struct store *store);
 /* admin_begin - answers with that status and writes all before the page's own
  * content, the title as its heading included; what ?said= stands for, too.
  * admin_end - and all behind it. */
-void admin_begin(struct http_exchange *x, unsigned status, const char *title);
+void admin_begin(struct http_exchange *x, struct store *store, unsigned status,
+                 const char *title);
 void admin_end(struct http_exchange *x);
 
 /* admin_note - a line about how something went. */

@@ -69,7 +69,7 @@ static void show(struct http_exchange *x, struct store *store)
     uint64_t rows = 0, held = 0;
     enum err err;
 
-    admin_begin(x, 200, "Queue");
+    admin_begin(x, store, 200, "Queue");
     err = store_queue_count(store, &rows, &held);
     if (err != OK)
         admin_note(x, true, "The queue cannot be read now.");

@@ -50,9 +50,9 @@ static const struct {
 static const char *const shown[] = {"hostname", "address", "gateway",
                                     "dns",      "http",    "data_bytes"};
 
-static void show(struct http_exchange *x)
+static void show(struct http_exchange *x, struct store *store)
 {
-    admin_begin(x, 200, "Settings");
+    admin_begin(x, store, 200, "Settings");
     admin_table(x, "At the console, or by mkusb", "Setting|Value");
     for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++)
         admin_row(x, shown[i], st_setting(shown[i]));
@@ -109,11 +109,10 @@ static enum err put(const char *key, const char *value)
 
 void admin_settings_page(struct http_exchange *x, struct store *store)
 {
-    (void)store;
     if (http_is_post(x))
         admin_said(
             x, "/admin/settings",
             put(http_param_or(x, "key", ""), http_param_or(x, "value", "")));
     else
-        show(x);
+        show(x, store);
 }

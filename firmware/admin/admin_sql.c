@@ -31,6 +31,7 @@ struct sql_page {
     enum form form;
     struct st_sql sql;
     bool begun; /* the answer */
+    struct store *store;
 };
 
 static struct sql_page pages[PAGES];
@@ -164,12 +165,12 @@ static void write_running(struct http_exchange *x)
         admin_table_end(x);
 }
 
-static void show_form(struct http_exchange *x, unsigned status,
-                      const char *wrong)
+static void show_form(struct http_exchange *x, struct store *store,
+                      unsigned status, const char *wrong)
 {
     uint64_t bytes;
 
-    admin_begin(x, status, "DB query");
+    admin_begin(x, store, status, "DB query");
     if (wrong != NULL)
         admin_note(x, true, wrong);
     if (st_sql_data(&bytes) == ERR_NOT_FOUND && http_user(x)->admin)
@@ -260,7 +261,7 @@ static void begin_answer(struct http_exchange *x, struct sql_page *page,
         return;
     page->begun = true;
     if (page->form == FORM_TABLE) {
-        admin_begin(x, 200, "Query results");
+        admin_begin(x, page->store, 200, "Query results");
     } else if (page->form == FORM_CSV) {
         http_begin(x, failed ? 400 : 200,
                    failed ? HTTP_TEXT : "text/csv; charset=utf-8");
@@ -398,7 +399,7 @@ static void run(struct http_exchange *x, struct sql_page *page)
     set_up(x, page);
     err = open_query(x, page);
     if (err != OK) {
-        show_form(x, 503,
+        show_form(x, page->store, 503,
                   err == ERR_BUSY
                       ? "As many queries run as can at a time: try again soon, "
                         "or interrupt one."
@@ -409,7 +410,8 @@ static void run(struct http_exchange *x, struct sql_page *page)
     if (err != OK)
         http_fail(x, err);
     else if (page->too_long)
-        show_form(x, 413, "That is more text than a query may have.");
+        show_form(x, page->store, 413,
+                  "That is more text than a query may have.");
     else
         answer(x, page);
 }
@@ -418,7 +420,6 @@ void admin_sql_page(struct http_exchange *x, struct store *store)
 {
     struct sql_page *page;
 
-    (void)store;
     if (!may_query(x)) {
         http_error(x, 403,
                    "Queries are for administrators here (setting "
@@ -426,7 +427,7 @@ void admin_sql_page(struct http_exchange *x, struct store *store)
         return;
     }
     if (!http_is_post(x)) {
-        show_form(x, 200, NULL);
+        show_form(x, store, 200, NULL);
         return;
     }
     page = take_page();
@@ -434,6 +435,7 @@ void admin_sql_page(struct http_exchange *x, struct store *store)
         http_fail(x, ERR_BUSY);
         return;
     }
+    page->store = store;
     run(x, page);
     st_sql_close(&page->sql);
     page->taken = false;

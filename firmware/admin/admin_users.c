@@ -68,13 +68,13 @@ static void check(struct http_exchange *x, const char *name, const char *label,
                 name, checked ? " checked" : "", label);
 }
 
-static void show_list(struct http_exchange *x)
+static void show_list(struct http_exchange *x, struct store *store)
 {
     int64_t from = http_param_number(x, "from", 0);
     const struct user *user = NULL;
     size_t at = from < 0 ? 0 : (size_t)from;
 
-    admin_begin(x, 200, "Users");
+    admin_begin(x, store, 200, "Users");
     admin_table(x, "Users", "Name|Full name|Kind|#Used|#Quota|Last login");
     for (size_t i = 0; i < USERS_PAGE; i++) {
         struct user copy; /* the directory may be another one meanwhile */
@@ -166,12 +166,11 @@ static enum err change_user(struct http_exchange *x, const struct user *user,
 
 void admin_users_page(struct http_exchange *x, struct store *store)
 {
-    (void)store;
     if (http_is_post(x))
         admin_said(x, "/admin/users",
                    change_user(x, NULL, http_param_or(x, "name", "")));
     else
-        show_list(x);
+        show_list(x, store);
 }
 
 /* ---- Aliases --------------------------------------------------------------
@@ -280,7 +279,7 @@ static void show_user(struct http_exchange *x, struct store *store,
 
     (void)snprintf(quota, sizeof(quota), "%llu",
                    (unsigned long long)(user->quota_bytes / MEGABYTE));
-    admin_begin(x, 200, user->name);
+    admin_begin(x, store, 200, user->name);
     http_text(x, "<div class=\"narrow\">");
     admin_form(x, "/admin/user");
     http_printf(x, "<input type=\"hidden\" name=\"id\" value=\"%lld\">",

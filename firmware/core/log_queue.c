@@ -1,7 +1,6 @@
 /* The ring of waiting lines: see log_queue.h. */
 #include "core/log_queue.h"
 #include "core/memory.h"
-#include <stdio.h>
 #include <string.h>
 
 static struct log_record *record_at(const struct log_queue *queue,
@@ -37,6 +36,7 @@ bool log_queue_put(struct log_queue *queue, const struct log_entry *entry)
 {
     size_t bytes = (sizeof(struct log_record) + entry->len + 7) & ~(size_t)7;
     struct log_record *record;
+    size_t name;
 
     if (entry->len == 0)
         return true;
@@ -49,7 +49,9 @@ bool log_queue_put(struct log_queue *queue, const struct log_entry *entry)
     record->level = (uint8_t)entry->level;
     record->time_ms = entry->time_ms;
     record->mail_id = entry->mail_id;
-    (void)snprintf(record->module, sizeof(record->module), "%s", entry->module);
+    name = strnlen(entry->module, sizeof(record->module) - 1);
+    memcpy(record->module, entry->module, name);
+    record->module[name] = '\0';
     memcpy(record->text, entry->text, entry->len);
     return true;
 }

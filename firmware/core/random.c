@@ -129,16 +129,20 @@ __attribute__((always_inline)) static inline void sip_round(uint64_t v[4])
     v[2] = rotate64(v[2], 32);
 }
 
-__attribute__((always_inline)) static inline void sip_word(uint64_t v[4],
-                                                           uint64_t word)
+__attribute__((always_inline)) static inline void
+sip_word(uint64_t v[4], uint64_t word, unsigned rounds)
 {
     v[3] ^= word;
-    sip_round(v);
-    sip_round(v);
+    for (unsigned i = 0; i < rounds; i++)
+        sip_round(v);
     v[0] ^= word;
 }
 
-uint64_t siphash(const uint8_t key[16], const void *data, size_t bytes)
+/* SipHash-c-d: c rounds for each word, d at the end, constants for whom this is
+ * inlined. */
+__attribute__((always_inline)) static inline uint64_t
+sip_hash(const uint8_t key[16], const void *data, size_t bytes, unsigned c,
+         unsigned d)
 {
     const uint8_t *p = data;
     uint64_t k0 = get_le64(key);
@@ -148,12 +152,22 @@ uint64_t siphash(const uint8_t key[16], const void *data, size_t bytes)
     uint64_t last = (uint64_t)bytes << 56;
 
     for (; bytes >= 8; bytes -= 8, p += 8)
-        sip_word(v, get_le64(p));
+        sip_word(v, get_le64(p), c);
     for (size_t i = 0; i < bytes; i++)
         last |= (uint64_t)p[i] << (8 * i);
-    sip_word(v, last);
+    sip_word(v, last, c);
     v[2] ^= 0xff;
-    for (unsigned i = 0; i < 4; i++)
+    for (unsigned i = 0; i < d; i++)
         sip_round(v);
     return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+uint64_t siphash(const uint8_t key[16], const void *data, size_t bytes)
+{
+    return sip_hash(key, data, bytes, 2, 4);
+}
+
+uint64_t siphash_table(const uint8_t key[16], const void *data, size_t bytes)
+{
+    return sip_hash(key, data, bytes, 1, 3);
 }

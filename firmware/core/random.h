@@ -20,4 +20,8 @@ uint32_t random_below(uint32_t limit);
 /* siphash - 64-bit keyed hash (Aumasson, Bernstein: SipHash-2-4). */
 uint64_t siphash(const uint8_t key[16], const void *data, size_t bytes);
 
+/* siphash_table - SipHash-1-3, half as dear: for tables whose hashes nobody
+ * sees, where it only has to keep peers from choosing what falls together. */
+uint64_t siphash_table(const uint8_t key[16], const void *data, size_t bytes);
+
 #endif

@@ -93,12 +93,19 @@ static uint64_t most_bytes(void)
 /* ---- The list -------------------------------------------------------------
  */
 
+/* For strangers, who may read what everyone may. */
+static void begin_alone(struct http_exchange *x)
+{
+    web_begin_alone(x, 200, "Shared files");
+    http_text(x, "<p><a href=\"/login\">Log in to Barepost</a></p>");
+}
+
 static void begin_page(struct http_exchange *x, struct store *store)
 {
     if (http_user(x))
         web_begin(x, store, "Shared files", 0, true);
     else
-        web_begin_alone(x, 200, "Shared files");
+        begin_alone(x);
 }
 
 struct listing {
@@ -140,11 +147,13 @@ static void show_form(struct http_exchange *x)
     http_text(x, "<form method=\"post\" action=\"/files\" "
                  "enctype=\"multipart/form-data\">");
     web_csrf(x);
-    http_printf(x,
-                "<p><label>Files, of %llu MB each at most "
-                "<input type=\"file\" name=\"file\" multiple required></label> "
-                "<button>Upload</button></p></form>\n",
-                (unsigned long long)(most_bytes() >> 20));
+    http_printf(
+        x,
+        "<p class=\"field\"><label for=\"files\">Files, of %llu MB each at "
+        "most</label> <input id=\"files\" type=\"file\" "
+        "name=\"file\" multiple required> "
+        "<button class=\"main\">Upload</button></p></form>\n",
+        (unsigned long long)(most_bytes() >> 20));
 }
 
 static void show_list(struct http_exchange *x, struct store *store)
@@ -167,7 +176,7 @@ static void show_list(struct http_exchange *x, struct store *store)
         return;
     }
     if (listing.rows == 0)
-        http_text(x, "<p>There are none yet.</p>\n");
+        http_text(x, "<p class=\"empty\">There are none yet.</p>\n");
     if (listing.rows > ROWS)
         http_printf(x, "<p><a href=\"/files?behind=%p\">More</a></p>\n",
                     listing.last);

@@ -143,7 +143,7 @@ static bool replaceable(const struct entry *entry, const struct entry *than)
 /* The entry of a key, made if there is none; NULL when there is no place. */
 static struct entry *find(const struct key *key)
 {
-    uint64_t hash = siphash(state.hash_key, key, sizeof(*key));
+    uint64_t hash = siphash_table(state.hash_key, key, sizeof(*key));
     struct entry *place = NULL;
     struct entry *bucket;
 

@@ -30,8 +30,8 @@ static struct tcp_node **bucket(const struct tcp_key *key)
     /* Our own address adds nothing: there is one. */
     memcpy(bytes, key->remote.bytes, 16);
     memcpy(bytes + 16, &key->remote_port, 4);
-    return &state
-                .buckets[siphash(state.key, bytes, sizeof(bytes)) & state.mask];
+    return &state.buckets[siphash_table(state.key, bytes, sizeof(bytes)) &
+                          state.mask];
 }
 
 struct tcp_node *tcp_find(const struct tcp_key *key)

@@ -1,6 +1,5 @@
 /* The text of a message on its way out: see pop3_text.h. */
 #include "pop3/pop3_text.h"
-#include "core/bytes.h"
 #include <string.h>
 
 void pop3_text_init(struct pop3_text *text, uint64_t lines)
@@ -53,31 +52,12 @@ static bool line_starts(const struct pop3_text *text, const uint8_t *data,
            (at >= 2 ? data[at - 2] == '\r' : text->carriage_return);
 }
 
-#define ONES UINT64_C(0x0101010101010101)
-
-/* The highest bit of a byte is set for the first dot in a word, and for none
- * before it. */
-WITHIN_LENGTH static inline uint64_t dots_in(uint64_t word)
+/* Index of the first dot from `at` on, len when there is none. */
+static size_t find_dot(const uint8_t *data, size_t at, size_t len)
 {
-    word ^= ONES * '.';
-    return (word - ONES) & ~word;
-}
+    const uint8_t *dot = memchr(data + at, '.', len - at);
 
-/* Index of the first dot from `at` on, len when there is none. Four words at a
- * time: all that is sent passes through here. */
-WITHIN_LENGTH static size_t find_dot(const uint8_t *data, size_t at, size_t len)
-{
-    for (; len - at >= 4 * sizeof(uint64_t); at += 4 * sizeof(uint64_t)) {
-        const unaligned_word *words = (const unaligned_word *)(data + at);
-        const uint64_t found = dots_in(words[0]) | dots_in(words[1]) |
-                               dots_in(words[2]) | dots_in(words[3]);
-
-        if ((found & ONES << 7) != 0)
-            break;
-    }
-    while (at < len && data[at] != '.')
-        at++;
-    return at;
+    return dot != NULL ? (size_t)(dot - data) : len;
 }
 
 /* Of a whole message only lines that begin with a dot matter. */

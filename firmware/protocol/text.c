@@ -4,7 +4,8 @@
 #include "core/zone.h"
 #include <string.h>
 
-#define THURSDAY 4 /* 1 January 1970 */
+#define THURSDAY   4 /* 1 January 1970 */
+#define DATE_BYTES 48
 
 void text_init(struct text *text, void *buffer, size_t room)
 {
@@ -24,27 +25,18 @@ void text_bytes(struct text *text, const void *bytes, size_t len)
     text->len += len;
 }
 
-void text_string(struct text *text, const char *string)
-{
-    text_bytes(text, string, strlen(string));
-}
-
 void text_decimal_padded(struct text *text, uint64_t value, unsigned digits)
 {
-    char reversed[20];
-    char forward[20];
-    unsigned count = 0;
-    unsigned i;
+    char buffer[20];
+    size_t at = sizeof(buffer);
 
     do {
-        reversed[count++] = (char)('0' + value % 10);
+        buffer[--at] = (char)('0' + value % 10);
         value /= 10;
     } while (value != 0);
-    while (count < digits && count < sizeof(reversed))
-        reversed[count++] = '0';
-    for (i = 0; i < count; i++)
-        forward[i] = reversed[count - 1 - i];
-    text_bytes(text, forward, count);
+    while (sizeof(buffer) - at < digits && at > 0)
+        buffer[--at] = '0';
+    text_bytes(text, buffer + at, sizeof(buffer) - at);
 }
 
 void text_decimal(struct text *text, uint64_t value)
@@ -67,15 +59,14 @@ void text_hex(struct text *text, uint64_t value, unsigned digits)
     text_bytes(text, out, digits);
 }
 
-void text_date(struct text *text, int64_t unix_ms)
+static void format_date(struct text *text, int64_t local_ms, int offset)
 {
     static const char days[] = "SunMonTueWedThuFriSat";
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    const int offset = zone_offset_minutes(unix_ms);
     const int ahead = offset < 0 ? -offset : offset;
     struct date date;
 
-    date_of(unix_ms + offset * INT64_C(60000), &date);
+    date_of(local_ms, &date);
     text_bytes(
         text,
         days +
@@ -95,6 +86,30 @@ void text_date(struct text *text, int64_t unix_ms)
     text_decimal_padded(text, (uint64_t)date.second, 2);
     text_string(text, offset < 0 ? " -" : " +");
     text_decimal_padded(text, (uint64_t)(ahead / 60 * 100 + ahead % 60), 4);
+}
+
+/* Many messages come in one second: its date is put together once. */
+void text_date(struct text *text, int64_t unix_ms)
+{
+    static struct {
+        char bytes[DATE_BYTES];
+        size_t len; /* 0: none yet */
+        int64_t second;
+        int offset;
+    } last;
+    const int offset = zone_offset_minutes(unix_ms);
+    const int64_t second = unix_ms / 1000;
+
+    if (last.len == 0 || last.second != second || last.offset != offset) {
+        struct text date;
+
+        text_init(&date, last.bytes, sizeof(last.bytes));
+        format_date(&date, unix_ms + offset * INT64_C(60000), offset);
+        last.len = date.len;
+        last.second = second;
+        last.offset = offset;
+    }
+    text_bytes(text, last.bytes, last.len);
 }
 
 static int hex_value(char c)

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct text {
     char *bytes;
@@ -18,8 +19,14 @@ void text_init(struct text *text, void *buffer, size_t room);
 
 /* Each appends one thing whole, or, where it does not fit, nothing. */
 void text_bytes(struct text *text, const void *bytes, size_t len);
-void text_string(struct text *text, const char *string);
 void text_decimal(struct text *text, uint64_t value);
+
+/* Inline, as most strings are known when this is compiled: so is their length.
+ */
+static inline void text_string(struct text *text, const char *string)
+{
+    text_bytes(text, string, strlen(string));
+}
 
 /* text_decimal_padded, text_hex - with leading zeros up to `digits`, at most
  * 20, resp. exactly the lowest `digits` digits, at most 16. */

@@ -496,8 +496,7 @@ static void on_committed(void *context, enum err result, int64_t message_id)
 static void commit(struct smtp_session *session)
 {
     struct st_inbound *inbound = session->inbound;
-    const struct smtp_envelope_lists *lists =
-        smtp_envelope_list(&session->envelope);
+    const struct envelope_lists *lists = envelope_list(&session->envelope);
     const struct st_envelope envelope = {
         .sender = session->sender,
         .users = lists->users,

@@ -53,7 +53,7 @@ static void refuse_listed(struct smtp_session *session, const char *zone)
 
     log_fact("smtp", "listed client=%s list=%s",
              net_address_format(&session->limits.address, address), zone);
-    smtp_envelope_back(&session->envelope, &session->before);
+    envelope_back(&session->envelope, &session->before);
     if (session->envelope.user_count + session->envelope.remote_count == 0)
         session->held_state = SMTP_MAIL;
     session->held_reply = SMTP_LISTED;

@@ -66,7 +66,7 @@ static bool is_ascii(const char *text)
 static unsigned put_people_part(struct text *text,
                                 const struct smtp_session *session)
 {
-    struct smtp_envelope_success success = {.block = NULL};
+    struct envelope_success success = {.block = NULL};
     unsigned count = 0;
 
     put_part(text, session, "text/plain; charset=utf-8");
@@ -75,7 +75,7 @@ static unsigned put_people_part(struct text *text,
     text_string(text, ".\r\n\r\nYour message has been delivered to:\r\n");
     while (text->room - text->len >
                FRAME_BYTES + (count + 1) * (size_t)RECIPIENT_BYTES &&
-           smtp_envelope_next_success(&session->envelope, &success)) {
+           envelope_next_success(&session->envelope, &success)) {
         text_string(text, "    <");
         text_string(text, success.address);
         text_string(text, ">\r\n");
@@ -89,8 +89,8 @@ static void put_program_part(struct text *text,
                              const struct smtp_session *session, bool utf8,
                              unsigned count)
 {
-    struct smtp_envelope_success success = {.block = NULL};
-    const char *envid = smtp_envelope_list(&session->envelope)->envid;
+    struct envelope_success success = {.block = NULL};
+    const char *envid = envelope_list(&session->envelope)->envid;
 
     put_part(text, session,
              utf8 ? "message/global-delivery-status"
@@ -105,8 +105,7 @@ static void put_program_part(struct text *text,
     text_string(text, "\r\nArrival-Date: ");
     text_date(text, session->received_ms);
     text_string(text, "\r\n");
-    while (count-- > 0 &&
-           smtp_envelope_next_success(&session->envelope, &success)) {
+    while (count-- > 0 && envelope_next_success(&session->envelope, &success)) {
         text_string(text, "\r\n");
         if (success.orcpt[0] != '\0') {
             text_string(text, "Original-Recipient: ");
@@ -125,10 +124,10 @@ static void put_program_part(struct text *text,
 
 static bool needs_utf8(const struct smtp_session *session)
 {
-    struct smtp_envelope_success success = {.block = NULL};
+    struct envelope_success success = {.block = NULL};
     bool utf8 = !is_ascii(session->sender);
 
-    while (smtp_envelope_next_success(&session->envelope, &success))
+    while (envelope_next_success(&session->envelope, &success))
         utf8 |= !is_ascii(success.address) || !is_ascii(success.orcpt);
     return utf8;
 }

@@ -8,7 +8,7 @@
  *
  *   smtp_command.c     commands          smtp_data.c    message, answer
  *   smtp_transaction.c MAIL, RCPT        smtp_text.c    dots, line ends
- *   smtp_envelope.c    who gets it       smtp_header.c  of submitted mail
+ *   ../envelope/       who gets it       smtp_header.c  of submitted mail
  *   smtp_path.c, smtp_parameters.c       smtp_trace.c   Return-Path, Received
  *                      argument grammar  smtp_auth.c, smtp_author.c  users
  *   smtp_reply.c       every reply       smtp_settings.c
@@ -118,7 +118,7 @@ void smtp_reset(struct smtp_session *session)
     if (session->inbound != NULL)
         st_inbound_discard(session->inbound);
     session->inbound = NULL;
-    smtp_envelope_clear(&session->envelope);
+    envelope_clear(&session->envelope);
     session->sender_bytes = 0;
     session->declared_bytes = 0;
     session->refusal = SMTP_OK;
@@ -143,7 +143,7 @@ static void release(struct smtp_session *session)
 {
     abandon(session);
     limits_end(&session->limits);
-    smtp_envelope_clear(&session->envelope);
+    envelope_clear(&session->envelope);
     smtp_enter_state(session, SMTP_OVER);
     session->dialogue.stream = NULL;
     state.figures.sessions--;
@@ -381,8 +381,7 @@ enum err smtp_server_init(unsigned sessions)
     error = task_pool_init(&state.pool, "SMTPS", sizeof(struct smtp_session),
                            sessions, NULL);
     if (error == OK)
-        error = smtp_envelope_module_init(
-            share(sessions, BLOCKS_SHARE, BLOCKS_MIN));
+        error = envelope_module_init(share(sessions, BLOCKS_SHARE, BLOCKS_MIN));
     if (error == OK)
         error = smtp_author_module_init(
             share(sessions, AUTHORS_SHARE, AUTHORS_MIN));

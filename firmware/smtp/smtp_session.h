@@ -5,11 +5,11 @@
 
 #include "core/task.h"
 #include "core/timer.h"
+#include "envelope/envelope.h"
 #include "limits/judge.h"
 #include "protocol/dialogue.h"
 #include "protocol/text.h"
 #include "smtp/smtp_author.h"
-#include "smtp/smtp_envelope.h"
 #include "smtp/smtp_parameters.h"
 #include "smtp/smtp_path.h"
 #include "smtp/smtp_reply.h"
@@ -74,10 +74,10 @@ struct smtp_session {
     bool eight_bit;  /* bytes above 127 were declared or seen */
     bool chunked;    /* by BDAT, not by DATA */
     bool chunk_last;
-    bool traced;                      /* the trace lines are made */
-    bool ended;                       /* the peer will send nothing more */
-    struct smtp_envelope_mark before; /* the recipient that is answered */
-    struct smtp_envelope envelope;
+    bool traced;                 /* the trace lines are made */
+    bool ended;                  /* the peer will send nothing more */
+    struct envelope_mark before; /* the recipient that is answered */
+    struct envelope envelope;
     char helo[SMTP_DOMAIN_MAX];
     char sender[SMTP_PATH_MAX]; /* NUL-terminated */
     char line[SMTP_LINE_BYTES];

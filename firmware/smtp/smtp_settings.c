@@ -49,7 +49,7 @@ static void read_all(struct smtp_settings *settings)
         read_number("header_max", 1024, UINT32_MAX, HEADER_BYTES_MAX);
     settings->line_max = (uint32_t)read_number("line_max", 78, UINT32_MAX, 0);
     settings->recipients_max = (uint32_t)read_number(
-        "recipients_max", 1, SMTP_RECIPIENTS_MAX, SMTP_RECIPIENTS_MAX);
+        "recipients_max", 1, STORE_RECIPIENTS_MAX, STORE_RECIPIENTS_MAX);
     settings->errors_max =
         (uint32_t)read_number("smtp_errors_max", 1, 200, ERRORS_MAX);
     settings->commands_max = (uint32_t)read_number("smtp_commands_max", 10,

@@ -119,7 +119,7 @@ void smtp_transaction_id(struct text *text, const struct smtp_session *session);
 /* ---- smtp_notice.c ------------------------------------------------------ */
 
 /* smtp_notice_delivered - tells the sender of the transaction, whose message is
- * durable now, what smtp_envelope_add_success() has noted. */
+ * durable now, what envelope_add_success() has noted. */
 void smtp_notice_delivered(const struct smtp_session *session);
 
 /* ---- smtp_limits.c ------------------------------------------------------ */

@@ -5,14 +5,11 @@
  * written: what counts is its domain behind the last "@", as the directory
  * knows it. Users send under addresses that they get mail for. */
 #include "core/check.h"
+#include "envelope/recipient.h"
 #include "net/address.h"
 #include "smtp/smtp_session.h"
 #include "userdb/directory.h"
-#include <assert.h>
 #include <string.h>
-
-static_assert(DIRECTORY_TARGETS_MAX <= SMTP_RECIPIENTS_MAX,
-              "the members of an alias fit into an envelope");
 
 /* Reads "FROM:" or "TO:" and the path behind it (RFC 5321 4.1.1.2, 4.1.1.3). A
  * space behind the colon, though not in the grammar, is common. */
@@ -136,8 +133,8 @@ void smtp_run_mail(struct smtp_session *session,
     if (reply == SMTP_OK)
         reply = check_mail(session, &path, &parameters);
     if (reply == SMTP_OK && parameters.envid_len > 0 &&
-        smtp_envelope_set_id(&session->envelope, parameters.envid,
-                             parameters.envid_len) != OK)
+        envelope_set_id(&session->envelope, parameters.envid,
+                        parameters.envid_len) != OK)
         reply = SMTP_STORE_BUSY;
     if (reply != SMTP_OK) {
         smtp_say(session, reply);
@@ -150,185 +147,60 @@ void smtp_run_mail(struct smtp_session *session,
 /* ---- RCPT ------------------------------------------------------------------
  */
 
-static enum smtp_reply reply_of_add(enum err error)
-{
-    return error == OK ? SMTP_RECIPIENT_OK : SMTP_TOO_MANY_RECIPIENTS;
-}
-
-static enum smtp_reply add_remote(struct smtp_session *session,
-                                  const char *address,
-                                  const struct smtp_wish *wish)
-{
-    /* It would have to be turned into another encoding (RFC 3030 section 3). */
-    if (session->body == SMTP_BODY_BINARYMIME)
-        return SMTP_BINARY_ELSEWHERE;
-    if (session->user != 0 &&
-        limits_user_recipient(session->user, &session->limits) != OK)
-        return SMTP_SENDING_LIMIT;
-    return reply_of_add(smtp_envelope_add_remote(
-        &session->envelope, address, wish, smtp_settings()->recipients_max));
-}
-
-/* An alias's address gets the sender's wishes, with the alias as original
- * recipient where the sender has named none (RFC 3461 5.2.7.2). That an alias
- * for several has reached them all is nobody's to say: so none of them tells of
- * success (RFC 3461 5.2.7.3). */
-static enum smtp_reply add_forward(struct smtp_session *session,
-                                   const char *address,
-                                   const struct smtp_wish *given, bool several)
-{
-    char orcpt[SMTP_PATH_MAX + 8] = "rfc822;";
-    struct smtp_wish wish = *given;
-    size_t i;
-
-    if (several && (wish.notify & STORE_NOTIFY_SUCCESS) != 0) {
-        wish.notify &= (uint8_t)~STORE_NOTIFY_SUCCESS;
-        if (wish.notify == 0)
-            wish.notify = STORE_NOTIFY_NEVER;
-    }
-    for (i = 0; i < wish.address_len; i++)
-        if (wish.address[i] <= ' ' || wish.address[i] > '~' ||
-            wish.address[i] == '+' || wish.address[i] == '=')
-            break;
-    if (wish.orcpt_len == 0 && i == wish.address_len && i > 0) {
-        memcpy(orcpt + 7, wish.address, i);
-        wish.orcpt = orcpt;
-        wish.orcpt_len = 7 + i;
-    }
-    return add_remote(session, address, &wish);
-}
-
-/* That the message is in the mailboxes is told from here; where there is no
- * mailbox but one address elsewhere, by the server there. */
-static enum smtp_reply note_success(struct smtp_session *session,
-                                    const struct directory_expansion *expansion,
-                                    const struct smtp_wish *wish)
-{
-    bool elsewhere = false;
-    unsigned i;
-
-    if ((wish->notify & STORE_NOTIFY_SUCCESS) == 0 ||
-        session->sender_bytes == 0)
-        return SMTP_RECIPIENT_OK;
-    for (i = 0; i < expansion->count; i++)
-        elsewhere |= expansion->targets[i].user == NULL;
-    if (elsewhere && expansion->count == 1)
-        return SMTP_RECIPIENT_OK;
-    return reply_of_add(
-        smtp_envelope_add_success(&session->envelope, wish, elsewhere));
-}
-
-/* Whether a user's mailbox has room. Not asked for the members of an alias: one
- * whose mailbox is full must not keep mail from the others. */
-static enum smtp_reply check_quota(struct smtp_session *session, int64_t user)
-{
-    switch ((int)account_quota_room(user, session->declared_bytes)) {
-    case ERR_FULL:
-        return SMTP_QUOTA_FULL;
-    case ERR_TOO_BIG:
-        return SMTP_QUOTA_SMALL;
-    default:
-        session->quota_max = account_quota_left(user);
-        return SMTP_RECIPIENT_OK;
-    }
-}
-
-/* All that an address of ours means, or nothing of it. */
-static enum smtp_reply add_targets(struct smtp_session *session,
-                                   const struct directory_expansion *expansion,
-                                   const struct smtp_wish *wish)
-{
-    struct smtp_envelope_mark mark;
-    enum smtp_reply reply = SMTP_RECIPIENT_OK;
-    unsigned i;
-
-    if (expansion->count == 1 && expansion->targets[0].user != NULL)
-        reply = check_quota(session, expansion->targets[0].user->id);
-    smtp_envelope_mark(&session->envelope, &mark);
-    for (i = 0; i < expansion->count && reply == SMTP_RECIPIENT_OK; i++) {
-        const struct directory_target *target = &expansion->targets[i];
-
-        if (target->user != NULL)
-            reply = reply_of_add(
-                smtp_envelope_add_user(&session->envelope, target->user->id,
-                                       smtp_settings()->recipients_max));
-        else
-            reply = add_forward(session, target->address, wish,
-                                expansion->count > 1);
-    }
-    if (reply == SMTP_RECIPIENT_OK)
-        reply = note_success(session, expansion, wish);
-    if (reply != SMTP_RECIPIENT_OK)
-        smtp_envelope_back(&session->envelope, &mark);
-    return reply;
-}
-
-static enum smtp_reply add_local(struct smtp_session *session,
-                                 const struct directory_expansion *expansion,
-                                 const struct smtp_wish *wish)
-{
-    enum smtp_reply reply;
-
-    if (expansion->closed && session->user == 0)
-        return SMTP_CLOSED;
-    if (expansion->max_bytes > 0 &&
-        session->declared_bytes > expansion->max_bytes)
-        return SMTP_TOO_BIG;
-    reply = add_targets(session, expansion, wish);
-    if (reply == SMTP_RECIPIENT_OK && expansion->max_bytes > 0 &&
-        expansion->max_bytes < session->bytes_max)
-        session->bytes_max = expansion->max_bytes;
-    return reply;
-}
-
-/* An address elsewhere, for a user who is logged in. */
-static enum smtp_reply add_elsewhere(struct smtp_session *session,
-                                     const struct smtp_path *path,
-                                     const struct smtp_wish *wish)
-{
-    char address[SMTP_PATH_MAX];
-
-    if (session->user == 0)
-        return SMTP_NO_RELAY;
-    memcpy(address, path->mailbox, path->mailbox_len);
-    address[path->mailbox_len] = '\0';
-    return add_remote(session, address, wish);
-}
+/* What is said of a recipient. */
+static const uint8_t replies[] = {
+    [RECIPIENT_OK] = SMTP_RECIPIENT_OK,
+    [RECIPIENT_TOO_MANY] = SMTP_TOO_MANY_RECIPIENTS,
+    [RECIPIENT_LIMITED] = SMTP_SENDING_LIMIT,
+    [RECIPIENT_NOT_ELSEWHERE] = SMTP_BINARY_ELSEWHERE,
+    [RECIPIENT_FULL] = SMTP_QUOTA_FULL,
+    [RECIPIENT_TOO_BIG_EVER] = SMTP_QUOTA_SMALL,
+    [RECIPIENT_TOO_BIG] = SMTP_TOO_BIG,
+    [RECIPIENT_CLOSED] = SMTP_CLOSED,
+    [RECIPIENT_FOREIGN] = SMTP_NO_RELAY,
+    [RECIPIENT_DISABLED] = SMTP_DISABLED,
+    [RECIPIENT_EXPANSION] = SMTP_EXPANSION,
+    [RECIPIENT_UNKNOWN] = SMTP_NO_USER,
+};
 
 static enum smtp_reply
 resolve_recipient(struct smtp_session *session, const struct smtp_path *path,
                   const struct smtp_parameters *parameters)
 {
-    const struct smtp_wish wish = {
+    const struct envelope_wish wish = {
         .address = path->mailbox,
         .address_len = path->mailbox_len,
         .orcpt = parameters->orcpt,
         .orcpt_len = parameters->orcpt_len,
         .notify = parameters->notify,
     };
-    const struct directory_expansion *expansion;
-    const char *domain = path->domain;
-    size_t domain_len = path->domain_len;
+    struct recipient_terms terms = {
+        .user = session->user,
+        .limits = &session->limits,
+        .most = smtp_settings()->recipients_max,
+        /* It would have to be turned into another encoding (RFC 3030 section
+         * 3). */
+        .only_here = session->body == SMTP_BODY_BINARYMIME,
+        .told = session->sender_bytes > 0,
+        .declared_bytes = session->declared_bytes,
+        .quota_max = session->quota_max,
+        .bytes_max = session->bytes_max,
+    };
+    struct recipient_address address = {path->local, path->local_len,
+                                        path->domain, path->domain_len};
+    enum smtp_reply reply;
 
     if (path->utf8 && !session->smtputf8)
         return SMTP_UTF8_ADDRESS;
     if (is_own_literal(session, path)) {
-        domain = directory_first_domain();
-        domain_len = strlen(domain);
+        address.domain = directory_first_domain();
+        address.domain_len = strlen(address.domain);
     }
-    switch ((int)directory_expand(path->local, path->local_len, domain,
-                                  domain_len, &expansion)) {
-    case OK:
-        return add_local(session, expansion, &wish);
-    case ERR_REFUSED:
-        return add_elsewhere(session, path, &wish);
-    case ERR_BUSY:
-        return SMTP_DISABLED;
-    case ERR_TOO_BIG:
-        return SMTP_EXPANSION;
-    default:
-        return SMTP_NO_USER;
-    }
+    reply = (enum smtp_reply)
+        replies[recipient_add(&session->envelope, &terms, &address, &wish)];
+    session->quota_max = terms.quota_max;
+    session->bytes_max = terms.bytes_max;
+    return reply;
 }
 
 void smtp_run_rcpt(struct smtp_session *session,
@@ -356,7 +228,7 @@ void smtp_run_rcpt(struct smtp_session *session,
     postmaster = text_equal(path.local, path.local_len, "POSTMASTER");
     if (reply == SMTP_OK && session->refuse_listed && !postmaster)
         reply = SMTP_LISTED;
-    smtp_envelope_mark(&session->envelope, &session->before);
+    envelope_mark(&session->envelope, &session->before);
     if (reply == SMTP_OK)
         reply = resolve_recipient(session, &path, &parameters);
     if (reply == SMTP_RECIPIENT_OK)

@@ -2,10 +2,13 @@
  *
  *   ?to= &cc= &bcc= &subject= &text=   a new one
  *   ?reply=KEY ?all=KEY ?forward=KEY   an answer
- *   ?draft=KEY                         a draft is gone on with
+ *   ?draft=KEY &compose=ID             a draft is gone on with, also when its
+ *                                      key has changed meanwhile
  *
  * Fields stand in the form in the order in which the server needs them: short
  * ones, then the text, then files, which are read while they arrive. */
+#include "core/machine.h"
+#include "core/random.h"
 #include "mailstore/store_person.h"
 #include "userdb/directory.h"
 #include "web/web.h"
@@ -43,6 +46,9 @@ static void read_fields(struct http_exchange *x, struct web_form *form)
     copy_param(x, "cc", form->cc, sizeof(form->cc));
     copy_param(x, "bcc", form->bcc, sizeof(form->bcc));
     copy_param(x, "subject", form->subject, sizeof(form->subject));
+    copy_param(x, "compose", form->compose, sizeof(form->compose));
+    if (!store_composition_valid(http_param_or(x, "compose", "")))
+        form->compose[0] = '\0';
     copy_key(x, "draft", &form->draft);
     copy_key(x, "origin", &form->origin);
     copy_key(x, "source", &form->source);
@@ -127,6 +133,26 @@ static enum err begin_new(struct http_exchange *x, struct web_work *work)
     return OK;
 }
 
+/* A draft gets another key with each save: who comes back to a page with an old
+ * one means what has become of it. */
+static enum err begin_draft(struct http_exchange *x, struct web_work *work,
+                            struct web_form *form)
+{
+    char id[STORE_COMPOSITION_BYTES];
+    struct store_composition it;
+    enum err err;
+
+    memcpy(id, form->compose, sizeof(id));
+    err = web_draft_load(x, work, form);
+    if (err != ERR_NOT_FOUND ||
+        store_composition_get(work->store, web_user_id(x), id, &it) != OK)
+        return err;
+    if (it.sent)
+        return ERR_EXISTS;
+    form->draft = it.draft;
+    return it.draft.uid != 0 ? web_draft_load(x, work, form) : err;
+}
+
 enum err web_form_begin(struct http_exchange *x, struct web_work *work,
                         struct web_form *form)
 {
@@ -142,7 +168,7 @@ enum err web_form_begin(struct http_exchange *x, struct web_work *work,
     work->written_bytes = 0;
     work->written[0] = '\0';
     if (form->draft.uid != 0)
-        return web_draft_load(x, work, form);
+        return begin_draft(x, work, form);
     for (i = 0; i < 3; i++) {
         if (http_param(x, answers[i].name) == NULL)
             continue;
@@ -166,12 +192,15 @@ static void hidden_key(struct http_exchange *x, const char *name,
 }
 
 static void write_row(struct http_exchange *x, const char *name,
-                      const char *label, const char *value, bool people)
+                      const char *label, const char *value, bool people,
+                      bool focus)
 {
     html(x,
          "<div class=\"row\"><label for=\"in-%s\">%s</label>"
-         "<input id=\"in-%s\" name=\"%s\" type=\"text\" value=\"%s\"%s></div>",
-         name, label, name, name, value, people ? " data-complete" : "");
+         "<input id=\"in-%s\" name=\"%s\" type=\"text\" value=\"%s\"%s%s>"
+         "</div>",
+         name, label, name, name, value, people ? " data-complete" : "",
+         focus ? " autofocus" : "");
 }
 
 /* Attachments that are there already, each with a box to leave it out. */
@@ -206,7 +235,8 @@ static void write_buttons(struct http_exchange *x)
     web_icon(x, "sent");
     html(x, "Send</button>"
             "<button name=\"do\" value=\"save\">Save draft</button>"
-            "<button name=\"do\" value=\"discard\" formnovalidate>Discard"
+            "<button name=\"do\" value=\"discard\" formnovalidate "
+            "data-ask=\"Delete this draft?\">Discard"
             "</button>"
             "<span id=\"saved\" class=\"saved\" role=\"status\"></span></div>");
 }
@@ -218,33 +248,41 @@ static void write_sender(struct http_exchange *x, struct web_form *form)
     if (form->from[0] == '\0')
         (void)snprintf(form->from, sizeof(form->from), "%s",
                        web_own_address(x, address));
-    write_row(x, "from", "From", form->from, false);
+    write_row(x, "from", "From", form->from, false, false);
 }
 
 static void write_form(struct http_exchange *x, struct web_work *work,
                        struct web_form *form)
 {
+    /* Who it goes to: then the text comes next. */
+    bool known = form->to[0] != '\0';
+
     html(x, "<form class=\"compose\" method=\"post\" action=\"/compose\" "
             "enctype=\"multipart/form-data\">");
     web_csrf(x);
     hidden_key(x, "draft", &form->draft);
     hidden_key(x, "origin", &form->origin);
+    if (form->compose[0] == '\0')
+        store_composition_id(machine_wall_clock_ms(), random_u64(),
+                             form->compose);
     html(x,
+         "<input type=\"hidden\" name=\"compose\" value=\"%s\">"
          "<input type=\"hidden\" name=\"answer\" value=\"%d\">"
          "<input type=\"hidden\" name=\"zone\" value=\"%d\">",
-         (int)form->answer, form->zone);
+         form->compose, (int)form->answer, form->zone);
     write_buttons(x);
     write_sender(x, form);
-    write_row(x, "to", "To", form->to, true);
-    write_row(x, "cc", "Cc", form->cc, true);
-    write_row(x, "bcc", "Bcc", form->bcc, true);
-    write_row(x, "subject", "Subject", form->subject, false);
+    write_row(x, "to", "To", form->to, true, !known);
+    write_row(x, "cc", "Cc", form->cc, true, false);
+    write_row(x, "bcc", "Bcc", form->bcc, true, false);
+    write_row(x, "subject", "Subject", form->subject, false, false);
     /* Its text lies elsewhere than that of the message that is taken apart. */
     write_kept(x, work, form);
     html(x,
          "<label class=\"hidden\" for=\"text\">Text</label>"
-         "<textarea id=\"text\" name=\"text\" rows=\"18\"%s>\n",
-         form->answer != WEB_NEW || form->draft.uid == 0 ? " data-top" : "");
+         "<textarea id=\"text\" name=\"text\" rows=\"18\"%s%s>\n",
+         form->answer != WEB_NEW || form->draft.uid == 0 ? " data-top" : "",
+         known ? " autofocus" : "");
     http_escape_bytes(x, work->written, work->written_bytes);
     html(x, "</textarea>"
             "<p class=\"field\"><label for=\"files\">Attach files</label> "
@@ -274,6 +312,8 @@ void web_compose_page(struct http_exchange *x, struct store *store)
 
     if (err == OK)
         web_form_show(x, store, work, form, NULL);
+    else if (err == ERR_EXISTS)
+        http_redirect(x, "/mail?said=already");
     else
         web_fail(x, store, err);
     web_work_give(work);

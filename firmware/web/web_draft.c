@@ -5,8 +5,8 @@
  * attachments, stands in fields of its own (web_form.h).
  *
  * The script saves what is typed every few seconds (POST /draft): then files
- * that are in an earlier draft stay there and are pointed to, so that no file
- * is copied while somebody writes. */
+ * that are in the draft stay there, so that no file is copied while somebody
+ * writes, and what was typed is kept beside it (store_typed_put). */
 #include "account/account.h"
 #include "core/machine.h"
 #include "mailstore/store_append.h"
@@ -51,6 +51,7 @@ static void add_fields(struct web_work *work, const struct web_form *form,
     }
     if (form->source.uid != 0 && !with_files)
         add_source(work, form);
+    mime_make_text(make, WEB_COMPOSE_FIELD, form->compose);
 }
 
 struct saving {
@@ -65,15 +66,44 @@ static bool same_key(const struct store_key *a, const struct store_key *b)
     return a->mailbox_id == b->mailbox_id && a->uid == b->uid;
 }
 
+/* What is known of the composition; the draft may be known from the form only.
+ * ERR_EXISTS: it has been sent. */
+static enum err find_composition(struct store *store, int64_t user_id,
+                                 const struct web_form *form,
+                                 struct store_composition *it)
+{
+    enum err err = store_composition_get(store, user_id, form->compose, it);
+
+    if (err == OK && it->sent)
+        return ERR_EXISTS;
+    if (it->draft.uid == 0)
+        it->draft = form->draft;
+    it->files |= form->source.uid != 0 && same_key(&form->source, &it->draft);
+    return err;
+}
+
+static void note_composition(struct store *store, const struct saving *saving)
+{
+    struct store_composition it = {.draft = saving->append.key,
+                                   .files = saving->work->mail.files};
+
+    if (saving->form->compose[0] != '\0')
+        (void)!store_composition_put(store, saving->append.user_id,
+                                     saving->form->compose, &it);
+}
+
 static enum err append(void *context, struct store *store)
 {
     struct saving *saving = context;
     struct store_append *draft = &saving->append;
     struct web_mail *mail = &saving->work->mail;
     const struct web_form *form = saving->form;
-    enum err err = store_folder_of(store, draft->user_id, STORE_FOLDER_DRAFTS,
-                                   &draft->mailbox_id);
+    struct store_composition it;
+    enum err err = find_composition(store, draft->user_id, form, &it);
 
+    if (err == OK)
+        err = store_folder_of(store, draft->user_id, STORE_FOLDER_DRAFTS,
+                              &draft->mailbox_id);
     if (err != OK)
         return err;
     draft->flags = STORE_SEEN | STORE_DRAFT;
@@ -84,14 +114,98 @@ static enum err append(void *context, struct store *store)
     draft->chunk_bytes = mail->chunk_bytes;
     draft->tail = mail->chunk;
     draft->tail_bytes = mail->chunk_used;
-    /* One whose files are still pointed to stays. */
-    if (saving->with_files || !same_key(&form->draft, &form->source))
-        draft->replaces = form->draft;
+    draft->replaces = it.draft;
     err = store_append(store, draft);
+    if (err == OK)
+        note_composition(store, saving);
+    /* Its files are in this one now. */
     if (err == OK && saving->with_files && form->source.uid != 0 &&
         form->source.mailbox_id == draft->mailbox_id &&
-        !same_key(&form->source, &form->draft))
+        !same_key(&form->source, &it.draft))
         (void)!store_remove(store, draft->user_id, &form->source, 1, NULL);
+    return err;
+}
+
+/* ---- What was typed, beside a draft with files -------------------------- */
+
+/* Which files are kept: "k 1 2"; "*": all, for a form that does not know of
+ * them. */
+static void list_kept(const struct web_form *form, bool known, char *text,
+                      size_t room)
+{
+    size_t used = (size_t)snprintf(text, room, known ? "k" : "*");
+    unsigned i;
+
+    for (i = 0; known && i < WEB_PARTS; i++)
+        if (form->keep[i])
+            used += (size_t)snprintf(text + used, room - used, " %u", i);
+}
+
+static enum err type(void *context, struct store *store)
+{
+    struct saving *saving = context;
+    struct web_work *work = saving->work;
+    struct web_form *form = saving->form;
+    const char *const fields[STORE_TYPED_FIELDS] = {
+        [STORE_TYPED_KEEP] = work->words,
+        [STORE_TYPED_FROM] = form->from,
+        [STORE_TYPED_TO] = form->to,
+        [STORE_TYPED_CC] = form->cc,
+        [STORE_TYPED_BCC] = form->bcc,
+        [STORE_TYPED_SUBJECT] = form->subject,
+        [STORE_TYPED_TEXT] = work->written};
+    struct store_composition it;
+    enum err err = find_composition(store, saving->append.user_id, form, &it);
+
+    if (err != OK)
+        return err;
+    list_kept(form, same_key(&form->source, &it.draft), work->words,
+              sizeof(work->words));
+    saving->append.key = it.draft;
+    return store_typed_put(store, saving->append.user_id, &it.draft, fields);
+}
+
+/* ERR_NOT_FOUND: there is no draft with files. */
+static enum err save_typed(struct saving *saving)
+{
+    struct store_composition it;
+    int64_t user_id = saving->append.user_id;
+    enum err err =
+        find_composition(saving->work->store, user_id, saving->form, &it);
+
+    if (err == OK && !it.files)
+        err = ERR_NOT_FOUND;
+    if (err == OK)
+        err = account_quota_room(user_id, saving->work->written_bytes);
+    return err != OK ? err : st_job_write(type, saving);
+}
+
+/* ---- All of it ---------------------------------------------------------- */
+
+static enum err save_message(struct http_exchange *x, struct saving *saving,
+                             struct http_part *part, bool file)
+{
+    struct web_work *work = saving->work;
+    struct web_mail *mail = &work->mail;
+    enum err err;
+
+    (void)web_own_address(x, work->sender);
+    web_mail_begin(mail, STORE_MESSAGE_MAX);
+    web_mail_header(x, work, saving->form, true);
+    add_fields(work, saving->form, saving->with_files);
+    if (saving->with_files) {
+        err = web_mail_body(x, work, saving->form, part, file);
+    } else {
+        mime_make_flowed(&mail->make, work->written, work->written_bytes);
+        err = mime_make_end(&mail->make);
+    }
+    if (err == OK)
+        err = account_quota_room(saving->append.user_id,
+                                 mail->chunk_bytes + mail->chunk_used);
+    if (err == OK)
+        err = st_job_write(append, saving);
+    if (err != OK)
+        web_mail_drop(mail);
     return err;
 }
 
@@ -103,28 +217,12 @@ enum err web_draft_save(struct http_exchange *x, struct web_work *work,
                             .form = form,
                             .with_files = with_files,
                             .append.user_id = web_user_id(x)};
-    struct web_mail *mail = &work->mail;
-    enum err err;
+    enum err err = with_files ? ERR_NOT_FOUND : save_typed(&saving);
 
-    (void)web_own_address(x, work->sender);
-    web_mail_begin(mail, STORE_MESSAGE_MAX);
-    web_mail_header(x, work, form, true);
-    add_fields(work, form, with_files);
-    if (with_files) {
-        err = web_mail_body(x, work, form, part, file);
-    } else {
-        mime_make_flowed(&mail->make, work->written, work->written_bytes);
-        err = mime_make_end(&mail->make);
-    }
-    if (err == OK)
-        err = account_quota_room(saving.append.user_id,
-                                 mail->chunk_bytes + mail->chunk_used);
-    if (err == OK)
-        err = st_job_write(append, &saving);
+    if (err == ERR_NOT_FOUND)
+        err = save_message(x, &saving, part, file);
     if (err == OK)
         form->draft = saving.append.key;
-    else
-        web_mail_drop(mail);
     return err;
 }
 
@@ -137,11 +235,11 @@ void web_autosave_page(struct http_exchange *x, struct store *store)
 
     if (err == OK)
         err = web_draft_save(x, work, form, &work->part, false, false);
-    if (err != OK) {
+    if (err != OK && err != ERR_EXISTS) {
         http_fail(x, err);
     } else {
         http_begin(x, 200, HTTP_JSON);
-        html(x, "{\"draft\":");
+        html(x, "{\"sent\":%d,\"draft\":", err == ERR_EXISTS);
         (void)snprintf(work->words, sizeof(work->words), "%lld.%u",
                        (long long)form->draft.mailbox_id, form->draft.uid);
         html_json(x, work->words);
@@ -158,30 +256,71 @@ static void load_field(struct web_work *work, const char *name, char *text,
     (void)mime_text(web_field(work, name), text, bytes);
 }
 
+/* " 1 2" */
+static void load_kept(struct web_form *form, const char *text)
+{
+    char *end;
+
+    memset(form->keep, 0, sizeof(form->keep));
+    while (*text == ' ') {
+        unsigned long index = strtoul(text, &end, 10);
+
+        if (index < WEB_PARTS)
+            form->keep[index] = true;
+        if (end == text)
+            break;
+        text = end;
+    }
+}
+
 static void load_keys(struct web_work *work, struct web_form *form)
 {
     const char *rest;
-    char *end;
 
+    load_field(work, WEB_COMPOSE_FIELD, form->compose, sizeof(form->compose));
+    if (!store_composition_valid(form->compose))
+        form->compose[0] = '\0';
     load_field(work, WEB_ORIGIN_FIELD, work->words, sizeof(work->words));
     if (web_key(work->words, '.', &form->origin, &rest))
         form->answer = (enum web_answer)(strtoul(rest, NULL, 10) % 4);
     else
         memset(&form->origin, 0, sizeof(form->origin));
     load_field(work, WEB_SOURCE_FIELD, work->words, sizeof(work->words));
-    if (!web_key(work->words, '.', &form->source, &rest)) {
+    if (web_key(work->words, '.', &form->source, &rest))
+        load_kept(form, rest);
+    else
         memset(&form->source, 0, sizeof(form->source));
-        return;
-    }
-    while (*rest == ' ') {
-        unsigned long index = strtoul(rest, &end, 10);
+}
 
-        if (index < WEB_PARTS)
-            form->keep[index] = true;
-        if (end == rest)
-            break;
-        rest = end;
-    }
+/* What was typed since the draft was stored takes the place of what it says. */
+static enum err load_typed(struct http_exchange *x, struct web_work *work,
+                           struct web_form *form)
+{
+    const struct {
+        enum store_typed field;
+        char *text;
+        size_t bytes;
+    } fields[] = {{STORE_TYPED_FROM, form->from, sizeof(form->from)},
+                  {STORE_TYPED_TO, form->to, sizeof(form->to)},
+                  {STORE_TYPED_CC, form->cc, sizeof(form->cc)},
+                  {STORE_TYPED_BCC, form->bcc, sizeof(form->bcc)},
+                  {STORE_TYPED_SUBJECT, form->subject, sizeof(form->subject)},
+                  {STORE_TYPED_TEXT, work->written, sizeof(work->written)}};
+    int64_t user_id = web_user_id(x);
+    enum err err =
+        store_typed_get(work->store, user_id, work->message_id,
+                        STORE_TYPED_KEEP, work->words, sizeof(work->words));
+    unsigned i;
+
+    if (err != OK || work->words[0] == '\0')
+        return err;
+    if (work->words[0] == 'k')
+        load_kept(form, work->words + 1);
+    for (i = 0; i < sizeof(fields) / sizeof(fields[0]) && err == OK; i++)
+        err = store_typed_get(work->store, user_id, work->message_id,
+                              fields[i].field, fields[i].text, fields[i].bytes);
+    work->written_bytes = strlen(work->written);
+    return err;
 }
 
 static void open_line(void *context, unsigned quotes)
@@ -260,5 +399,5 @@ enum err web_draft_load(struct http_exchange *x, struct web_work *work,
     work->written_bytes = 0;
     work->written[0] = '\0';
     load_parts(work, form);
-    return OK;
+    return load_typed(x, work, form);
 }

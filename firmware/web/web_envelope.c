@@ -1,11 +1,10 @@
 /* Recipients as they were typed: see web_envelope.h. */
 #include "web/web_envelope.h"
-#include "account/account.h"
+#include "envelope/recipient.h"
 #include "limits/limits.h"
 #include "userdb/directory.h"
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 bool web_address_next(struct mime_span *rest, struct mime_address *address)
 {
@@ -29,11 +28,11 @@ bool web_address_next(struct mime_span *rest, struct mime_address *address)
 
 enum err web_envelope_begin(struct web_envelope *envelope, int64_t user_id)
 {
-    struct limits_session session;
+    static const struct limits_session session = {.trusted = true};
 
+    web_envelope_end(envelope);
     memset(envelope, 0, sizeof(*envelope));
-    memset(&session, 0, sizeof(session));
-    session.trusted = true;
+    envelope->bytes_max = STORE_MESSAGE_MAX;
     if (limits_user_message(user_id, &session) == OK)
         return OK;
     (void)snprintf(envelope->why, sizeof(envelope->why),
@@ -42,125 +41,79 @@ enum err web_envelope_begin(struct web_envelope *envelope, int64_t user_id)
     return ERR_BUSY;
 }
 
-static enum err too_many(struct web_envelope *envelope)
+void web_envelope_end(struct web_envelope *envelope)
 {
-    (void)snprintf(envelope->why, sizeof(envelope->why),
-                   "A message can have %d recipients at most: send it to the "
-                   "others separately.",
-                   STORE_RECIPIENTS_MAX);
-    return ERR_TOO_BIG;
+    envelope_clear(&envelope->all);
 }
 
-static enum err add_user(struct web_envelope *envelope, int64_t user_id)
+/* ---- Why not ------------------------------------------------------------ */
+
+static const struct {
+    enum err err;
+    const char *before, *behind; /* the address stands between them, if any */
+} reasons[] = {
+    [RECIPIENT_TOO_MANY] = {ERR_TOO_BIG,
+                            "A message can have 100 recipients at most: send "
+                            "it to the others separately.",
+                            NULL},
+    [RECIPIENT_LIMITED] = {ERR_BUSY,
+                           "You have written to as many addresses elsewhere as "
+                           "you may in an hour: try again later.",
+                           NULL},
+    [RECIPIENT_FULL] = {ERR_FULL, "The mailbox of ",
+                        " is full: nothing can be sent there now."},
+    [RECIPIENT_UNKNOWN] = {ERR_NOT_FOUND, "There is nobody of the address ",
+                           " here: look at how it is spelled."},
+    /* It is no address at all. */
+    [RECIPIENT_UNKNOWN + 1] = {ERR_INVALID, "\"",
+                               "\" is not an address: write name@domain, with "
+                               "commas between several."},
+};
+_Static_assert(STORE_RECIPIENTS_MAX == 100, "as a reason says");
+
+static enum err explain(struct web_envelope *envelope, unsigned reason)
 {
-    unsigned i;
+    const char *address = envelope->address.address;
+    const char *before = reasons[reason].before;
+    const char *behind = reasons[reason].behind;
 
-    for (i = 0; i < envelope->user_count; i++)
-        if (envelope->users[i] == user_id)
-            return OK;
-    if (envelope->user_count + envelope->remote_count == STORE_RECIPIENTS_MAX)
-        return too_many(envelope);
-    envelope->users[envelope->user_count++] = user_id;
-    return OK;
-}
-
-static enum err add_remote(struct web_envelope *envelope, int64_t user_id,
-                           const char *address)
-{
-    size_t bytes = strlen(address) + 1;
-    struct limits_session session;
-    struct store_remote *remote;
-    char *copy = envelope->texts + envelope->texts_bytes;
-    unsigned i;
-
-    for (i = 0; i < envelope->remote_count; i++)
-        if (strcmp(envelope->remotes[i].address, address) == 0)
-            return OK;
-    memset(&session, 0, sizeof(session));
-    session.trusted = true;
-    if (envelope->user_count + envelope->remote_count == STORE_RECIPIENTS_MAX ||
-        bytes > sizeof(envelope->texts) - envelope->texts_bytes)
-        return too_many(envelope);
-    if (limits_user_recipient(user_id, &session) != OK) {
-        (void)snprintf(envelope->why, sizeof(envelope->why),
-                       "You have written to as many addresses elsewhere as "
-                       "you may in an hour: try again later.");
-        return ERR_BUSY;
+    if (address[0] == '\0')
+        address = envelope->address.name;
+    if (before == NULL) {
+        before = "Nothing can be sent to ";
+        behind = " at the moment.";
     }
-    memcpy(copy, address, bytes);
-    envelope->texts_bytes += bytes;
-    remote = &envelope->remotes[envelope->remote_count++];
-    remote->address = copy;
-    remote->orcpt = "";
-    remote->notify = STORE_NOTIFY_DEFAULT;
-    while (*address != '\0')
-        envelope->utf8 |= (*address++ & 0x80) != 0;
-    return OK;
+    (void)snprintf(envelope->why, sizeof(envelope->why), "%s%s%s", before,
+                   behind != NULL ? address : "", behind != NULL ? behind : "");
+    return reasons[reason].err != OK ? reasons[reason].err : ERR_BUSY;
 }
 
-/* Not asked for the members of an alias, as with RCPT TO. */
-static enum err check_quota(struct web_envelope *envelope,
-                            const struct directory_expansion *expansion)
-{
-    if (expansion->count != 1 || expansion->targets[0].user == NULL ||
-        account_quota_room(expansion->targets[0].user->id, 0) == OK)
-        return OK;
-    (void)snprintf(envelope->why, sizeof(envelope->why),
-                   "The mailbox of %s is full: nothing can be sent there now.",
-                   envelope->address.address);
-    return ERR_FULL;
-}
-
-/* An address of ours is turned into whoever gets its mail; the expansion is
- * valid until the directory is asked again. */
-static enum err add_local(struct web_envelope *envelope, int64_t user_id,
-                          const struct directory_expansion *expansion)
-{
-    enum err err = check_quota(envelope, expansion);
-    unsigned i;
-
-    if (expansion->max_bytes > 0 &&
-        (envelope->max_bytes == 0 ||
-         expansion->max_bytes < envelope->max_bytes))
-        envelope->max_bytes = expansion->max_bytes;
-    for (i = 0; i < expansion->count && err == OK; i++) {
-        const struct directory_target *target = &expansion->targets[i];
-
-        err = target->user != NULL
-                  ? add_user(envelope, target->user->id)
-                  : add_remote(envelope, user_id, target->address);
-    }
-    return err;
-}
+/* ---- Addresses ---------------------------------------------------------- */
 
 static enum err add_address(struct web_envelope *envelope, int64_t user_id)
 {
-    const struct directory_expansion *expansion;
+    static const struct limits_session session = {.trusted = true};
     const char *address = envelope->address.address;
     const char *at = user_address_at(address, strlen(address));
-    enum err err = ERR_INVALID;
+    struct recipient_terms terms = {.user = user_id,
+                                    .limits = &session,
+                                    .most = STORE_RECIPIENTS_MAX,
+                                    .bytes_max = envelope->bytes_max};
+    const struct envelope_wish wish = {.address = address,
+                                       .address_len = strlen(address),
+                                       .orcpt = "",
+                                       .notify = STORE_NOTIFY_DEFAULT};
+    struct recipient_address parts;
+    enum recipient result;
 
-    if (at != NULL)
-        err = directory_expand(address, (size_t)(at - address), at + 1,
-                               strlen(at + 1), &expansion);
-    if (err == OK)
-        return add_local(envelope, user_id, expansion);
-    if (err == ERR_REFUSED && user_address_valid(address))
-        return add_remote(envelope, user_id, address);
-    if (err == ERR_NOT_FOUND)
-        (void)snprintf(envelope->why, sizeof(envelope->why),
-                       "There is nobody of the address %s here: look at how "
-                       "it is spelled.",
-                       address);
-    else if (err == ERR_BUSY || err == ERR_TOO_BIG)
-        (void)snprintf(envelope->why, sizeof(envelope->why),
-                       "Nothing can be sent to %s at the moment.", address);
-    else
-        (void)snprintf(envelope->why, sizeof(envelope->why),
-                       "\"%s\" is not an address: write name@domain, with "
-                       "commas between several.",
-                       address[0] != '\0' ? address : envelope->address.name);
-    return err == ERR_REFUSED ? ERR_INVALID : err;
+    if (at == NULL || (!directory_is_local_domain(at + 1, strlen(at + 1)) &&
+                       !user_address_valid(address)))
+        return explain(envelope, RECIPIENT_UNKNOWN + 1);
+    parts = (struct recipient_address){address, (size_t)(at - address), at + 1,
+                                       strlen(at + 1)};
+    result = recipient_add(&envelope->all, &terms, &parts, &wish);
+    envelope->bytes_max = terms.bytes_max;
+    return result == RECIPIENT_OK ? OK : explain(envelope, result);
 }
 
 enum err web_envelope_add(struct web_envelope *envelope, int64_t user_id,
@@ -171,5 +124,7 @@ enum err web_envelope_add(struct web_envelope *envelope, int64_t user_id,
 
     while (err == OK && web_address_next(&rest, &envelope->address))
         err = add_address(envelope, user_id);
+    if (err == OK)
+        envelope->lists = *envelope_list(&envelope->all);
     return err;
 }

@@ -24,8 +24,9 @@ static void search_form(struct http_exchange *x, struct store *store,
                         const char *words, int64_t folder)
 {
     html(x,
-         "<form class=\"bar\" action=\"/search\"><label for=\"words\">Words"
-         "</label><input id=\"words\" name=\"q\" type=\"search\" "
+         "<form class=\"bar find\" action=\"/search\">"
+         "<label class=\"hidden\" for=\"words\">Words</label><input "
+         "id=\"words\" name=\"q\" type=\"search\" "
          "value=\"%s\"><label for=\"in\">in</label>"
          "<select id=\"in\" name=\"in\"><option value=\"0\">all folders but "
          "Trash and Junk</option>",
@@ -44,15 +45,40 @@ static void say_behind(struct http_exchange *x, uint64_t left)
              (unsigned long long)left);
 }
 
-static void write_found(struct http_exchange *x, struct store *store,
-                        struct store_search *search, char *here, size_t bytes)
+static void page_link(struct http_exchange *x,
+                      const struct store_search *search, bool back)
 {
-    struct web_rows rows = {.x = x};
+    html(x,
+         "<a class=\"button\" rel=\"%s\" "
+         "href=\"/search?in=%lld&amp;c=%-s&amp;b=%d&amp;q=%-s\">%s</a>",
+         back ? "prev" : "next", (long long)search->mailbox_id,
+         back ? search->first : search->last, back, search->words,
+         back ? "Newer" : "Older");
+}
+
+static void page_links(struct http_exchange *x,
+                       const struct store_search *search)
+{
+    bool newer = search->backwards ? search->more : search->cursor[0] != '\0';
+
+    html(x, "<nav class=\"pages\" aria-label=\"Pages\"><span>");
+    if (newer && search->count > 0)
+        page_link(x, search, true);
+    html(x, "</span><span>");
+    if ((search->backwards || search->more) && search->count > 0)
+        page_link(x, search, false);
+    html(x, "</span></nav>");
+}
+
+static void write_found(struct http_exchange *x, struct store *store,
+                        struct web_work *work)
+{
+    struct store_search *search = &work->search;
+    struct web_rows rows = {.x = x, .query = work->way.query};
     enum err err;
 
-    (void)snprintf(here, bytes, "/search?in=%lld",
-                   (long long)search->mailbox_id);
-    web_rows_begin(x, store, here, search->words, 0);
+    web_way_read(x, 0, &work->way);
+    web_rows_begin(x, store, work->way.list, 0);
     err = store_search(store, web_user_id(x), search, web_row, &rows);
     web_rows_end(x);
     if (err == ERR_INVALID)
@@ -61,12 +87,8 @@ static void write_found(struct http_exchange *x, struct store *store,
         web_note(x, true, "The store cannot be searched now: try again.");
     else if (search->count == 0)
         html(x, "<p class=\"empty\">Nothing was found.</p>");
-    if (err == OK && search->more)
-        html(x,
-             "<nav class=\"pages\" aria-label=\"Pages\"><span></span>"
-             "<a class=\"button\" rel=\"next\" "
-             "href=\"/search?in=%lld&amp;c=%-s&amp;q=%-s\">Older</a></nav>",
-             (long long)search->mailbox_id, search->last, search->words);
+    if (err == OK)
+        page_links(x, search);
 }
 
 void web_search_page(struct http_exchange *x, struct store *store)
@@ -80,12 +102,13 @@ void web_search_page(struct http_exchange *x, struct store *store)
     search->mailbox_id = http_param_number(x, "in", 0);
     search->limit = WEB_PAGE_ROWS;
     search->cursor = http_param_or(x, "c", "");
+    search->backwards = http_param_number(x, "b", 0) == 1;
     if (search->words[0] != '\0')
         (void)!st_index_catch_up(store, web_user_id(x), CATCH_UP_MS, &left);
     web_begin(x, store, "Search", 0, true);
     search_form(x, store, search->words, search->mailbox_id);
     if (search->words[0] != '\0') {
-        write_found(x, store, search, work->words, sizeof(work->words));
+        write_found(x, store, work);
         say_behind(x, left);
     }
     html(x, "<p class=\"hint\">All words have to occur. Also: \"a phrase\", "
@@ -103,9 +126,9 @@ void web_thread_page(struct http_exchange *x, struct store *store)
     char here[64];
     enum err err;
 
-    (void)snprintf(here, sizeof(here), "/thread/%lld?f=", (long long)thread_id);
+    (void)snprintf(here, sizeof(here), "/thread/%lld", (long long)thread_id);
     web_begin(x, store, "Conversation", 0, true);
-    web_rows_begin(x, store, here, NULL, 0);
+    web_rows_begin(x, store, here, 0);
     err = store_thread(store, web_user_id(x), thread_id, THREAD_ROWS, web_row,
                        &rows);
     web_rows_end(x);

@@ -6,6 +6,7 @@
 #define WEB_WEB_FORM_H
 
 #include "core/err.h"
+#include "mailstore/store_draft.h"
 #include "mailstore/store_mailbox.h"
 #include "userdb/user.h"
 #include <stdbool.h>
@@ -34,18 +35,22 @@ struct web_form {
     struct store_key source;
     bool keep[WEB_PARTS];
     int zone; /* minutes east of UTC, as the browser says */
+    /* Which composition it is (store_draft.h); "" from whoever does not say. */
+    char compose[STORE_COMPOSITION_BYTES];
 };
 
 /* The text is work->written. */
 
 /* Fields of a draft that say more than its message does. */
-#define WEB_ORIGIN_FIELD "X-Barepost-Origin"
-#define WEB_SOURCE_FIELD "X-Barepost-Source"
+#define WEB_ORIGIN_FIELD  "X-Barepost-Origin"
+#define WEB_SOURCE_FIELD  "X-Barepost-Source"
+#define WEB_COMPOSE_FIELD "X-Barepost-Composition"
 
-/* web_draft_save - the form becomes a draft in the place of form->draft, which
- * then names it. with_files: the attachments are put into it, also those that
- * come with the request (part, file: as web_form_read() left them); else it
- * points to those it has. Returns OK, or an error of the store. */
+/* web_draft_save - the form becomes the draft of its composition, in the place
+ * of the one before; form->draft then names it. with_files: the attachments are
+ * put into it, also those that come with the request (part, file: as
+ * web_form_read() left them); else they stay where they are. Returns OK,
+ * ERR_EXISTS (it has been sent), or an error of the store. */
 enum err web_draft_save(struct http_exchange *x, struct web_work *work,
                         struct web_form *form, struct http_part *part,
                         bool file, bool with_files) MUST_CHECK;
@@ -63,8 +68,8 @@ enum err web_form_read(struct http_exchange *x, struct web_work *work,
                        bool *file) MUST_CHECK;
 
 /* web_form_begin - a GET: ?to= cc= bcc= subject= text=, or ?reply= all=
- * forward= draft= with a key. Returns OK, ERR_NOT_FOUND, or an error of the
- * store. */
+ * forward= draft= with a key. Returns OK, ERR_NOT_FOUND, ERR_EXISTS (the draft
+ * has been sent), or an error of the store. */
 enum err web_form_begin(struct http_exchange *x, struct web_work *work,
                         struct web_form *form) MUST_CHECK;
 

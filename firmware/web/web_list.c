@@ -7,6 +7,7 @@
 #include "web/web.h"
 #include "web/web_page.h"
 #include "web/web_rows.h"
+#include "web/web_work.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -15,11 +16,10 @@ static void page_link(struct http_exchange *x, const char *path,
                       const char *filter, const char *cursor, bool back,
                       const char *label)
 {
-    html(x, "<a class=\"button\" rel=\"%s\" href=\"%s?f=%-s&amp;b=%d&amp;c=%-s",
-         back ? "prev" : "next", path, filter, back, cursor);
-    if (http_param(x, "q") != NULL)
-        html(x, "&amp;q=%-s", http_param(x, "q"));
-    html(x, "\">%s</a>", label);
+    html(x,
+         "<a class=\"button\" rel=\"%s\" href=\"%s?f=%-s&amp;b=%d&amp;c=%-s"
+         "\">%s</a>",
+         back ? "prev" : "next", path, filter, back, cursor, label);
 }
 
 static void page_links(struct http_exchange *x, const char *path,
@@ -36,18 +36,6 @@ static void page_links(struct http_exchange *x, const char *path,
     if (older && page->count > 0)
         page_link(x, path, filter, page->last, false, "Older");
     html(x, "</span></nav>");
-}
-
-/* Path and query of this very page: there an action comes back to. */
-static char *here(const struct http_exchange *x, char *text, size_t bytes)
-{
-    const char *filter = http_param_or(x, "f", "");
-
-    (void)snprintf(
-        text, bytes, "%s?f=%s", http_path(x),
-        strspn(filter, "abcdefghijklmnopqrstuvwxyz") == strlen(filter) ? filter
-                                                                       : "");
-    return text;
 }
 
 static void filter_links(struct http_exchange *x, const char *path,
@@ -81,9 +69,64 @@ static void folder_buttons(struct http_exchange *x,
     if ((folder->kind == STORE_FOLDER_TRASH ||
          folder->kind == STORE_FOLDER_JUNK) &&
         folder->messages > 0)
-        html(x, "<button name=\"do\" value=\"empty\">Delete all for good"
+        html(x, "<button name=\"do\" value=\"empty\" data-ask=\"Delete all "
+                "messages of this folder for good?\">Delete all for good"
                 "</button>");
     html(x, "</form>");
+}
+
+static void write_empty(struct http_exchange *x, const char *path,
+                        const char *filter)
+{
+    if (http_param_or(x, "c", "")[0] != '\0')
+        html(x,
+             "<p class=\"empty\">Nothing more here: "
+             "<a href=\"%s?f=%-s\">to the first page</a></p>",
+             path, filter);
+    else
+        html(x, "<p class=\"empty\">%s</p>",
+             filter[0] != '\0' ? "Nothing of that kind here."
+                               : "This folder is empty.");
+}
+
+/* The count of what is unread stands in the browser's tab. */
+static void begin_list(struct http_exchange *x, struct store *store,
+                       const struct store_folder *folder, const char *filter)
+{
+    char text[STORE_FOLDER_BYTES + 32];
+
+    if (folder->unseen > 0)
+        (void)snprintf(text, sizeof(text), "(%llu) %s",
+                       (unsigned long long)folder->unseen, folder->name);
+    else
+        (void)snprintf(text, sizeof(text), "%s", folder->name);
+    web_begin(x, store, text, folder->id, false);
+    html(x,
+         "<div class=\"bar title\"><h1>%s</h1>"
+         "<span class=\"hint\">%llu message%s, %llu unread</span>",
+         folder->name, (unsigned long long)folder->messages,
+         folder->messages == 1 ? "" : "s", (unsigned long long)folder->unseen);
+    (void)snprintf(text, sizeof(text), "/mail/%lld", (long long)folder->id);
+    filter_links(x, text, filter);
+}
+
+static enum err write_rows(struct http_exchange *x, struct store *store,
+                           const struct store_folder *folder,
+                           struct store_page *page, const char *filter)
+{
+    struct web_work *work = web_work_take(store);
+    struct web_rows rows = {.x = x, .kind = folder->kind};
+    enum err err;
+
+    web_way_read(x, folder->id, &work->way);
+    rows.query = work->way.query;
+    web_rows_begin(x, store, work->way.list, folder->id);
+    err = strcmp(filter, "threads") == 0
+              ? store_list_threads(store, web_user_id(x), page, web_row, &rows)
+              : store_list_page(store, web_user_id(x), page, web_row, &rows);
+    web_rows_end(x);
+    web_work_give(work);
+    return err;
 }
 
 void web_folder(struct http_exchange *x, struct store *store,
@@ -98,9 +141,8 @@ void web_folder(struct http_exchange *x, struct store *store,
         .with = strcmp(filter, "flagged") == 0 ? STORE_FLAGGED : 0,
         .without = strcmp(filter, "unread") == 0 ? STORE_SEEN : 0,
     };
-    struct web_rows rows = {.x = x};
     struct store_folder folder;
-    char text[128];
+    char path[32];
     enum err err = store_folder(store, web_user_id(x), mailbox_id, &folder);
 
     if (err != OK) {
@@ -108,30 +150,16 @@ void web_folder(struct http_exchange *x, struct store *store,
         return;
     }
     (void)!st_index_user(store, web_user_id(x));
-    rows.kind = folder.kind;
-    web_begin(x, store, folder.name, folder.id, false);
-    html(x,
-         "<div class=\"bar title\"><h1>%s</h1>"
-         "<span class=\"hint\">%llu messages, %llu unread</span>",
-         folder.name, (unsigned long long)folder.messages,
-         (unsigned long long)folder.unseen);
-    (void)snprintf(text, sizeof(text), "/mail/%lld", (long long)folder.id);
-    filter_links(x, text, filter);
-    web_rows_begin(x, store, here(x, text, sizeof(text)), NULL, folder.id);
-    err = strcmp(filter, "threads") == 0
-              ? store_list_threads(store, web_user_id(x), &page, web_row, &rows)
-              : store_list_page(store, web_user_id(x), &page, web_row, &rows);
-    web_rows_end(x);
+    (void)snprintf(path, sizeof(path), "/mail/%lld", (long long)folder.id);
+    begin_list(x, store, &folder, filter);
+    err = write_rows(x, store, &folder, &page, filter);
     if (err != OK)
         web_note(x, true,
                  "This page of the list cannot be shown: go back to "
                  "the first one.");
     else if (page.count == 0)
-        html(x, "<p class=\"empty\">%s</p>",
-             filter[0] != '\0' ? "Nothing of that kind here."
-                               : "This folder is empty.");
-    (void)snprintf(text, sizeof(text), "/mail/%lld", (long long)folder.id);
-    page_links(x, text, filter, &page);
+        write_empty(x, path, filter);
+    page_links(x, path, filter, &page);
     folder_buttons(x, &folder);
     web_end(x);
 }

@@ -250,7 +250,8 @@ enum err web_mail_body(struct http_exchange *x, struct web_work *work,
     found = find_file(x, work, part, file, &got);
     if (found != OK && found != ERR_NOT_FOUND)
         return found;
-    if (kept || found == OK)
+    work->mail.files = kept || found == OK;
+    if (work->mail.files)
         mime_make_multipart(make, "mixed");
     mime_make_flowed(make, work->written, work->written_bytes);
     /* The first piece of a file waits in work->piece, which copying needs. */

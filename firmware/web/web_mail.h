@@ -23,6 +23,7 @@ struct web_mail {
     uint64_t chunk_bytes, bytes_max;
     size_t chunk_used;
     enum err error;
+    bool files;            /* it has some */
     char id[MIME_MAKE_ID]; /* Message-ID */
     char chunk[STORE_CHUNK_BYTES];
 };

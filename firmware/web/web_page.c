@@ -114,11 +114,13 @@ static const struct {
     const char *sentence;
 } sayings[] = {
     {"sent", false, "The message is sent."},
+    {"already", false, "That message has been sent already."},
     {"saved", false, "Saved."},
     {"draft", false, "The draft is saved."},
     {"discarded", false, "The draft is deleted."},
     {"moved", false, "Moved."},
     {"deleted", false, "Moved to Trash."},
+    {"undone", false, "Moved back."},
     {"removed", false, "Deleted for good."},
     {"marked", false, "Done."},
     {"none", true, "Choose messages first, then what is to be done with them."},
@@ -127,6 +129,37 @@ static const struct {
     {"full", true, "There is no room left: delete mail, and empty Trash."},
 };
 
+/* A way back for what was moved just now (web_act.c), to this very list. */
+static void write_undo(struct http_exchange *x)
+{
+    static const char *const names[] = {"f", "q", "in", "c", "b"};
+    struct store_key first;
+    const char *rest, *value;
+    char before = '?';
+    size_t i;
+
+    if (!web_key(http_param(x, "undo"), '.', &first, &rest))
+        return;
+    html(x, " <form method=\"post\" action=\"/act\">");
+    web_csrf(x);
+    html(x,
+         "<input type=\"hidden\" name=\"folder\" value=\"%lld\">"
+         "<input type=\"hidden\" name=\"first\" value=\"%u\">"
+         "<input type=\"hidden\" name=\"last\" value=\"%s\">"
+         "<input type=\"hidden\" name=\"to\" value=\"%s\">"
+         "<input type=\"hidden\" name=\"back\" value=\"%s",
+         (long long)first.mailbox_id, first.uid, http_param(x, "last"),
+         http_param(x, "from"), http_path(x));
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        value = http_param(x, names[i]);
+        if (value == NULL || value[0] == '\0')
+            continue;
+        html(x, "%c%s=%-s", before, names[i], value);
+        before = '&';
+    }
+    html(x, "\"><button name=\"do\" value=\"undo\">Undo</button></form>");
+}
+
 static void write_saying(struct http_exchange *x)
 {
     const char *said = http_param(x, "said");
@@ -134,9 +167,15 @@ static void write_saying(struct http_exchange *x)
 
     if (said == NULL || http_is_post(x))
         return;
-    for (i = 0; i < sizeof(sayings) / sizeof(sayings[0]); i++)
-        if (strcmp(said, sayings[i].code) == 0)
-            web_note(x, sayings[i].bad, sayings[i].sentence);
+    for (i = 0; i < sizeof(sayings) / sizeof(sayings[0]); i++) {
+        if (strcmp(said, sayings[i].code) != 0)
+            continue;
+        html(x, "<div class=\"note%s\" role=\"%s\"><span>%s</span>",
+             sayings[i].bad ? " bad" : "", sayings[i].bad ? "alert" : "status",
+             sayings[i].sentence);
+        write_undo(x);
+        html(x, "</div>");
+    }
 }
 
 /* ---- Menu --------------------------------------------------------------- */
@@ -182,11 +221,17 @@ static enum err menu_folder(void *context, const struct store_folder *folder)
     return OK;
 }
 
+/* Also for the pages below it. */
 static void menu_item(struct http_exchange *x, const char *path,
                       const char *icon, const char *label, const char *key)
 {
+    const char *here = http_path(x);
+    size_t len = strlen(path);
+    bool current = strncmp(here, path, len) == 0 &&
+                   (here[len] == '\0' || here[len] == '/');
+
     html(x, "<li><a href=\"%s\" data-key=\"%s\"%s>", path, key,
-         strcmp(http_path(x), path) == 0 ? " aria-current=page" : "");
+         current ? " aria-current=page" : "");
     web_icon(x, icon);
     html(x, "%s</a></li>", label);
 }
@@ -252,11 +297,36 @@ void web_folder_options(struct http_exchange *x, struct store *store,
     (void)!store_list_folders(store, web_user_id(x), option_folder, &menu);
 }
 
+void web_mover(struct http_exchange *x, struct store *store, int64_t mailbox_id)
+{
+    html(x, "<span class=\"together\"><label class=\"hidden\" for=\"to\">"
+            "Move to</label><select name=\"to\" id=\"to\">"
+            "<option value=\"0\">Move to...</option>");
+    web_folder_options(x, store, mailbox_id, 0);
+    html(x, "</select>");
+    web_button(x, "move", "folder", "Move");
+    html(x, "</span>");
+}
+
+void web_junk_button(struct http_exchange *x, struct store *store,
+                     int64_t mailbox_id)
+{
+    int64_t junk;
+
+    if (mailbox_id != 0 &&
+        store_folder_of(store, web_user_id(x), STORE_FOLDER_JUNK, &junk) ==
+            OK &&
+        junk == mailbox_id)
+        web_button(x, "notjunk", "inbox", "Not junk");
+    else
+        web_button(x, "junk", "junk", "Junk");
+}
+
 /* ---- Frame -------------------------------------------------------------- */
 
 /* Files by addresses that change with them: browsers keep what they have. */
 static void write_head(struct http_exchange *x, unsigned status,
-                       const char *title)
+                       const char *title, const char *sheet)
 {
     http_begin(x, status, HTTP_HTML);
     html(x,
@@ -266,6 +336,10 @@ static void write_head(struct http_exchange *x, unsigned status,
          "initial-scale=1\"><link rel=\"stylesheet\" href=\"",
          title);
     http_asset_url(x, "style.css");
+    if (sheet != NULL) {
+        html(x, "\"><link rel=\"stylesheet\" href=\"");
+        http_asset_url(x, sheet);
+    }
     html(x, "\"><link rel=\"icon\" href=\"");
     http_asset_url(x, "icon.svg");
     html(x, "\"><script src=\"");
@@ -288,8 +362,11 @@ static void write_top(struct http_exchange *x)
          "placeholder=\"Search mail\" value=\"%s\"><button title=\"Search\">",
          strcmp(http_path(x), "/search") == 0 ? http_param_or(x, "q", "") : "");
     web_icon(x, "search");
+    html(x, "<span class=\"hidden\">Search</span></button></form>"
+            "<a class=\"button small\" href=\"/compose\" title=\"Compose\">");
+    web_icon(x, "compose");
     html(x,
-         "<span class=\"hidden\">Search</span></button></form>"
+         "<span class=\"hidden\">Compose</span></a>"
          "<span class=\"who\">%s</span>"
          "<form method=\"post\" action=\"/logout\">",
          web_own_address(x, address));
@@ -300,9 +377,9 @@ static void write_top(struct http_exchange *x)
 }
 
 static void begin(struct http_exchange *x, struct store *store, unsigned status,
-                  const char *title, int64_t current)
+                  const char *title, const char *sheet, int64_t current)
 {
-    write_head(x, status, title);
+    write_head(x, status, title, sheet);
     write_top(x);
     html(x, "<div class=\"frame\"><nav class=\"side\" aria-label=\"Menu\">");
     if (store != NULL)
@@ -313,16 +390,22 @@ static void begin(struct http_exchange *x, struct store *store, unsigned status,
 void web_begin(struct http_exchange *x, struct store *store, const char *title,
                int64_t current, bool heading)
 {
-    begin(x, store, 200, title, current);
+    begin(x, store, 200, title, NULL, current);
     write_saying(x);
     if (heading)
         html(x, "<h1>%s</h1>", title);
 }
 
+void web_begin_sheet(struct http_exchange *x, struct store *store,
+                     unsigned status, const char *title, const char *sheet)
+{
+    begin(x, store, status, title, sheet, 0);
+}
+
 void web_begin_alone(struct http_exchange *x, unsigned status,
                      const char *title)
 {
-    write_head(x, status, title);
+    write_head(x, status, title, NULL);
     html(x,
          "<div class=\"frame alone\"><main id=\"main\" tabindex=\"-1\">"
          "<h1>%s</h1>",
@@ -347,7 +430,7 @@ void web_end(struct http_exchange *x)
              "<tr><td><kbd>#</kbd> <kbd>!</kbd><td>delete, junk"
              "<tr><td><kbd>s</kbd> <kbd>m</kbd> <kbd>U</kbd>"
              "<td>flag, mark read, unread"
-             "<tr><td><kbd>/</kbd><td>search"
+             "<tr><td><kbd>/</kbd> <kbd>z</kbd><td>search, undo"
              "<tr><td><kbd>g</kbd> then <kbd>i</kbd> <kbd>d</kbd> "
              "<kbd>s</kbd> <kbd>m</kbd><td>Inbox, Drafts, Sent, menu"
              "<tr><td><kbd>Ctrl</kbd>+<kbd>Enter</kbd><td>send"
@@ -362,7 +445,7 @@ void web_end(struct http_exchange *x)
 void web_error(struct http_exchange *x, struct store *store, unsigned status,
                const char *sentence, const char *back)
 {
-    begin(x, store, status, "This did not work", 0);
+    begin(x, store, status, "This did not work", NULL, 0);
     html(x, "<h1>This did not work</h1>");
     web_note(x, true, sentence);
     html(x, "<p><a class=\"button\" href=\"%s\">Back</a></p>", back);

@@ -16,6 +16,11 @@ void web_begin(struct http_exchange *x, struct store *store, const char *title,
                int64_t current, bool heading);
 void web_end(struct http_exchange *x);
 
+/* web_begin_sheet - with that status, one more style sheet of the AO, and no
+ * heading: for pages of administrators. */
+void web_begin_sheet(struct http_exchange *x, struct store *store,
+                     unsigned status, const char *title, const char *sheet);
+
 /* web_begin_alone - the same without menu, for somebody who is not logged in.
  */
 void web_begin_alone(struct http_exchange *x, unsigned status,
@@ -55,6 +60,13 @@ const char *web_folder_icon(enum store_folder_kind kind);
  * chosen: the one that is selected, 0: none. */
 void web_folder_options(struct http_exchange *x, struct store *store,
                         int64_t except, int64_t chosen);
+
+/* web_mover - where messages of a folder (0: of several) can be moved to.
+ * web_junk_button - that they are junk, or are not. */
+void web_mover(struct http_exchange *x, struct store *store,
+               int64_t mailbox_id);
+void web_junk_button(struct http_exchange *x, struct store *store,
+                     int64_t mailbox_id);
 
 /* web_key - reads "MAILBOX.UID", or with another separator; rest: what stands
  * behind it. Returns false when it is none. */

@@ -2,6 +2,7 @@
  *
  *   /mail/MAILBOX/UID/html/PART     the document of the frame with HTML mail
  *   /mail/MAILBOX/UID/part/PART     a file, to be saved
+ *   /mail/MAILBOX/UID/text/PART     a text, whole, as plain text
  *   /mail/MAILBOX/UID/headers       the header as a page
  *   /mail/MAILBOX/UID/source        the message as it came
  *
@@ -151,6 +152,18 @@ static const char *safe_type(const char *type)
     return "application/octet-stream";
 }
 
+/* In the page it may have been cut. */
+static void write_text(struct http_exchange *x, struct web_work *work,
+                       const struct mime_part *part)
+{
+    http_begin(x, 200, HTTP_TEXT);
+    http_download(x, "inline", "message.txt");
+    http_header(x, "Content-Security-Policy",
+                "sandbox; default-src 'none'; frame-ancestors 'none'");
+    mime_decode_begin(&work->decoder, &work->source, part, MIME_AS_TEXT);
+    write_file(x, work);
+}
+
 static void write_part(struct http_exchange *x, struct web_work *work,
                        const struct mime_part *part)
 {
@@ -185,6 +198,12 @@ static void write_headers(struct http_exchange *x, struct store *store,
              "</tr>",
              (int)name.len, name.text, (int)value.len, value.text);
     html(x, "</table>");
+    if (work->header_bytes == sizeof(work->header))
+        html(x,
+             "<p class=\"note bad\">The header goes on: "
+             "<a href=\"/mail/%lld/%u/source\">the source</a> has all of "
+             "it.</p>",
+             (long long)work->key.mailbox_id, work->key.uid);
     web_end(x);
 }
 
@@ -257,9 +276,9 @@ void web_part(struct http_exchange *x, struct store *store,
     enum err err = web_open(work, web_user_id(x), key, !whole);
     const struct mime_part *part = NULL;
 
-    if (err == OK && !whole && strncmp(rest, "html/", 5) == 0)
-        part = part_of(work, rest + 5);
-    else if (err == OK && !whole && strncmp(rest, "part/", 5) == 0)
+    if (err == OK && !whole &&
+        (strncmp(rest, "html/", 5) == 0 || strncmp(rest, "text/", 5) == 0 ||
+         strncmp(rest, "part/", 5) == 0))
         part = part_of(work, rest + 5);
     if (err == OK && !whole && part == NULL)
         err = ERR_NOT_FOUND;
@@ -271,8 +290,11 @@ void web_part(struct http_exchange *x, struct store *store,
         write_part(x, work, part);
     else if (whole)
         write_headers(x, store, work);
-    else if (part != NULL && mime_is(part, "text/html"))
+    else if (part != NULL && rest[0] == 'h' && mime_is(part, "text/html"))
         write_html(x, work, part);
+    else if (part != NULL && rest[0] == 't' &&
+             (mime_is(part, "text/") || part->role == MIME_ROLE_TEXT))
+        write_text(x, work, part);
     else
         web_fail(x, store, ERR_NOT_FOUND);
     web_work_give(work);

@@ -60,7 +60,9 @@ enum err web_row(void *context, const struct store_row *row)
     if (rows->kind == STORE_FOLDER_DRAFTS)
         html(x, "<a href=\"/compose?draft=%lld.%u\">", mailbox, row->key.uid);
     else
-        html(x, "<a href=\"/mail/%lld/%u\">", mailbox, row->key.uid);
+        html(x, "<a href=\"/mail/%lld/%u%s%s\">", mailbox, row->key.uid,
+             rows->query != NULL && rows->query[0] != '\0' ? "?" : "",
+             rows->query);
     write_people(rows, row);
     html(x, "<span class=\"what\">");
     if (unseen)
@@ -80,28 +82,23 @@ enum err web_row(void *context, const struct store_row *row)
 }
 
 void web_rows_begin(struct http_exchange *x, struct store *store,
-                    const char *here, const char *words, int64_t mailbox)
+                    const char *here, int64_t mailbox)
 {
     html(x, "<form method=\"post\" action=\"/act\">");
     web_csrf(x);
-    html(x, "<input type=\"hidden\" name=\"back\" value=\"%s", here);
-    if (words != NULL)
-        html(x, "&amp;q=%-s", words);
-    html(x, "\"><div class=\"bar\" role=\"group\" "
-            "aria-label=\"Selected messages\">"
-            "<label class=\"check js\"><input type=\"checkbox\" id=\"all\">"
-            "<span class=\"hidden\">Select all on this page</span></label>");
+    html(x,
+         "<input type=\"hidden\" name=\"back\" value=\"%s\">"
+         "<div class=\"bar\" role=\"group\" "
+         "aria-label=\"Selected messages\">"
+         "<label class=\"check js\"><input type=\"checkbox\" id=\"all\">"
+         "<span class=\"hidden\">Select all on this page</span></label>",
+         here);
     web_button(x, "delete", "trash", "Delete");
     web_button(x, "read", "read", "Read");
     web_button(x, "unread", "unread", "Unread");
     web_button(x, "flag", "star", "Flag");
-    web_button(x, "junk", "junk", "Junk");
-    html(x, "<label class=\"hidden\" for=\"to\">Move to</label>"
-            "<select name=\"to\" id=\"to\"><option value=\"0\">Move "
-            "to...</option>");
-    web_folder_options(x, store, mailbox, 0);
-    html(x, "</select>");
-    web_button(x, "move", "folder", "Move");
+    web_junk_button(x, store, mailbox);
+    web_mover(x, store, mailbox);
     html(x, "<span id=\"chosen\" class=\"hint\" role=\"status\"></span></div>"
             "<ol class=\"messages\">");
 }

@@ -10,18 +10,17 @@ struct http_exchange;
 struct web_rows {
     struct http_exchange *x;
     enum store_folder_kind kind; /* Sent and Drafts name who it is to */
-    bool folders;                /* each row names its folder */
+    const char *query;           /* of web_way_read(): "" or NULL: none */
 };
 
 /* web_row - one row, as callback of the store's lists. */
 enum err web_row(void *context, const struct store_row *row);
 
 /* web_rows_begin - the form around a list, with the buttons for what is
- * selected. here: path and query of this page, where to go after; words: NULL,
- * or what was searched for. mailbox: the folder, 0: messages of several.
- * web_rows_end closes it. */
+ * selected. here: path and query of this page, where to go after. mailbox: the
+ * folder, 0: messages of several. web_rows_end closes it. */
 void web_rows_begin(struct http_exchange *x, struct store *store,
-                    const char *here, const char *words, int64_t mailbox);
+                    const char *here, int64_t mailbox);
 void web_rows_end(struct http_exchange *x);
 
 #endif

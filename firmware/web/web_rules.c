@@ -182,7 +182,8 @@ static void write_form(struct http_exchange *x, struct store *store)
     for (i = 0; i < FIELDS; i++)
         html(x, "<option value=\"%s\">%s</option>", fields[i][0], fields[i][1]);
     html(x, "</select></p>"
-            "<p class=\"field\"><label for=\"header\">Name of that other field"
+            "<p class=\"field\"><label for=\"header\">Name of the field, if it "
+            "is another one"
             "</label><input id=\"header\" name=\"header\" type=\"text\" "
             "maxlength=\"64\"></p>"
             "<p class=\"field\"><label for=\"pattern\">contains</label>"

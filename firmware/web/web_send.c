@@ -60,7 +60,8 @@ static enum err check(struct http_exchange *x, struct web_work *work,
         err = web_envelope_add(envelope, user_id, form->cc);
     if (err == OK)
         err = web_envelope_add(envelope, user_id, form->bcc);
-    if (err == OK && envelope->user_count + envelope->remote_count == 0) {
+    if (err == OK &&
+        envelope->all.user_count + envelope->all.remote_count == 0) {
         (void)snprintf(envelope->why, sizeof(envelope->why),
                        "Say whom it goes to.");
         err = ERR_INVALID;
@@ -134,17 +135,40 @@ static void fill_delivery(struct sending *sending, struct store *store)
     delivery->message_id = mail->message_id;
     delivery->sender = sending->work->sender;
     delivery->received_ms = machine_wall_clock_ms();
-    delivery->users = envelope->users;
-    delivery->user_count = envelope->user_count;
-    delivery->remotes = envelope->remotes;
-    delivery->remote_count = envelope->remote_count;
+    delivery->users = envelope->lists.users;
+    delivery->user_count = envelope->all.user_count;
+    delivery->remotes = envelope->lists.remotes;
+    delivery->remote_count = envelope->all.remote_count;
     delivery->envid = "";
-    delivery->smtputf8 = envelope->utf8;
+    delivery->smtputf8 = envelope->all.utf8;
     delivery->submitter = sending->user_id;
     delivery->chunks = mail->chunks;
     delivery->chunk_bytes = mail->chunk_bytes;
     delivery->tail = mail->chunk;
     delivery->tail_bytes = mail->chunk_used;
+}
+
+/* The draft of the composition, under whatever key it is known. ERR_EXISTS: it
+ * has been sent. */
+static enum err find_draft(struct store *store, const struct sending *sending,
+                           struct store_key *draft)
+{
+    struct store_composition it;
+    enum err err = store_composition_get(store, sending->user_id,
+                                         sending->form->compose, &it);
+
+    *draft = it.draft.uid != 0 ? it.draft : sending->form->draft;
+    return err == OK && it.sent ? ERR_EXISTS : err;
+}
+
+static void note_sent(struct store *store, const struct sending *sending,
+                      bool sent)
+{
+    const struct store_composition it = {.sent = sent};
+
+    if (sending->form->compose[0] != '\0')
+        (void)!store_composition_put(store, sending->user_id,
+                                     sending->form->compose, &it);
 }
 
 static enum err deliver(void *context, struct store *store)
@@ -155,17 +179,21 @@ static enum err deliver(void *context, struct store *store)
     enum err err;
 
     memset(message, 0, sizeof(*message));
+    err = find_draft(store, sending, &message->draft);
+    if (err != OK)
+        return err;
     fill_delivery(sending, store);
     message->keep = true;
     message->blind = form->bcc;
-    message->draft = form->draft;
     message->origin = form->origin;
     message->origin_flags =
         form->answer == WEB_FORWARD ? STORE_FORWARDED : STORE_ANSWERED;
     err = store_send(store, message);
-    if (err == OK)
-        drop_source(store, sending->user_id, form);
-    return err;
+    if (err != OK)
+        return err;
+    drop_source(store, sending->user_id, form);
+    note_sent(store, sending, true);
+    return OK;
 }
 
 /* ---- Sending ------------------------------------------------------------ */
@@ -175,16 +203,17 @@ static void log_sent(struct http_exchange *x, struct web_work *work)
     const struct web_envelope *envelope = &work->envelope;
     char address[NET_ADDRESS_TEXT];
     struct net_address peer;
-    const char *first = envelope->remote_count > 0
-                            ? envelope->remotes[0].address
-                            : directory_user_by_id(envelope->users[0])->name;
+    const char *first =
+        envelope->all.remote_count > 0
+            ? envelope->lists.remotes[0].address
+            : directory_user_by_id(envelope->lists.users[0])->name;
 
     http_peer(x, &peer);
     log_mail(work->mail.message_id, "web",
              "received client=%s user=%s size=%llu recipients=%u to=%s",
              net_address_format(&peer, address), http_user(x)->name,
              (unsigned long long)work->mail.chunk_bytes + work->mail.chunk_used,
-             envelope->user_count + envelope->remote_count,
+             (unsigned)envelope->all.user_count + envelope->all.remote_count,
              log_value(work->words, sizeof(work->words), first, strlen(first)));
 }
 
@@ -195,6 +224,9 @@ static void explain(struct web_work *work, enum err err)
                                         "files one by one."
                    : err == ERR_FULL  ? "There is no room left in the store: "
                                         "tell your administrator."
+                   : err == ERR_EXISTS
+                       ? "This message has been sent already: leave this "
+                         "page, or press Send to send it once more."
                    : err == ERR_INVALID ? "What was sent could not be "
                                           "understood: try again."
                                         : "The mail store is not there or too "
@@ -206,11 +238,8 @@ static enum err make(struct http_exchange *x, struct web_work *work,
                      bool file)
 {
     const struct web_envelope *envelope = &work->envelope;
-    uint64_t bytes_max = STORE_MESSAGE_MAX;
 
-    if (envelope->max_bytes > 0 && envelope->max_bytes < bytes_max)
-        bytes_max = envelope->max_bytes;
-    web_mail_begin(&work->mail, bytes_max);
+    web_mail_begin(&work->mail, envelope->bytes_max);
     add_trace(work, work->sender);
     web_mail_header(x, work, form, false);
     add_people(work, "To", form->to);
@@ -239,24 +268,29 @@ static enum err send(struct http_exchange *x, struct web_work *work,
 
 /* ---- Drafts ------------------------------------------------------------- */
 
-static void go_to_draft(struct http_exchange *x, const struct store_key *draft)
+static void go_to_draft(struct http_exchange *x, const struct web_form *form)
 {
-    char path[80];
+    char path[120];
 
-    (void)snprintf(path, sizeof(path), "/compose?draft=%lld.%u&said=draft",
-                   (long long)draft->mailbox_id, draft->uid);
+    (void)snprintf(
+        path, sizeof(path), "/compose?draft=%lld.%u&compose=%s&said=draft",
+        (long long)form->draft.mailbox_id, form->draft.uid, form->compose);
     http_redirect(x, path);
 }
 
 static enum err discard(void *context, struct store *store)
 {
     const struct sending *sending = context;
-    const struct web_form *form = sending->form;
+    struct store_key draft;
+    enum err err = find_draft(store, sending, &draft);
 
-    drop_source(store, sending->user_id, form);
-    if (form->draft.uid == 0)
+    if (err != OK)
+        return err == ERR_EXISTS ? OK : err;
+    drop_source(store, sending->user_id, sending->form);
+    note_sent(store, sending, false);
+    if (draft.uid == 0)
         return OK;
-    return store_remove(store, sending->user_id, &form->draft, 1, NULL);
+    return store_remove(store, sending->user_id, &draft, 1, NULL);
 }
 
 /* What cannot be sent for a reason that its author can do something about. */
@@ -270,34 +304,77 @@ static void keep_instead(struct http_exchange *x, struct store *store,
     web_form_show(x, store, work, form, work->envelope.why);
 }
 
+/* Whoever saves or sends what has been sent already means another message; one
+ * that is only sent is asked whether he does. */
+static bool was_sent(struct http_exchange *x, struct web_work *work,
+                     struct web_form *form)
+{
+    struct store_composition it;
+
+    if (store_composition_get(work->store, web_user_id(x), form->compose,
+                              &it) != OK ||
+        !it.sent)
+        return false;
+    form->compose[0] = '\0';
+    return true;
+}
+
+static void run_discard(struct http_exchange *x, struct store *store,
+                        struct sending *sending)
+{
+    enum err err = st_job_write(discard, sending);
+
+    if (err == OK || err == ERR_NOT_FOUND)
+        http_redirect(x, "/mail?said=discarded");
+    else
+        web_fail(x, store, err);
+}
+
+static void run_save(struct http_exchange *x, struct store *store,
+                     struct web_work *work, bool file)
+{
+    struct web_form *form = &work->form;
+    enum err err;
+
+    (void)was_sent(x, work, form);
+    err = web_draft_save(x, work, form, &work->part, file, true);
+    if (err == OK)
+        go_to_draft(x, form);
+    else
+        web_fail(x, store, err);
+}
+
+static void run_send(struct http_exchange *x, struct store *store,
+                     struct web_work *work, bool file)
+{
+    struct web_form *form = &work->form;
+
+    if (was_sent(x, work, form)) {
+        explain(work, ERR_EXISTS);
+        web_form_show(x, store, work, form, work->envelope.why);
+    } else if (check(x, work, form) != OK) {
+        keep_instead(x, store, work, file);
+    } else if (send(x, work, form, &work->part, file) == OK) {
+        http_redirect(x, "/mail?said=sent");
+    } else {
+        (void)was_sent(x, work, form);
+        web_form_show(x, store, work, form, work->envelope.why);
+    }
+}
+
 static void run(struct http_exchange *x, struct store *store,
                 struct web_work *work, bool file)
 {
     struct sending sending = {
         .work = work, .user_id = web_user_id(x), .form = &work->form};
     const char *what = http_param_or(x, "do", "save");
-    struct web_form *form = &work->form;
-    enum err err;
 
-    if (strcmp(what, "discard") == 0) {
-        err = st_job_write(discard, &sending);
-        if (err == OK || err == ERR_NOT_FOUND)
-            http_redirect(x, "/mail?said=discarded");
-        else
-            web_fail(x, store, err);
-    } else if (strcmp(what, "send") != 0) {
-        err = web_draft_save(x, work, form, &work->part, file, true);
-        if (err == OK)
-            go_to_draft(x, &form->draft);
-        else
-            web_fail(x, store, err);
-    } else if (check(x, work, form) != OK) {
-        keep_instead(x, store, work, file);
-    } else if (send(x, work, form, &work->part, file) == OK) {
-        http_redirect(x, "/mail?said=sent");
-    } else {
-        web_form_show(x, store, work, form, work->envelope.why);
-    }
+    if (strcmp(what, "discard") == 0)
+        run_discard(x, store, &sending);
+    else if (strcmp(what, "send") == 0)
+        run_send(x, store, work, file);
+    else
+        run_save(x, store, work, file);
 }
 
 void web_send_page(struct http_exchange *x, struct store *store)

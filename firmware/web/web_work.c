@@ -38,6 +38,7 @@ struct web_work *web_work_take(struct store *store)
 
 void web_work_give(struct web_work *work)
 {
+    web_envelope_end(&work->envelope);
     list_append(&unused, &work->link);
 }
 
@@ -101,6 +102,17 @@ enum err web_open(struct web_work *work, int64_t user_id,
     work->mime.text = work->texts;
     work->mime.text_room = sizeof(work->texts);
     return mime_parse(&work->mime, &work->source);
+}
+
+void web_open_header(struct web_work *work, const struct mime_part *part)
+{
+    size_t bytes = part->header_bytes;
+    int got;
+
+    if (bytes > sizeof(work->header))
+        bytes = sizeof(work->header);
+    got = work->source.read(&work->source, part->header, work->header, bytes);
+    work->header_bytes = got > 0 ? (size_t)got : 0;
 }
 
 struct mime_span web_field(const struct web_work *work, const char *name)

@@ -20,6 +20,7 @@
 #include "web/web_form.h"
 #include "web/web_mail.h"
 #include "web/web_text.h"
+#include "web/web_way.h"
 
 struct http_exchange;
 
@@ -58,6 +59,7 @@ struct web_work {
     struct web_mail mail;
     struct store_sending sending;
     struct store_search search;
+    struct web_way way;
     struct store_rule rule;
     struct store_vacation vacation;
     char choice[STORE_PREFERENCE_BYTES];
@@ -79,6 +81,9 @@ void web_work_give(struct web_work *work);
  * it apart. Returns OK, ERR_NOT_FOUND, or an error of the store. */
 enum err web_open(struct web_work *work, int64_t user_id,
                   const struct store_key *key, bool parse) MUST_CHECK;
+
+/* web_open_header - work->header becomes that of a part of the message. */
+void web_open_header(struct web_work *work, const struct mime_part *part);
 
 /* web_source - work->source reads this message, whose user has been asked for
  * before. */

@@ -42,8 +42,14 @@ async function lists(anna) {
   await page.getByRole("button", { name: "Delete", exact: true }).click();
   await said(page, "Moved to Trash.");
   assert.equal(await row(page, "Number 57").count(), 0);
+  await page.keyboard.press("z");
+  await said(page, "Moved back.");
+  await row(page, "Number 57").getByRole("checkbox").check();
+  await page.getByRole("button", { name: "Delete", exact: true }).click();
+  await said(page, "Moved to Trash.");
   await page.getByRole("link", { name: "Trash" }).click();
   await row(page, "Number 57").waitFor();
+  page.once("dialog", (dialog) => dialog.accept());
   await page.getByRole("button", { name: "Delete all for good" }).click();
   await said(page, "Deleted for good.");
   await page.getByText("This folder is empty.").waitFor();
@@ -64,6 +70,10 @@ async function keys(anna) {
   await page.keyboard.press("x");
   assert.ok(await row(page, "Number 60").getByRole("checkbox").isChecked());
   await page.keyboard.press("o");
+  await page.getByRole("heading", { name: "Number 60" }).waitFor();
+  await page.keyboard.press("j");
+  await page.getByRole("heading", { name: "Number 59" }).waitFor();
+  await page.keyboard.press("k");
   await page.getByRole("heading", { name: "Number 60" }).waitFor();
   await page.keyboard.press("r");
   await page.getByRole("heading", { name: "Reply" }).waitFor();
@@ -125,6 +135,18 @@ async function writing(anna) {
   await page.getByLabel("Attach files").setInputFiles(setting.files);
   await page.getByRole("button", { name: "Save draft" }).click();
   await said(page, "The draft is saved.");
+  assert.equal(await page.getByLabel(/With attachment/).count(), 2);
+  // Typed behind files: they stay in the one draft there is, also for who comes
+  // back to the page.
+  const again = page.waitForResponse((answer) => answer.url().endsWith("/draft"));
+  await page.locator("textarea").fill("Grüße, here they are.\n<script>alert(1)</script>\nMore.\n");
+  await again;
+  await page.getByText("Draft saved at").waitFor();
+  await page.getByRole("link", { name: "Drafts" }).click();
+  await page.getByRole("heading", { name: "Drafts" }).waitFor();
+  assert.equal(await page.locator(".messages li").count(), 1);
+  await page.goBack();
+  assert.match(await page.locator("textarea").inputValue(), /More\./);
   assert.equal(await page.getByLabel(/With attachment/).count(), 2);
   await page.getByLabel("To", { exact: true }).fill("nobody-of-this-name");
   await page.getByRole("button", { name: "Send" }).click();

@@ -2,7 +2,7 @@
 """Which room may include which: DESIGN.md's layers, checked on #include lines.
 
     core < drivers, net, mime, userdb < mailstore < store < protocol < account,
-    limits < smtp, pop3, relay, http < web, admin < menu, main
+    limits < envelope < smtp, pop3, relay, http < web, admin < menu, main
 
 Nothing but drivers/ and boot/ touches hardware (drivers/io.h), nothing in
 firmware/ includes a driver, protocols know of the network only streams and
@@ -19,7 +19,7 @@ PROTOCOLS = ("smtp", "pop3", "relay", "http")
 # What is served over http: pages for users, for administrators.
 PAGES = ("web", "admin", "files")
 # Rooms that hold what several protocols share.
-HELPERS = ("protocol", "account", "limits")
+HELPERS = ("protocol", "account", "limits", "envelope")
 BELOW_PROTOCOLS = {"core", "net", "store", "mailstore", "mime", "userdb"}
 
 MAY = {
@@ -35,11 +35,14 @@ MAY = {
 }
 for helper in HELPERS:
     MAY[helper] = BELOW_PROTOCOLS | {"protocol", helper}
+MAY["envelope"] |= {"account", "limits"}
 for protocol in PROTOCOLS:
     MAY[protocol] = BELOW_PROTOCOLS | set(HELPERS) | {protocol}
 for pages in PAGES:
     MAY[pages] = BELOW_PROTOCOLS | set(HELPERS) | set(PROTOCOLS) | {pages}
+# They stand in the frame of the webmail.
 MAY["files"] |= {"web"}
+MAY["admin"] |= {"web"}
 # Files over the network, which are then used.
 MAY["load"] = BELOW_PROTOCOLS | set(HELPERS) | {"load"}
 MAY["menu"] = BELOW_PROTOCOLS | set(HELPERS) | set(PROTOCOLS) | set(PAGES) | \

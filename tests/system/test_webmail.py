@@ -250,6 +250,242 @@ def test_long_text_and_many_lines(served, browser, tmp_path):
     assert too_long.status == 413
 
 
+class Composition:
+    """A form of /compose, and what is done with it by hand or by its script."""
+
+    def __init__(self, browser, **fields):
+        self.browser = browser
+        form = browser.get("/compose")
+        self.fields = {"from": form.values(
+            r'name="from" type="text" value="([^"]*)"')[0], "origin": "",
+            "answer": "0", "zone": "0", "compose": form.hidden("compose"),
+            "draft": "", "source": "", **fields}
+        self.keep = []
+        self.draft_path = browser.values_of(
+            "/menu", r'href="(/mail/\d+)" data-key="gd"')[0]
+
+    def _pairs(self, changes):
+        return list({**self.fields, **changes}.items()) + \
+            [("keep", each) for each in self.keep]
+
+    def autosave(self, **changes):
+        """As the script does; changes: what it does not know yet."""
+        page = self.browser.post("/draft", self._pairs(changes),
+                                 multipart=True)
+        assert page.status == 200, page.text
+        return page.json
+
+    def take(self, told):
+        self.fields["draft"] = told["draft"]
+
+    def press(self, button, files=()):
+        page = self.browser.post("/compose", [("do", button)] + self._pairs({}),
+                                 files=files, multipart=True)
+        if page.values(r'name="source" value="([^"]*)"'):
+            for name in ("draft", "source", "compose"):
+                self.fields[name] = page.hidden(name)
+            self.keep = page.values(r'name="keep" value="(\d+)"')
+            self.text = page.values(r"(?s)<textarea[^>]*>\n(.*?)</textarea>")[0]
+        return page
+
+    def drafts(self):
+        return [key for key, line in self.browser.listed(self.draft_path)
+                if self.fields["subject"] in line]
+
+
+def test_one_composition_is_one_draft(served, browser, tmp_path):
+    """Whatever order saving by itself, by hand, with and without files, and
+    sending come in, late and twice."""
+    anna, bert = browser("anna"), browser("bert")
+    paths = [str(tmp_path / name) for name in ("one.bin", "two.bin")]
+    for path in paths:
+        with open(path, "wb") as file:
+            file.write(os.urandom(90000))
+    it = Composition(anna, to="bert", subject="Once only", text="First.")
+    first = it.autosave()
+    assert len(it.drafts()) == 1
+    it.autosave(text="The answer to the first was lost.")
+    assert len(it.drafts()) == 1
+    it.take(first)
+    it.press("save", paths[:1])
+    assert len(it.drafts()) == 1 and len(it.keep) == 1
+    it.fields["text"] = "Second, behind a file."
+    it.take(it.autosave(subject="Once only, renamed"))
+    assert len(it.drafts()) == 1
+    assert "Once only, renamed" in dict(anna.listed(it.draft_path)).get(
+        it.drafts()[0])
+    it.autosave(draft="", source="", text="Late, and knows of nothing.")
+    assert len(it.drafts()) == 1
+    # Come back to it by an address that is old.
+    page = anna.get(f"/compose?draft={first['draft']}"
+                    f"&compose={it.fields['compose']}")
+    assert "Late, and knows" in page.text and "one.bin" in page.text
+    it.press("save", paths[1:])
+    assert len(it.drafts()) == 1 and len(it.keep) == 2
+    it.keep = it.keep[1:]
+    it.take(it.autosave())
+    page = anna.get("/compose?draft=" + it.drafts()[0])
+    assert "two.bin" in page.text and "one.bin" not in page.text
+    assert it.fields["text"] in page.text
+    page = it.press("send")
+    assert "is sent" in page.text
+    assert it.drafts() == []
+    assert it.autosave(text="After all")["sent"] == 1
+    assert it.drafts() == []
+    assert "sent already" in it.press("send").text
+    assert it.drafts() == []
+    sent = [key for key, line in bert.listed() if "Once only" in line]
+    assert len(sent) == 1
+    page = bert.get(path_of(sent[0]))
+    assert "two.bin" in page.text and "one.bin" not in page.text
+    down = bert.get(page.values(r'href="(/mail/\d+/\d+/part/\d+)"')[0])
+    with open(paths[1], "rb") as file:
+        assert down.body == file.read()
+
+
+def test_discarded_draft(served, browser, tmp_path):
+    anna = browser("anna")
+    path = tmp_path / "three.bin"
+    path.write_bytes(b"x" * 1000)
+    it = Composition(anna, to="bert", subject="To be dropped", text="x")
+    it.take(it.autosave())
+    it.press("save", [str(path)])
+    it.autosave(text="more")
+    assert len(it.drafts()) == 1
+    assert "deleted" in it.press("discard").text
+    assert it.drafts() == []
+    assert stick.query(served.store(), "SELECT count(*) FROM preference WHERE "
+                       "Key LIKE 'typed-%'") == [["0"]]
+
+
+# ---- Reading ----------------------------------------------------------------------
+
+def test_from_one_message_to_the_next(served, anna):
+    for number in range(4):
+        send(served, letter(f"Beside {number}", f"Neighbour {number}.\r\n"))
+    keys = [key_of(anna, f"Beside {number}") for number in range(4)]
+    box = keys[0].split(".")[0]
+
+    def beside(page):
+        return [next(iter(page.values(
+            rf'rel="{way}" title="[^"]*" href="([^"]*)"')), None)
+            for way in ("prev", "next")]
+    assert beside(anna.get(path_of(keys[1]))) == [path_of(keys[2]),
+                                                  path_of(keys[0])]
+    assert beside(anna.get(path_of(keys[3])))[0] is None
+    # Within a filter: those between have been read.
+    anna.get(path_of(keys[2]))
+    assert beside(anna.get(path_of(keys[3], "?f=unread")))[1] != \
+        path_of(keys[2], "?f=unread")
+    anna.post("/act", [("do", "flag"), ("m", keys[0]), ("m", keys[3])])
+    page = anna.get(path_of(keys[3], "?f=flagged"))
+    assert beside(page)[1] == path_of(keys[0], "?f=flagged")
+    assert f'href="/mail/{box}?f=flagged"' in page.text
+    # Within what was found, and back to it.
+    page = anna.get("/search?q=neighbour&in=0")
+    links = page.values(r'<a href="(/mail/\d+/\d+\?[^"]*)">')
+    assert len(links) == 4
+    for at, link in enumerate(links):
+        page = anna.get(link)
+        assert beside(page) == [links[at - 1] if at else None,
+                                links[at + 1] if at < 3 else None]
+        assert '"/search?q=neighbour&amp;in=0"' in page.text
+    anna.post("/act", [("do", "unflag"), ("m", keys[0]), ("m", keys[3])])
+
+
+def test_delete_and_undo(served, anna):
+    for number in range(3):
+        send(served, letter(f"Undone {number}"))
+    keys = [key_of(anna, f"Undone {number}") for number in range(3)]
+    page = anna.post("/act", [("do", "delete"), ("back", "/mail?f=flagged")]
+                     + [("m", key) for key in keys])
+    assert "Moved to Trash." in page.text
+    assert not any("Undone" in line for _, line in anna.listed())
+    names = ("folder", "first", "last", "to", "back")
+    fields = {name: page.values(rf'name="{name}" value="([^"]*)"')[0]
+              for name in names}
+    assert fields["back"] == "/mail?f=flagged"
+    page = anna.post("/act", {"do": "undo", **fields})
+    assert "Moved back." in page.text
+    assert sum("Undone" in line for _, line in anna.listed()) == 3
+    key = key_of(anna, "Undone 1")
+    page = anna.post("/act", {"do": "delete", "m": key})
+    trash = page.values(r'name="folder" value="(\d+)"')[0]
+    key = key_of(anna, "Undone 1", f"/mail/{trash}")
+    page = anna.post("/act", {"do": "delete", "m": key})
+    assert "for good" in page.text and 'value="undo"' not in page.text
+
+
+def attach(inner, text="See below.\r\n"):
+    """Headers and body of a message that holds another one."""
+    cut = f"cut{len(inner)}"
+    return (f"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; "
+            f"boundary={cut}\r\n",
+            f"--{cut}\r\n\r\n{text}--{cut}\r\n"
+            f"Content-Type: message/rfc822\r\n\r\n{inner}\r\n--{cut}--\r\n")
+
+
+def test_attached_messages_are_shown(served, anna):
+    inner = ("From: Carla <carla@far.example>\r\nTo: dora@far.example\r\n"
+             "Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?= <b>\r\n"
+             "Date: Mon, 2 Nov 2026 08:00:00 +0000\r\nMIME-Version: 1.0\r\n"
+             "Content-Type: text/html\r\n\r\n<p>Deep<script>x</script></p>")
+    for level in range(4):
+        headers, body = attach(inner, f"Level {level}.\r\n")
+        inner = letter(f"Level {level}", body, headers).decode()
+    headers, body = attach(inner, "The outermost.\r\n")
+    send(served, letter("Forwarded whole", body, headers))
+    key = key_of(anna, "Forwarded whole")
+    page = anna.get(path_of(key))
+    for text in ("The outermost.", "Level 3.", "Level 2.", "Level 1."):
+        assert text in page.text, text
+    assert "Level 0." not in page.text
+    assert page.text.count("<section") == page.text.count("</section>") == 3
+    assert page.text.count("message.eml") == 4
+    down = anna.get(page.values(r'href="(/mail/\d+/\d+/part/\d+)"')[0])
+    assert down.body.decode().startswith("From: ")
+    assert b"Subject: Level 3" in down.body
+    # HTML in it is as harmless as elsewhere.
+    headers, body = attach("Subject: One\r\nContent-Type: text/html\r\n\r\n"
+                           "<p>Deep<script>x</script></p>")
+    send(served, letter("Holds HTML", body, headers))
+    page = anna.get(path_of(key_of(anna, "Holds HTML")))
+    frame = anna.get(page.values(r'src="(/mail/\d+/\d+/html/\d+)"')[0])
+    assert "Deep" in frame.text and "script" not in frame.text.split("body")[1]
+
+
+def test_long_texts_are_whole(served, anna):
+    lines = [f"Line {number} of a long text <&> äöü.\r\n"
+             for number in range(24000)]
+    for kind in ("plain", "html"):
+        send(served, letter(
+            f"Long as {kind}", "".join(lines),
+            f"Content-Type: text/{kind}; charset=utf-8\r\n"))
+    page = anna.get(path_of(key_of(anna, "Long as plain")))
+    assert "Line 5000 of" in page.text and "Line 23999 of" not in page.text
+    whole = anna.get(page.values(r'href="(/mail/\d+/\d+/text/\d+)"')[0])
+    assert whole.text.replace("\r", "") == "".join(lines).replace("\r", "")
+    assert whole.field("Content-Type") == "text/plain; charset=utf-8"
+    key = key_of(anna, "Long as html")
+    assert "Line 23999 of" in anna.get(path_of(key, "/html/0")).text
+    page = anna.get(path_of(key, "?plain=1"))
+    assert page.values(r'href="(/mail/\d+/\d+/html/\d+)"')
+
+
+def test_the_same_ways_from_everywhere(anna):
+    pages = ("/mail", "/files", "/sql", "/settings", "/settings/rules",
+             "/folders", "/search", "/compose", "/menu", "/help", "/admin",
+             "/admin/users", "/admin/settings")
+    for path in pages:
+        page = anna.get(path)
+        assert page.status == 200, path
+        for there in ("/compose", "/files", "/sql", "/settings", "/admin",
+                      "/help", "/menu"):
+            assert f'href="{there}"' in page.text, (path, there)
+        assert page.values(r'href="(/mail/\d+)" data-key="gi"'), path
+        assert 'action="/search"' in page.text, path
+
+
 # ---- Files -----------------------------------------------------------------------
 
 def test_files_up_and_down(served, browser, tmp_path):

@@ -1,6 +1,7 @@
 /* Drafts, sending, and rules at delivery: store_append.h, store_person.h. */
 #include "mailbox_frame.h"
 #include "mailstore/store_append.h"
+#include "mailstore/store_draft.h"
 #include "mailstore/store_person.h"
 #include "mailstore/store_queue.h"
 #include "mailstore/store_usage.h"
@@ -40,6 +41,74 @@ static struct store_append draft_of(struct store *store, const char *text)
         .tail_bytes = strlen(text)};
 
     return append;
+}
+
+/* What is typed into a draft lies beside it, and goes with it. */
+static void test_typed(void)
+{
+    const char *const fields[STORE_TYPED_FIELDS] = {
+        "k 1", "", "bert, paul", "", "", "Subject\x01", "Line one\nline two\n"};
+    struct store *store = frame_open();
+    struct store_append append = draft_of(store, "Subject: a\r\n\r\n");
+    int64_t drafts = append.mailbox_id;
+    struct store_key elsewhere;
+    char text[64];
+
+    CHECK(store_append(store, &append) == OK);
+    CHECK(store_typed_get(store, anna, append.message_id, STORE_TYPED_KEEP,
+                          text, sizeof text) == OK);
+    CHECK(text[0] == '\0');
+    for (int i = 0; i < 3; i++)
+        CHECK(store_typed_put(store, anna, &append.key, fields) == OK);
+    CHECK(store_typed_put(store, bert, &append.key, fields) == ERR_NOT_FOUND);
+    CHECK(store_typed_get(store, anna, append.message_id, STORE_TYPED_TEXT,
+                          text, sizeof text) == OK);
+    CHECK(strcmp(text, "Line one\nline two\n") == 0);
+    CHECK(number(store, "SELECT count(*) FROM preference") == 4);
+    CHECK(number(store, "SELECT count(*) FROM message WHERE Subject=''") == 1);
+    CHECK(folder_of(store, anna, drafts).messages == 1);
+    /* Not into what is no draft. */
+    append = draft_of(store, "Subject: b\r\n\r\n");
+    append.flags = STORE_SEEN;
+    CHECK(store_append(store, &append) == OK);
+    CHECK(store_typed_put(store, anna, &append.key, fields) == ERR_NOT_FOUND);
+    elsewhere = (struct store_key){drafts, 1};
+    CHECK(store_move(store, anna, &elsewhere, 1,
+                     folder_id(store, anna, STORE_FOLDER_TRASH), NULL) == OK);
+    CHECK(number(store, "SELECT count(*) FROM preference") == 4);
+    elsewhere.mailbox_id = folder_id(store, anna, STORE_FOLDER_TRASH);
+    CHECK(store_trash(store, anna, &elsewhere, 1, NULL) == OK);
+    CHECK(number(store, "SELECT count(*) FROM preference") == 0);
+    frame_close(store);
+}
+
+static void test_compositions(void)
+{
+    struct store *store = frame_open();
+    struct store_composition it = {.draft = {7, 12}, .files = true}, got;
+    char id[STORE_COMPOSITION_BYTES], first[STORE_COMPOSITION_BYTES];
+
+    store_composition_id(INT64_C(1795000000000), 5, first);
+    CHECK(store_composition_valid(first) && !store_composition_valid("12"));
+    CHECK(store_composition_get(store, anna, first, &got) == OK);
+    CHECK(got.draft.uid == 0 && !got.sent && !got.files);
+    CHECK(store_composition_put(store, anna, first, &it) == OK);
+    CHECK(store_composition_get(store, bert, first, &got) == OK);
+    CHECK(got.draft.uid == 0);
+    CHECK(store_composition_get(store, anna, first, &got) == OK);
+    CHECK(got.draft.mailbox_id == 7 && got.draft.uid == 12 && got.files);
+    CHECK(store_composition_put(store, anna, "../x", &it) == ERR_INVALID);
+    it = (struct store_composition){.sent = true};
+    for (int64_t i = 1; i <= 300; i++) {
+        store_composition_id(INT64_C(1795000000000) + i, UINT64_MAX, id);
+        CHECK(store_composition_put(store, anna, id, &it) == OK);
+        CHECK(strcmp(id, first) > 0);
+    }
+    CHECK(store_composition_get(store, anna, id, &got) == OK && got.sent);
+    CHECK(number(store, "SELECT count(*) FROM preference") == 200);
+    CHECK(store_composition_get(store, anna, first, &got) == OK);
+    CHECK(got.draft.uid == 0);
+    frame_close(store);
 }
 
 /* A draft takes the place of the one before, which leaves nothing behind. */
@@ -337,6 +406,8 @@ int main(void)
     void *heap = frame_heap();
 
     test_drafts();
+    test_typed();
+    test_compositions();
     test_long_draft();
     test_send();
     test_rule_list();

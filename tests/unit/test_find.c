@@ -212,6 +212,17 @@ static void test_search_pages(void)
         strcpy(cursor, page.last);
     } while (page.more && ++pages < 20);
     CHECK(total == 40 && pages == 5);
+    /* And back to the newest. */
+    page.backwards = true;
+    for (pages = 0, total = 0, page.more = true; page.more; pages++) {
+        strcpy(cursor, page.first);
+        found.subjects[0] = '\0';
+        CHECK(store_search(store, anna, &page, take, &found) == OK);
+        total += page.count;
+        CHECK(strtoll(page.first, NULL, 10) > strtoll(page.last, NULL, 10) ||
+              page.count == 1);
+    }
+    CHECK(total == 35 && pages == 5);
     frame_close(store);
 }
 

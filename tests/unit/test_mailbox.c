@@ -1,5 +1,6 @@
 /* Folders, pages, flags, moving and deleting, as store_mailbox.h promises. */
 #include "mailbox_frame.h"
+#include "mailstore/store_list.h"
 #include "mailstore/store_usage.h"
 
 /* ---- Pages -------------------------------------------------------------- */
@@ -200,6 +201,7 @@ static void test_sums(void)
     int64_t inbox = folder_id(store, anna, STORE_FOLDER_INBOX);
     int64_t trash = folder_id(store, anna, STORE_FOLDER_TRASH);
     struct store_key keys[100];
+    struct store_moved moved;
     uint64_t before, used;
     size_t done;
 
@@ -208,7 +210,9 @@ static void test_sums(void)
         keys[i] = (struct store_key){inbox, i + 1};
     CHECK(store_usage(store, anna, &before) == OK);
     CHECK(before == folder_of(store, anna, inbox).bytes);
-    CHECK(store_trash(store, anna, keys, 80, &done) == OK && done == 80);
+    CHECK(store_trash(store, anna, keys, 80, &moved) == OK && moved.done == 80);
+    CHECK(moved.moved == 80 && moved.from == inbox && moved.to == trash);
+    CHECK(moved.first == 1 && moved.last == 80);
     CHECK(folder_of(store, anna, inbox).messages == 0);
     CHECK(folder_of(store, anna, trash).messages == 80);
     CHECK(folder_of(store, anna, trash).bytes == before);
@@ -217,10 +221,11 @@ static void test_sums(void)
     CHECK(store_begin(store) == OK);
     for (uint32_t i = 0; i < 80; i++)
         keys[i] = (struct store_key){trash, i + 1};
-    CHECK(store_trash(store, anna, keys, 30, &done) == OK && done == 30);
+    CHECK(store_trash(store, anna, keys, 30, &moved) == OK && moved.done == 30);
+    CHECK(moved.moved == 0);
     store_rollback(store);
     CHECK(folder_of(store, anna, trash).messages == 80);
-    CHECK(store_trash(store, anna, keys, 30, &done) == OK && done == 30);
+    CHECK(store_trash(store, anna, keys, 30, &moved) == OK && moved.done == 30);
     CHECK(folder_of(store, anna, trash).messages == 50);
     CHECK(store_copy(store, anna, keys + 30, 5, inbox, &done) == OK);
     CHECK(done == 5 && folder_of(store, anna, inbox).messages == 5);
@@ -279,6 +284,45 @@ static void test_maildrop(void)
     CHECK(store_delete(store, drop.mailbox_id, uids, 3) == OK);
     CHECK(folder_of(store, anna, inbox).messages == 1);
     CHECK(folder_of(store, anna, trash).messages == 1);
+    store_maildrop_free(&drop);
+    frame_close(store);
+}
+
+/* Deleted by POP3: in runs, with gaps between them, some of whose messages are
+ * held elsewhere, some twice in one run. What nobody holds goes, nothing else.
+ */
+static void test_maildrop_runs(void)
+{
+    struct store *store = frame_open();
+    int64_t inbox = folder_id(store, anna, STORE_FOLDER_INBOX);
+    int64_t trash = folder_id(store, anna, STORE_FOLDER_TRASH);
+    const uint32_t uids[] = {1, 2, 3, 5, 6, 9, 11, 12, 4000};
+    struct store_key keys[] = {{inbox, 1}, {inbox, 2}, {inbox, 6}};
+    struct store_key copies[] = {{trash, 1}, {trash, 2}};
+    struct store_maildrop drop;
+    uint64_t used;
+    char byte;
+
+    fill(store, 10);
+    /* 1 and 2 are 11 and 12 as well, 6 is in Trash, too. */
+    CHECK(store_copy(store, anna, keys, 3, trash, NULL) == OK);
+    CHECK(store_copy(store, anna, copies, 2, inbox, NULL) == OK);
+    CHECK(store_remove(store, anna, copies, 2, NULL) == OK);
+    CHECK(store_maildrop_load(store, anna, &drop) == OK && drop.count == 12);
+    CHECK(store_delete(store, inbox, uids, 9) == OK);
+    frame_check(store);
+    CHECK(folder_of(store, anna, inbox).messages == 4);
+    CHECK(store_usage(store, anna, &used) == OK);
+    CHECK(used == folder_of(store, anna, inbox).bytes +
+                      folder_of(store, anna, trash).bytes);
+    while (store_garbage(store))
+        CHECK(store_collect(store, 100) == OK);
+    for (uint32_t i = 0; i < 10; i++) {
+        bool gone = i + 1 <= 3 || i + 1 == 5 || i + 1 == 9;
+
+        CHECK(store_message_read(store, store_entry_at(&drop, i)->message_id, 0,
+                                 &byte, 1) == (gone ? ERR_NOT_FOUND : 1));
+    }
     store_maildrop_free(&drop);
     frame_close(store);
 }
@@ -363,6 +407,7 @@ static void test_strangers(void)
     int64_t his = folder_id(store, bert, STORE_FOLDER_INBOX), made;
     struct store_page page = {.mailbox_id = inbox, .limit = 10};
     struct seen seen = {0};
+    struct store_moved moved;
     char text[100] = "";
     size_t done;
 
@@ -376,20 +421,40 @@ static void test_strangers(void)
             CHECK(store_row(store, bert, &key, see, &seen) == ERR_NOT_FOUND);
             CHECK(store_flag(store, bert, &key, 1, 0xff, 0, &done) == OK);
             CHECK(done == 0);
-            CHECK(store_move(store, bert, &key, 1, his, &done) == OK);
-            CHECK(done == 0);
+            CHECK(store_move(store, bert, &key, 1, his, &moved) == OK);
+            CHECK(moved.done == 0 && moved.moved == 0);
             CHECK(store_copy(store, bert, &key, 1, his, &done) == OK);
             CHECK(done == 0);
-            CHECK(store_trash(store, bert, &key, 1, &done) == OK && done == 0);
+            CHECK(store_trash(store, bert, &key, 1, &moved) == OK);
+            CHECK(moved.done == 0);
             CHECK(store_remove(store, bert, &key, 1, &done) == OK && done == 0);
         }
     }
     CHECK(seen.count == 0);
     CHECK(store_move(store, anna, &(struct store_key){inbox, 1}, 1, his,
-                     &done) == ERR_NOT_FOUND);
+                     &moved) == ERR_NOT_FOUND);
     CHECK(folder_of(store, anna, inbox).messages == 3);
     CHECK(folder_of(store, bert, his).messages == 0);
     CHECK(store_blind(store, bert, 1, text, sizeof text) == OK && !text[0]);
+    frame_close(store);
+}
+
+/* The memory of a row holds whatever was in it before. */
+static void test_no_row_in_used_memory(void)
+{
+    struct store *store = frame_open();
+    struct store_row_memory *used[16];
+    struct store_key key = {folder_id(store, anna, STORE_FOLDER_INBOX), 4711};
+    struct seen seen = {0};
+
+    for (size_t i = 0; i < 16; i++) {
+        used[i] = store_row_memory();
+        memset(used[i], 0xa5, sizeof(*used[i]));
+    }
+    for (size_t i = 0; i < 16; i++)
+        store_row_memory_free(used[i]);
+    CHECK(store_row(store, anna, &key, see, &seen) == ERR_NOT_FOUND);
+    CHECK(seen.count == 0);
     frame_close(store);
 }
 
@@ -404,9 +469,11 @@ int main(void)
     test_sums();
     test_empty();
     test_maildrop();
+    test_maildrop_runs();
     test_folders();
     test_many_folders();
     test_strangers();
+    test_no_row_in_used_memory();
     free(heap);
     return check_report();
 }

@@ -273,7 +273,7 @@ static void test_senders(void)
 static void test_used_up(void)
 {
     struct fake_stream fake[2];
-    char text[SMTP_RECIPIENTS_MAX * 560];
+    char text[STORE_RECIPIENTS_MAX * 560];
     unsigned round, i;
 
     for (round = 0; round < 3; round++) {

@@ -14,7 +14,8 @@
   root.classList.add("with-script");
 
   // ---- Lists ----
-  const rows = all(".messages > li");
+  // Not the conversation below a message: there j and k lead to other messages.
+  const rows = all("form > .messages > li");
   const boxOf = (row) => one("input[type=checkbox]", row);
   const chooseAll = one("#all");
   let lastChosen = -1;
@@ -74,6 +75,10 @@
     return at >= 0;
   }
 
+  // What cannot be undone is asked for.
+  for (const button of all("button[data-ask]"))
+    button.addEventListener("click", (event) => { if (!window.confirm(button.dataset.ask)) event.preventDefault(); });
+
   // ---- Times in the reader's own zone ----
   const now = new Date();
   for (const time of all("time[datetime]")) {
@@ -96,6 +101,7 @@
     m: () => act("read"), U: () => act("unread"), u: () => press("[data-key=u]"),
     r: () => press("[data-key=r]"), a: () => press("[data-key=a]"), f: () => press("[data-key=f]"),
     c: () => press("[data-key=c]"), n: () => press("[rel=next]"), p: () => press("[rel=prev]"),
+    z: () => press("button[value=undo]"),
     "/": () => (one("#q")?.focus(), true),
     "?": () => (help && !help.open && help.showModal(), !!help),
     "g i": () => press("[data-key=gi]"), "g d": () => press("[data-key=gd]"),
@@ -150,51 +156,76 @@
   const form = one("form.compose");
   if (form) {
     const saved = one("#saved");
-    let timer = 0, busy = false, changed = false, leaving = false;
+    const files = one("input[type=file]", form);
+    let timer = 0, saving = null, changed = false, leaving = false;
 
     function typed() {
       const body = new FormData(form);
       body.delete("file");
       return body;
     }
-    async function save() {
+    async function send() {
+      const answer = await fetch("/draft", { method: "POST", body: typed(), redirect: "error", signal: AbortSignal.timeout(20000) });
+      if (!answer.ok) return `Draft not saved (${answer.status}): copy your text before you leave`;
+      const told = await answer.json();
+      if (told.sent) return "This message has been sent already: what you type now is not saved";
+      form.elements.draft.value = told.draft;
+      // Who comes back to this page finds the draft, not an empty form.
+      history.replaceState(null, "", `/compose?draft=${told.draft}&compose=${form.elements.compose.value}`);
+      return `Draft saved at ${new Date().toLocaleTimeString([], { timeStyle: "short" })}`;
+    }
+    // Nothing is ever saved twice at once: each save takes the place of the one
+    // before, whose key it has to know.
+    function save() {
       clearTimeout(timer);
       timer = 0;
-      if (busy || leaving) return;
-      busy = true;
+      if (saving || leaving) return;
       changed = false;
-      try {
-        const answer = await fetch("/draft", { method: "POST", body: typed(), redirect: "error" });
-        const told = answer.ok ? await answer.json() : null;
-        if (told) form.elements.draft.value = told.draft;
-        saved.textContent = told ? `Draft saved at ${new Date().toLocaleTimeString([], { timeStyle: "short" })}`
-          : `Draft not saved (${answer.status}): copy your text before you leave`;
-      } catch {
-        saved.textContent = "Draft not saved: the server cannot be reached; trying again";
+      saving = send().catch(() => {
         changed = true;
-      }
-      busy = false;
-      if (changed) later();
+        return "Draft not saved: the server cannot be reached; trying again";
+      }).then((told) => {
+        saved.textContent = told;
+        saving = null;
+        if (changed) later();
+      });
     }
     function later() {
       changed = true;
-      if (!timer && !busy) timer = setTimeout(save, 2500);
+      if (!timer && !saving && !leaving) timer = setTimeout(save, 2500);
     }
     form.addEventListener("input", (event) => { if (event.target.type !== "file") later(); });
-    form.addEventListener("submit", () => { leaving = true; clearTimeout(timer); });
+    form.addEventListener("submit", (event) => {
+      const button = event.submitter;
+      if (leaving) return event.preventDefault();
+      if (saving) {
+        event.preventDefault();
+        saving.then(() => form.requestSubmit(button));
+        return;
+      }
+      if (button?.value === "save" && !files.files.length) {
+        event.preventDefault();
+        return save();
+      }
+      leaving = true;
+      clearTimeout(timer);
+    });
+    window.addEventListener("pageshow", () => { leaving = false; });
     form.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || event.defaultPrevented) return;
       if (event.ctrlKey || event.metaKey) one("button[value=send]", form).click();
       else if (event.target.matches("input[type=text]")) event.preventDefault();
     });
     // Who goes away while something is not saved: it is sent behind him, unless
-    // an earlier save is under way, whose draft it could not replace.
-    window.addEventListener("beforeunload", (event) => { if (changed && busy && !leaving) event.preventDefault(); });
+    // an earlier save is under way, whose draft it could not replace. Files
+    // that were chosen only go with a button.
+    window.addEventListener("beforeunload", (event) => {
+      if (!leaving && ((changed && saving) || files.files.length)) event.preventDefault();
+    });
     window.addEventListener("pagehide", () => {
-      if (changed && !busy && !leaving) navigator.sendBeacon("/draft", typed());
+      if (changed && !saving && !leaving) navigator.sendBeacon("/draft", typed());
       changed = false;
     });
-    const files = one("input[type=file]", form);
     files?.addEventListener("change", () => {
       const bytes = [...files.files].reduce((sum, file) => sum + file.size, 0);
       one("#files-told").textContent = files.files.length

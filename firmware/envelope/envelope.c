@@ -1,9 +1,9 @@
-/* Recipients on their way in: see smtp_envelope.h.
+/* Recipients on their way in: see envelope.h.
  *
  *   few: record record ...     blocks: record record ... -> record ...
  *
  * A record is never cut in two; few[] takes no more once there is a block. */
-#include "smtp/smtp_envelope.h"
+#include "envelope/envelope.h"
 #include "core/check.h"
 #include "core/list.h"
 #include "core/memory.h"
@@ -13,9 +13,9 @@
 
 #define BLOCK_BYTES 1000
 
-struct smtp_block {
+struct envelope_block {
     struct list link; /* of the free ones */
-    struct smtp_block *next;
+    struct envelope_block *next;
     uint16_t used;
     uint8_t bytes[BLOCK_BYTES];
 };
@@ -39,18 +39,18 @@ struct record {
 
 static_assert(sizeof(struct record) + USER_ADDRESS_BYTES + 501 <= BLOCK_BYTES,
               "the longest record fits into a block");
-static_assert(8 * sizeof(struct record) <= SMTP_ENVELOPE_FEW,
+static_assert(8 * sizeof(struct record) <= ENVELOPE_FEW,
               "eight users fit into the envelope itself");
 
 static struct {
     struct list free;
-    struct smtp_envelope_lists lists;
+    struct envelope_lists lists;
 } state;
 
-enum err smtp_envelope_module_init(unsigned blocks)
+enum err envelope_module_init(unsigned blocks)
 {
-    struct smtp_block *block =
-        memory_take("SMTPS recipients", blocks * sizeof(*block), 64);
+    struct envelope_block *block =
+        memory_take("recipients", blocks * sizeof(*block), 64);
     unsigned i;
 
     list_init(&state.free);
@@ -63,28 +63,28 @@ enum err smtp_envelope_module_init(unsigned blocks)
     return OK;
 }
 
-static void free_blocks(struct smtp_block *block)
+static void free_blocks(struct envelope_block *block)
 {
     while (block != NULL) {
-        struct smtp_block *next = block->next;
+        struct envelope_block *next = block->next;
 
         list_append(&state.free, &block->link);
         block = next;
     }
 }
 
-void smtp_envelope_clear(struct smtp_envelope *envelope)
+void envelope_clear(struct envelope *envelope)
 {
     free_blocks(envelope->first);
-    memset(envelope, 0, offsetof(struct smtp_envelope, few));
+    memset(envelope, 0, offsetof(struct envelope, few));
 }
 
 /* ---- Records ------------------------------------------------------------- */
 
 /* Where a record of so many bytes goes; NULL: nowhere. */
-static uint8_t *take_room(struct smtp_envelope *envelope, size_t bytes)
+static uint8_t *take_room(struct envelope *envelope, size_t bytes)
 {
-    struct smtp_block *block = envelope->last;
+    struct envelope_block *block = envelope->last;
     struct list *node;
 
     if (block == NULL && bytes <= sizeof(envelope->few) - envelope->used) {
@@ -95,7 +95,7 @@ static uint8_t *take_room(struct smtp_envelope *envelope, size_t bytes)
         node = list_take_first(&state.free);
         if (node == NULL)
             return NULL;
-        block = LIST_ELEMENT(node, struct smtp_block, link);
+        block = LIST_ELEMENT(node, struct envelope_block, link);
         block->next = NULL;
         block->used = 0;
         if (envelope->last != NULL)
@@ -109,8 +109,8 @@ static uint8_t *take_room(struct smtp_envelope *envelope, size_t bytes)
 }
 
 struct cursor {
-    const struct smtp_envelope *envelope;
-    const struct smtp_block *block; /* NULL: in few[] */
+    const struct envelope *envelope;
+    const struct envelope_block *block; /* NULL: in few[] */
     size_t at;
 };
 
@@ -118,7 +118,7 @@ struct cursor {
  * what lies behind that part. */
 static const char *next_record(struct cursor *cursor, struct record *record)
 {
-    const struct smtp_envelope *envelope = cursor->envelope;
+    const struct envelope *envelope = cursor->envelope;
     const uint8_t *bytes = envelope->few;
     size_t used = envelope->used;
 
@@ -140,10 +140,9 @@ static const char *next_record(struct cursor *cursor, struct record *record)
     return (const char *)bytes + sizeof(*record);
 }
 
-static enum err add_record(struct smtp_envelope *envelope,
-                           struct record *record, const char *address,
-                           size_t address_len, const char *rest,
-                           size_t rest_len)
+static enum err add_record(struct envelope *envelope, struct record *record,
+                           const char *address, size_t address_len,
+                           const char *rest, size_t rest_len)
 {
     size_t bytes = sizeof(*record);
     uint8_t *to;
@@ -168,8 +167,8 @@ static enum err add_record(struct smtp_envelope *envelope,
     return OK;
 }
 
-enum err smtp_envelope_set_id(struct smtp_envelope *envelope, const char *text,
-                              size_t len)
+enum err envelope_set_id(struct envelope *envelope, const char *text,
+                         size_t len)
 {
     struct record record = {.kind = RECORD_ENVID};
 
@@ -179,14 +178,15 @@ enum err smtp_envelope_set_id(struct smtp_envelope *envelope, const char *text,
 /* ---- Recipients ------------------------------------------------------------
  */
 
-static bool is_full(const struct smtp_envelope *envelope, unsigned limit)
+static bool is_full(const struct envelope *envelope, unsigned limit)
 {
     return (unsigned)envelope->user_count + envelope->remote_count >= limit ||
-           envelope->user_count + envelope->remote_count >= SMTP_RECIPIENTS_MAX;
+           envelope->user_count + envelope->remote_count >=
+               ENVELOPE_RECIPIENTS_MAX;
 }
 
-enum err smtp_envelope_add_user(struct smtp_envelope *envelope, int64_t user,
-                                unsigned limit)
+enum err envelope_add_user(struct envelope *envelope, int64_t user,
+                           unsigned limit)
 {
     struct cursor cursor = {.envelope = envelope};
     struct record record;
@@ -225,9 +225,8 @@ static bool has_utf8(const char *text)
     return false;
 }
 
-enum err smtp_envelope_add_remote(struct smtp_envelope *envelope,
-                                  const char *address,
-                                  const struct smtp_wish *wish, unsigned limit)
+enum err envelope_add_remote(struct envelope *envelope, const char *address,
+                             const struct envelope_wish *wish, unsigned limit)
 {
     struct cursor cursor = {.envelope = envelope};
     struct record record;
@@ -251,13 +250,13 @@ enum err smtp_envelope_add_remote(struct smtp_envelope *envelope,
     return OK;
 }
 
-enum err smtp_envelope_add_success(struct smtp_envelope *envelope,
-                                   const struct smtp_wish *wish, bool expanded)
+enum err envelope_add_success(struct envelope *envelope,
+                              const struct envelope_wish *wish, bool expanded)
 {
     struct record record;
     enum err err;
 
-    if (envelope->success_count == SMTP_RECIPIENTS_MAX)
+    if (envelope->success_count == ENVELOPE_RECIPIENTS_MAX)
         return ERR_FULL;
     memset(&record, 0, sizeof(record));
     record.kind = expanded ? RECORD_EXPANDED : RECORD_SUCCESS;
@@ -268,8 +267,8 @@ enum err smtp_envelope_add_success(struct smtp_envelope *envelope,
     return err;
 }
 
-bool smtp_envelope_next_success(const struct smtp_envelope *envelope,
-                                struct smtp_envelope_success *success)
+bool envelope_next_success(const struct envelope *envelope,
+                           struct envelope_success *success)
 {
     struct cursor cursor = {envelope, success->block, success->at};
     struct record record;
@@ -291,8 +290,7 @@ bool smtp_envelope_next_success(const struct smtp_envelope *envelope,
 /* ---- Marks, lists ----------------------------------------------------------
  */
 
-void smtp_envelope_mark(const struct smtp_envelope *envelope,
-                        struct smtp_envelope_mark *mark)
+void envelope_mark(const struct envelope *envelope, struct envelope_mark *mark)
 {
     mark->last = envelope->last;
     mark->used = envelope->used;
@@ -303,8 +301,7 @@ void smtp_envelope_mark(const struct smtp_envelope *envelope,
     mark->utf8 = envelope->utf8;
 }
 
-void smtp_envelope_back(struct smtp_envelope *envelope,
-                        const struct smtp_envelope_mark *mark)
+void envelope_back(struct envelope *envelope, const struct envelope_mark *mark)
 {
     if (mark->last != NULL) {
         free_blocks(mark->last->next);
@@ -322,8 +319,7 @@ void smtp_envelope_back(struct smtp_envelope *envelope,
     envelope->utf8 = mark->utf8;
 }
 
-const struct smtp_envelope_lists *
-smtp_envelope_list(const struct smtp_envelope *envelope)
+const struct envelope_lists *envelope_list(const struct envelope *envelope)
 {
     struct cursor cursor = {.envelope = envelope};
     unsigned users = 0, remotes = 0;
