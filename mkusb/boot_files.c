@@ -225,7 +225,7 @@ enum err boot_files_find(struct boot_files *files, const char *ao)
 
 uint64_t boot_files_bytes(const struct boot_files *files)
 {
-    return SLOTS * program_file_slot_bytes(&files->program) +
+    return SLOTS * program_file_slot_bytes(&files->program, false) +
            files->uefi_bytes + OTHER_BYTES;
 }
 
@@ -374,7 +374,8 @@ static enum err copy_alone(const struct boot_files *files, const char *drive)
     return err;
 }
 
-static enum err put_program(const struct boot_files *files, const char *image)
+static enum err put_program(const struct boot_files *files, const char *image,
+                            bool tight)
 {
     struct media_file media;
     struct stat info;
@@ -384,20 +385,20 @@ static enum err put_program(const struct boot_files *files, const char *image)
     if (fd < 0 || fstat(fd, &info) != 0)
         return say_refused("image: %s", strerror(errno));
     media_file_init(&media, fd, (uint64_t)info.st_size, true);
-    err = program_file_put(&files->program, &media.media);
+    err = program_file_put(&files->program, &media.media, tight);
     close(fd);
     return err;
 }
 
-/* *previous: there is one beside it. */
+/* With as much room as there is. *previous: there is one beside it. */
 static enum err write_program(const struct boot_files *files, const char *image,
                               const char *drive, bool *previous)
 {
-    enum err err = put_program(files, image);
+    enum err err = put_program(files, image, false);
 
-    if (err == ERR_FULL) {
+    for (unsigned tight = 0; err == ERR_FULL && tight < 2; tight++) {
         delete_programs(drive);
-        err = put_program(files, image);
+        err = put_program(files, image, tight);
     }
     *previous = err == OK;
     if (err != ERR_FULL)

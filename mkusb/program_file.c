@@ -111,11 +111,13 @@ enum err program_file_load(struct program_file *program, const char *ao)
     return OK;
 }
 
-uint64_t program_file_slot_bytes(const struct program_file *program)
+uint64_t program_file_slot_bytes(const struct program_file *program, bool tight)
 {
-    uint64_t bytes = 2 * (uint64_t)program->label.bytes + PROGRAM_LABEL_BYTES;
+    uint64_t bytes = program->label.bytes;
+    uint64_t unit = tight ? MIB / 16 : MIB;
 
-    return (bytes + MIB - 1) / MIB * MIB;
+    bytes += (tight ? bytes / 4 : bytes) + PROGRAM_LABEL_BYTES;
+    return (bytes + unit - 1) / unit * unit;
 }
 
 /* ---- Slots --------------------------------------------------------------- */
@@ -137,9 +139,9 @@ static enum err fill_slot(const struct program_file *program,
 }
 
 static enum err make_slots(const struct program_file *program,
-                           struct media *media)
+                           struct media *media, bool tight)
 {
-    uint64_t bytes = program_file_slot_bytes(program);
+    uint64_t bytes = program_file_slot_bytes(program, tight);
     struct fat32 fat, folder;
     struct fat32_file file;
     struct slots slots;
@@ -179,7 +181,7 @@ static enum err use_slots(const struct program_file *program,
 }
 
 enum err program_file_put(const struct program_file *program,
-                          struct media *media)
+                          struct media *media, bool tight)
 {
     struct slots slots;
     enum err err = slots_find(&slots, media);
@@ -187,7 +189,7 @@ enum err program_file_put(const struct program_file *program,
     if (!err && slots_room(&slots) >= program->label.bytes)
         err = use_slots(program, &slots);
     else if (!err || err == ERR_UNSUPPORTED)
-        err = make_slots(program, media);
+        err = make_slots(program, media, tight);
     return err == OK || err == ERR_FULL ? err : say_failed(err);
 }
 

@@ -19,16 +19,17 @@ struct program_file {
 enum err program_file_load(struct program_file *program,
                            const char *ao) MUST_CHECK;
 
-/* program_file_slot_bytes - how large each slot is made for it: twice its
- * length, for later and larger ones. */
-uint64_t program_file_slot_bytes(const struct program_file *program);
+/* program_file_slot_bytes - how large each slot is made for it: with as much
+ * again for later and larger ones, or, tight, a quarter. */
+uint64_t program_file_slot_bytes(const struct program_file *program,
+                                 bool tight);
 
 /* program_file_put - onto a volume whose folder for it is there: into the spare
  * slot, and into use; a volume without slots gets them, with this program as
- * the previous one, too. Returns OK, ERR_FULL (no room for slots: there is none
- * of them then that counts), or ERR_REFUSED after having said why. */
+ * the previous one, too. Returns OK, ERR_FULL (no room for slots; what there is
+ * of them now counts for nothing), or ERR_REFUSED after having said why. */
 enum err program_file_put(const struct program_file *program,
-                          struct media *media) MUST_CHECK;
+                          struct media *media, bool tight) MUST_CHECK;
 
 /* program_file_alone - the whole file that ao is without slots; *bytes: its
  * length. To be freed; NULL: out of memory. */
