@@ -112,6 +112,12 @@ $(DEPS)/browser.done: tests/browser/package.json tests/browser/package-lock.json
 	@./deps.sh npm tests/browser $(DEPS)/browser
 	@touch $@
 
+# What looks for holes in web servers, for `make scan` alone.
+SCAN_PACKAGES := sqlmap wapiti
+$(DEPS)/scan.done: deps.mk | $(DEPS)/packages.done
+	@./deps.sh packages $(SCAN_PACKAGES)
+	@touch $@
+
 # The kernel of a Linux guest, with its drivers of USB sticks.
 GUEST_DRIVERS := usb-storage xhci-hcd xhci-pci usbcore usb-common sd_mod \
 	scsi_mod scsi_common t10-pi crc-t10dif crct10dif_common crct10dif_generic \

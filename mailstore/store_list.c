@@ -110,7 +110,9 @@ enum err store_fill_row(struct store *store, int64_t user_id,
         if (!err)
             err = summary_resolve(store, &of, &memory->summary);
     }
-    point_to_texts(memory);
+    /* Without a row the summary is nothing that was ever written. */
+    if (!err)
+        point_to_texts(memory);
     return err;
 }
 

@@ -140,25 +140,38 @@ void http_redirect(struct http_exchange *x, const char *path)
     http_header(x, "Location", path);
 }
 
-/* RFC 6266: an ASCII form for old clients, and the name as it is. */
-void http_download(struct http_exchange *x, const char *disposition,
-                   const char *file_name)
+/* The name in ASCII, for old clients. */
+static void put_plain_name(struct text *text, const char *file_name)
 {
-    char value[HTTP_EXTRA_BYTES];
-    struct text text;
-
-    text_init(&text, value, sizeof(value) - 1);
-    text_string(&text, disposition);
-    text_string(&text, "; filename=\"");
+    text_string(text, "; filename=\"");
     for (const char *at = file_name; *at; at++) {
         char c =
             *at < ' ' || *at > '~' || *at == '"' || *at == '\\' ? '_' : *at;
 
-        text_bytes(&text, &c, 1);
+        text_bytes(text, &c, 1);
     }
-    text_string(&text, "\"; filename*=UTF-8''");
-    http_url_put(&text, file_name);
-    value[text.len] = '\0';
+    text_string(text, "\"");
+}
+
+/* RFC 6266: an ASCII form, and the name as it is; of a long one with many
+ * characters that are not ASCII only that, which the longest name fits into. */
+void http_download(struct http_exchange *x, const char *disposition,
+                   const char *file_name)
+{
+    char value[HTTP_DOWNLOAD_BYTES];
+    struct text text;
+    bool plain = true;
+
+    do {
+        text_init(&text, value, sizeof(value) - 1);
+        text_string(&text, disposition);
+        if (plain)
+            put_plain_name(&text, file_name);
+        text_string(&text, "; filename*=UTF-8''");
+        http_url_put(&text, file_name);
+        value[text.len] = '\0';
+        plain = !plain;
+    } while (text.cut && !plain);
     http_header(x, "Content-Disposition", text.cut ? disposition : value);
 }
 

@@ -36,8 +36,13 @@
 #define HTTP_BODY_BYTES 16384
 /* Head of an answer, and a short content behind it. */
 #define HTTP_ANSWER_BYTES 2560
-#define HTTP_EXTRA_BYTES  768
-#define HTTP_BLOCK_BYTES  4096
+/* What pages say in heads: the longest Location; or a Content-Disposition with
+ * the longest file name, three bytes for each of it, and beside it all that
+ * http_length() and the page of a file say. A field that did not fit would be
+ * missing. */
+#define HTTP_EXTRA_BYTES    1152
+#define HTTP_DOWNLOAD_BYTES (HTTP_EXTRA_BYTES - 320)
+#define HTTP_BLOCK_BYTES    4096
 /* Around a chunk's data: size in four digits and CRLF, CRLF. */
 #define HTTP_CHUNK_HEAD 6
 #define HTTP_CHUNK_TAIL 2
@@ -250,7 +255,8 @@ void http_out_push(struct http_exchange *x);
 void http_out_end(struct http_exchange *x);
 /* http_out_drop - what waits is thrown away. */
 void http_out_drop(struct http_exchange *x);
-bool http_out_empty(const struct http_exchange *x);
+/* http_out_waits - whether there is something for the client to take. */
+bool http_out_waits(const struct http_exchange *x);
 unsigned http_out_free(void);
 
 /* ---- http_error.c ------------------------------------------------------- */

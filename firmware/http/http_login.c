@@ -73,6 +73,8 @@ static void logged_in(struct account_login *account)
     switch ((int)account->result) {
     case OK:
         http_redirect(x, (const char *)x->kept);
+        /* The login that this browser had before is over. */
+        http_session_close(x);
         http_session_open(account->user_id, cookie);
         http_header(x, "Set-Cookie", cookie);
         break;

@@ -61,10 +61,13 @@ void http_out_drop(struct http_exchange *x)
     x->fixed_left = 0;
 }
 
-bool http_out_empty(const struct http_exchange *x)
+/* What a page has not completed yet waits for the page. */
+bool http_out_waits(const struct http_exchange *x)
 {
-    return x->first == NULL && x->fixed_left == 0 &&
-           x->answer_sent == x->answer_len;
+    if (!x->composed)
+        return false;
+    return x->answer_sent != x->answer_len || x->fixed_left != 0 ||
+           (x->first != NULL && (x->state == X_SENDING || x->first != x->last));
 }
 
 /* ---- To the stream --------------------------------------------------------

@@ -107,7 +107,7 @@ static bool moves(struct http_session *session, uint64_t now)
     const struct http_exchange *x = session->x;
     uint64_t place = x->body_seen + x->sent;
     /* It is for us to go on, not for the client. */
-    bool waits = (!http_out_empty(x)) ||
+    bool waits = http_out_waits(x) ||
                  (x->state == X_BODY && list_empty(&x->wait)) ||
                  (x->state == X_PAGE && !x->body_done && x->body &&
                   x->body_begin == x->body_end);

@@ -47,6 +47,32 @@ static void test_slow_clients(void)
     end_play(&fake, &plays[0]);
 }
 
+/* A page that has begun and has long to do: nobody is too slow but itself. */
+static void test_slow_page(void)
+{
+    static const char *const paths[] = {"0", "100", "5000", "40000"};
+    struct fake_stream fake;
+    char text[80];
+
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        int len = sprintf(
+            text, "GET /begun?bytes=%s HTTP/1.1\r\nHost: a\r\n\r\n", paths[i]);
+
+        pages.slow_turns = 60;
+        begin_play(&fake, &plays[0]);
+        fake.in = (const uint8_t *)text;
+        fake.in_len = (size_t)len;
+        for (unsigned seconds = 0; seconds < 50; seconds++) {
+            (void)fake_web_turn(&fake, &plays[0]);
+            pass(1000);
+        }
+        CHECK(fake.end == FAKE_OPEN && strstr(fake.out, "done") == NULL);
+        fake_web_settle(&fake, &plays[0]);
+        CHECK(strstr(fake.out, "done") != NULL);
+        end_play(&fake, &plays[0]);
+    }
+}
+
 /* Slow uploads wait for one another, not pages for them. */
 static void test_many_uploads(void)
 {
@@ -149,6 +175,7 @@ int main(void)
 {
     CHECK(begin_web() == OK);
     test_slow_clients();
+    test_slow_page();
     test_many_uploads();
     test_many_beginners();
     test_stick_gone();

@@ -1,5 +1,6 @@
 /* Folders, pages, flags, moving and deleting, as store_mailbox.h promises. */
 #include "mailbox_frame.h"
+#include "mailstore/store_list.h"
 #include "mailstore/store_usage.h"
 
 /* ---- Pages -------------------------------------------------------------- */
@@ -438,6 +439,25 @@ static void test_strangers(void)
     frame_close(store);
 }
 
+/* The memory of a row holds whatever was in it before. */
+static void test_no_row_in_used_memory(void)
+{
+    struct store *store = frame_open();
+    struct store_row_memory *used[16];
+    struct store_key key = {folder_id(store, anna, STORE_FOLDER_INBOX), 4711};
+    struct seen seen = {0};
+
+    for (size_t i = 0; i < 16; i++) {
+        used[i] = store_row_memory();
+        memset(used[i], 0xa5, sizeof(*used[i]));
+    }
+    for (size_t i = 0; i < 16; i++)
+        store_row_memory_free(used[i]);
+    CHECK(store_row(store, anna, &key, see, &seen) == ERR_NOT_FOUND);
+    CHECK(seen.count == 0);
+    frame_close(store);
+}
+
 int main(void)
 {
     void *heap = frame_heap();
@@ -453,6 +473,7 @@ int main(void)
     test_folders();
     test_many_folders();
     test_strangers();
+    test_no_row_in_used_memory();
     free(heap);
     return check_report();
 }

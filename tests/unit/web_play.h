@@ -134,6 +134,20 @@ static inline void page_slow(struct http_exchange *x, struct store *store)
     http_text(x, "done");
 }
 
+/* Says something, and then has long to do. */
+static inline void page_begun(struct http_exchange *x, struct store *store)
+{
+    int64_t bytes = http_param_number(x, "bytes", 0);
+
+    (void)store;
+    http_begin(x, 200, HTTP_TEXT);
+    for (int64_t i = 0; i < bytes; i++)
+        http_write(x, "x", 1);
+    for (unsigned i = 0; i < pages.slow_turns && !http_gone(x); i++)
+        st_job_pause();
+    http_text(x, "done");
+}
+
 static inline void page_empty(struct http_exchange *x, struct store *store)
 {
     (void)x;
@@ -160,6 +174,7 @@ static const struct http_route routes[] = {
     {"/ranged", HTTP_GET, HTTP_PUBLIC, page_ranged, 0},
     {"/upload", HTTP_POST, HTTP_PUBLIC, page_upload, 200000},
     {"/slow", HTTP_GET, HTTP_PUBLIC, page_slow, 0},
+    {"/begun", HTTP_GET, HTTP_PUBLIC, page_begun, 0},
     {"/empty", HTTP_GET, HTTP_PUBLIC, page_empty, 0},
     {"/wrong", HTTP_GET, HTTP_PUBLIC, page_wrong_length, 0},
 };
