@@ -1,8 +1,11 @@
-/* EFI/BOOT/BOOTX64.EFI: brings the AO, which this file carries, into memory,
- * tells it what UEFI knows of the PC, and leaves UEFI behind.
+/* EFI/BOOT/BOOTX64.EFI: brings the AO, which lies on the same stick, into
+ * memory, tells it what UEFI knows of the PC, and leaves UEFI behind.
  *
- *   firmware -> efi_main -> menu -> image to its place -> ExitBootServices
- *            -> start64 of boot/entry.asm, with struct handoff
+ *   firmware -> efi_main -> menu -> file ao or ao.old -> image to its place
+ *            -> ExitBootServices -> start64 of boot/entry.asm, with struct
+ *               handoff
+ *
+ * When the file is damaged the other version is tried.
  *
  * Position-independent and without relocations: no data holds a pointer. After
  * ExitBootServices nothing of UEFI is used, its runtime services neither.
@@ -11,15 +14,13 @@
 #include "boot/handoff.h"
 #include "boot/uefi/efi.h"
 #include "boot/uefi/menu.h"
+#include "boot/uefi/program.h"
+#include <string.h>
 
 #define PAGE          4096u
 #define ADDRESS_MAX   0xffffffffull
 #define MAP_SLACK     16384u /* the map grows while memory is taken for it */
 #define EXIT_ATTEMPTS 8
-
-/* Hidden: reached relative to the code, without a table of addresses. */
-#define HIDDEN __attribute__((visibility("hidden")))
-extern const uint8_t ao_start[] HIDDEN, ao_end[] HIDDEN;
 
 efi_status EFIAPI efi_main(void *image, struct efi_system_table *system);
 
@@ -28,25 +29,17 @@ static uint64_t pages_of(uint64_t bytes)
     return (bytes + PAGE - 1) / PAGE;
 }
 
-static void copy(void *to, const void *from, uint64_t bytes)
+static void say(struct efi_system_table *system, const char16_t *text)
 {
-    __asm__ volatile("rep movsb"
-                     : "+D"(to), "+S"(from), "+c"(bytes)
-                     :
-                     : "memory");
-}
-
-static void zero(void *to, uint64_t bytes)
-{
-    __asm__ volatile("rep stosb" : "+D"(to), "+c"(bytes) : "a"(0) : "memory");
+    (void)system->output->output_string(system->output, u"\r\nBarepost: ");
+    (void)system->output->output_string(system->output, text);
+    (void)system->output->output_string(system->output, u"\r\n");
 }
 
 static efi_status fail(struct efi_system_table *system, const char16_t *text,
                        efi_status status)
 {
-    (void)system->output->output_string(system->output, u"\r\nBarepost: ");
-    (void)system->output->output_string(system->output, text);
-    (void)system->output->output_string(system->output, u"\r\n");
+    say(system, text);
     return status;
 }
 
@@ -114,23 +107,23 @@ static void find_display(struct efi_boot_services *services,
 }
 
 /* Copies the image to where the AO can run; 0 when there is no room. */
-static uint64_t place_image(struct efi_boot_services *services)
+static uint64_t place_image(struct efi_boot_services *services,
+                            const struct program *program)
 {
-    const struct handoff_header *header =
-        (const void *)(ao_start + HANDOFF_HEADER);
-    const uint64_t file_bytes = (uint64_t)(ao_end - ao_start);
+    const struct program_image *image = &program->image;
     uint64_t at = ADDRESS_MAX;
 
     if (services->allocate_pages(
             EFI_ALLOCATE_MAX_ADDRESS, EFI_LOADER_CODE,
-            pages_of((uint64_t)header->image_bytes + 2 * HANDOFF_ALIGNMENT),
+            pages_of((uint64_t)image->image_bytes + 2 * HANDOFF_ALIGNMENT),
             &at) != 0)
         return 0;
     at = (at + HANDOFF_ALIGNMENT - 1) & ~(uint64_t)(HANDOFF_ALIGNMENT - 1);
     at += HANDOFF_OFFSET;
-    copy((void *)(uintptr_t)at, ao_start, file_bytes);
-    zero((void *)(uintptr_t)(at + file_bytes),
-         header->image_bytes - file_bytes);
+    memcpy((void *)(uintptr_t)at, program->bytes + image->offset,
+           image->file_bytes);
+    memset((void *)(uintptr_t)(at + image->file_bytes), 0,
+           image->image_bytes - image->file_bytes);
     return at;
 }
 
@@ -149,7 +142,7 @@ static struct handoff *make_handoff(struct efi_boot_services *services,
     if (services->allocate_pages(EFI_ALLOCATE_MAX_ADDRESS, EFI_LOADER_DATA,
                                  pages_of(PAGE + *map_room), &at) != 0)
         return NULL;
-    zero((void *)(uintptr_t)at, PAGE);
+    memset((void *)(uintptr_t)at, 0, PAGE);
     return (void *)(uintptr_t)at;
 }
 
@@ -178,33 +171,50 @@ static efi_status leave_uefi(struct efi_boot_services *services, void *image,
     return status;
 }
 
+/* The one that was chosen, or else the other one. */
+static bool load(struct efi_system_table *system, void *loader, bool previous,
+                 struct program *program)
+{
+    const char16_t *why = program_load(system, loader, previous, program);
+
+    if (why == NULL)
+        return true;
+    say(system, why);
+    say(system, previous ? u"Trying the newest version."
+                         : u"Trying the previous version.");
+    why = program_load(system, loader, !previous, program);
+    if (why != NULL)
+        say(system, why);
+    return why == NULL;
+}
+
 efi_status EFIAPI efi_main(void *image, struct efi_system_table *system)
 {
     struct efi_boot_services *services = system->boot_services;
     struct handoff *handoff;
+    struct program program;
+    struct choice choice;
     uint64_t place, map_room;
-    const char *command_line;
     efi_status status;
 
     (void)services->set_watchdog_timer(0, 0, 0, NULL);
-    command_line = menu_choose(system);
-    place = place_image(services);
+    menu_choose(system, &choice);
+    if (!load(system, image, choice.previous, &program))
+        return EFI_LOAD_ERROR;
+    place = place_image(services, &program);
     handoff = make_handoff(services, &map_room);
     if (place == 0 || handoff == NULL)
         return fail(system, u"there is too little memory below 4 GiB.",
                     EFI_BUFFER_TOO_SMALL);
-    for (unsigned i = 0; command_line[i] != '\0'; i++)
-        handoff->command_line[i] = command_line[i];
+    for (unsigned i = 0; choice.command_line[i] != '\0'; i++)
+        handoff->command_line[i] = choice.command_line[i];
     handoff->rsdp = find_rsdp(system);
     find_display(services, handoff);
     status = leave_uefi(services, image, handoff, map_room);
     if (status != 0)
         return fail(system, u"the firmware does not let go of the PC.", status);
-    __asm__ volatile(
-        "cli\n\tjmp *%0" ::"r"(
-            place + ((const struct handoff_header *)(ao_start + HANDOFF_HEADER))
-                        ->entry),
-        "D"(handoff)
-        : "memory");
+    __asm__ volatile("cli\n\tjmp *%0" ::"r"(place + program.image.entry),
+                     "D"(handoff)
+                     : "memory");
     __builtin_unreachable();
 }

@@ -287,7 +287,9 @@ static void write_form(struct http_exchange *x, struct web_work *work,
     html(x, "</textarea>"
             "<p class=\"field\"><label for=\"files\">Attach files</label> "
             "<input id=\"files\" type=\"file\" name=\"file\" multiple> "
-            "<span id=\"files-told\" class=\"hint\"></span></p></form>");
+            "<span id=\"files-told\" class=\"hint\" role=\"status\"></span> "
+            "<button type=\"button\" id=\"files-clear\" hidden>Choose none"
+            "</button></p></form>");
 }
 
 void web_form_show(struct http_exchange *x, struct store *store,
