@@ -377,6 +377,15 @@ def test_from_one_message_to_the_next(served, anna):
     anna.post("/act", [("do", "unflag"), ("m", keys[0]), ("m", keys[3])])
 
 
+def test_what_is_found_says_where(served, anna):
+    anna.compose(to="bert", subject="Unmistakable", text="x")
+    anna.compose(to="bert", subject="Unmistakable too", text="x", do="save")
+    page = anna.get("/search?q=unmistakable")
+    assert ">in </span>Sent<" in page.text
+    assert ">in </span>Drafts<" in page.text
+    assert len(page.values(r'href="(/compose\?draft=[^"]*)"')) == 1
+
+
 def test_delete_and_undo(served, anna):
     for number in range(3):
         send(served, letter(f"Undone {number}"))

@@ -124,7 +124,7 @@
   let prefix = "";
   const keys = {
     j: () => step(1), k: () => step(-1), o: () => current() >= 0 && (one("a", rows[current()]).click(), true),
-    x: toggle, "#": () => act("delete"), "!": () => act("junk"), s: () => act("flag"),
+    x: toggle, "#": () => act("delete"), Delete: () => act("delete"), "!": () => act("junk"), s: () => act("flag"),
     m: () => act("read"), U: () => act("unread"), u: () => press("[data-key=u]"),
     r: () => press("[data-key=r]"), a: () => press("[data-key=a]"), f: () => press("[data-key=f]"),
     c: () => press("[data-key=c]"), n: () => press("[rel=next]"), p: () => press("[rel=prev]"),
