@@ -42,6 +42,7 @@ async function lists(anna) {
   await page.getByRole("button", { name: "Delete", exact: true }).click();
   await said(page, "Moved to Trash.");
   assert.equal(await row(page, "Number 57").count(), 0);
+  await page.locator("html.with-script").waitFor();
   await page.keyboard.press("z");
   await said(page, "Moved back.");
   await row(page, "Number 57").getByRole("checkbox").check();

@@ -144,13 +144,15 @@ class Web:
 class Composition:
     """A form of /compose, and what is done with it by hand or by its script."""
 
-    def __init__(self, browser, **fields):
+    def __init__(self, browser, forward=None, **fields):
         self.browser = browser
-        form = browser.get("/compose")
+        self.form = form = browser.get(
+            "/compose?forward=" + forward if forward else "/compose")
         self.fields = {"from": form.values(
-            r'name="from" type="text" value="([^"]*)"')[0], "origin": "",
-            "answer": "0", "zone": "0", "compose": form.hidden("compose"),
-            "draft": "", "source": "", **fields}
+            r'name="from" type="text" value="([^"]*)"')[0], "origin":
+            form.hidden("origin"), "answer": form.hidden("answer"),
+            "zone": "0", "compose": form.hidden("compose"), "draft": "",
+            "source": form.hidden("source"), **fields}
         self.keep = []
         self.draft_path = browser.values_of(
             "/menu", r'href="(/mail/\d+)" data-key="gd"')[0]

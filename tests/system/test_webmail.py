@@ -377,6 +377,15 @@ def test_from_one_message_to_the_next(served, anna):
     anna.post("/act", [("do", "unflag"), ("m", keys[0]), ("m", keys[3])])
 
 
+def test_what_is_found_says_where(served, anna):
+    anna.compose(to="bert", subject="Unmistakable", text="x")
+    anna.compose(to="bert", subject="Unmistakable too", text="x", do="save")
+    page = anna.get("/search?q=unmistakable")
+    assert ">in </span>Sent<" in page.text
+    assert ">in </span>Drafts<" in page.text
+    assert len(page.values(r'href="(/compose\?draft=[^"]*)"')) == 1
+
+
 def test_delete_and_undo(served, anna):
     for number in range(3):
         send(served, letter(f"Undone {number}"))
@@ -436,6 +445,38 @@ def test_attached_messages_are_shown(served, anna):
     page = anna.get(path_of(key_of(anna, "Holds HTML")))
     frame = anna.get(page.values(r'src="(/mail/\d+/\d+/html/\d+)"')[0])
     assert "Deep" in frame.text and "script" not in frame.text.split("body")[1]
+
+
+def test_forwarded_whole(served, browser):
+    """With its looks, as an attached message, and on from there; in between it
+    is a draft."""
+    anna, bert = browser("anna"), browser("bert")
+    send(served, letter("Coloured", "<p style='color:red'>Red</p>\r\n",
+                        "MIME-Version: 1.0\r\nContent-Type: text/html\r\n"))
+    it = mailer.Composition(anna, forward=key_of(anna, "Coloured"),
+                            to="bert", subject="Fwd: Coloured", text="Look.\n")
+    assert "the whole message" in it.form.text
+    it.keep = ["200"]
+    it.take(it.autosave())
+    page = anna.get("/compose?draft=" + it.drafts()[0])
+    assert re.search('value="200" checked', page.text)
+    it.press("save")
+    assert it.keep != ["200"] and len(it.keep) == 1
+    assert "is sent" in it.press("send").text
+    key = key_of(bert, "Fwd: Coloured")
+    page = bert.get(path_of(key))
+    assert "Look." in page.text and "Attached message" in page.text
+    frame = page.values(r'src="(/mail/\d+/\d+/html/\d+)"')[0]
+    assert "color:red" in bert.get(frame).text.replace(" ", "")
+    page = bert.get("/compose?forward=" + key)
+    assert "message.eml" in page.text
+    bert.post("/compose", [(name, page.hidden(name)) for name in
+                           ("origin", "answer", "source", "compose")]
+              + [("keep", page.values(r'name="keep" value="(\d+)" checked')[0]),
+                 ("do", "send"), ("from", BERT), ("to", "anna"),
+                 ("subject", "Once more"), ("text", "x")], multipart=True)
+    assert "Coloured</h2>" in anna.get(path_of(key_of(anna,
+                                                      "Once more"))).text
 
 
 def test_long_texts_are_whole(served, anna):

@@ -124,7 +124,7 @@
   let prefix = "";
   const keys = {
     j: () => step(1), k: () => step(-1), o: () => current() >= 0 && (one("a", rows[current()]).click(), true),
-    x: toggle, "#": () => act("delete"), "!": () => act("junk"), s: () => act("flag"),
+    x: toggle, "#": () => act("delete"), Delete: () => act("delete"), "!": () => act("junk"), s: () => act("flag"),
     m: () => act("read"), U: () => act("unread"), u: () => press("[data-key=u]"),
     r: () => press("[data-key=r]"), a: () => press("[data-key=a]"), f: () => press("[data-key=f]"),
     c: () => press("[data-key=c]"), n: () => press("[rel=next]"), p: () => press("[rel=prev]"),
@@ -212,7 +212,7 @@
       form.elements.draft.value = told.draft;
       // Who comes back to this page finds the draft, not an empty form.
       history.replaceState(null, "", `/compose?draft=${told.draft}&compose=${form.elements.compose.value}`);
-      return `Draft saved at ${new Date().toLocaleTimeString([], { timeStyle: "short" })}`;
+      return `Draft saved at ${new Date().toLocaleTimeString([], { timeStyle: "short" })}${files.files.length ? ", without the files that you have chosen: press Save draft" : ""}`;
     }
     // Nothing is ever saved twice at once: each save takes the place of the one
     // before, whose key it has to know.
@@ -274,7 +274,7 @@
       for (const file of chosen) sum.items.add(file);
       files.files = sum.files;
       const bytes = chosen.reduce((total, file) => total + file.size, 0);
-      one("#files-told").textContent = chosen.length ? `${chosen.map((file) => file.name).join(", ")}: ${(bytes / 1048576).toFixed(1)} MB` : "";
+      one("#files-told").textContent = chosen.length ? `${chosen.map((file) => file.name).join(", ")}: ${bytes < 1048576 ? `${Math.ceil(bytes / 1024)} KB` : `${(bytes / 1048576).toFixed(1)} MB`}` : "";
       clear.hidden = !chosen.length;
     }
     files.addEventListener("change", () => {
