@@ -344,7 +344,7 @@ $B/tap/%: $B/host/tests/tap/%.o $B/host/tests/unit/fake_machine.o \
 # tests/sim/NAME.c with a main() is a program; the other files are the PC.
 # build/sim: with sanitizers; build/sim-fast: the same sources at native speed.
 SIM_PROGRAMS := web_inbox power_cut lossy_wire stick_faults big_store relay_cut relay_days \
-	query_turns
+	query_turns update_cut
 SIM_PC_SRC := $(filter-out $(SIM_PROGRAMS:%=tests/sim/%.c),$(SIM_SRC))
 SIM_CORE := firmware/core/coroutine_switch.asm
 FAST_CFLAGS := $(COMMON) -D_GNU_SOURCE -O2 $(WARNINGS)

@@ -27,7 +27,8 @@
 #define ELF_MACHINE     18
 #define ELF_X86_64      62
 
-static const char magic[AT_KIND + 1] = "Barepost program";
+static const uint8_t magic[AT_KIND] = {'B', 'a', 'r', 'e', 'p', 'o', 's', 't',
+                                       ' ', 'p', 'r', 'o', 'g', 'r', 'a', 'm'};
 
 static bool version_valid(const uint8_t *text)
 {

@@ -3,36 +3,17 @@ before it by the boot menu, from BIOS and from UEFI; files that are none."""
 import gzip
 import os
 import re
-import sys
-
 from pathlib import Path
 
 import mail
 import stick
 from conftest import choose_run
 from mkusb_sticks import check_file_system, mkusb
-
-sys.path.insert(0, os.path.join(stick.ROOT, "boot"))
-
-import update  # noqa: E402
+from updates import UPDATE, builds, update
 
 UEFI = ("-machine", "q35", "-bios", "/usr/share/ovmf/OVMF.fd")
-UPDATE = os.path.join(stick.ROOT, "build", "barepost.update")
 UP_AND_AGAIN = "\x1bOS\x1bOS"  # F4, twice
 BACK_AND_AGAIN = "\x1b[15~\x1b[15~"  # F5
-
-
-def builds():
-    """What this build calls itself, the AO that is to be the next one, and how
-    that calls itself: as long as the first."""
-    with open(stick.AO, "rb") as file:
-        ao = file.read()
-    with open(os.path.join(stick.ROOT, "build", "version.h"),
-              encoding="ascii") as header:
-        old = re.search('"(.*)"', header.read())[1]
-    new = ("next" + "." * len(old))[:len(old)]
-    assert ao.count(old.encode()) == 1
-    return old, new, ao.replace(old.encode(), new.encode())
 
 
 def damaged(content, at):
@@ -51,20 +32,15 @@ def serve_files(folder, ao, new):
     files = {
         "text.update": (text, "is no update of Barepost"),
         "short.update": (good[:-1], "is cut short"),
-        "long.update": (good + b"x", "is longer than it says"),
         "damaged.update": (damaged(good, len(good) // 2), "is damaged"),
-        "label.update": (damaged(good, 70), "is damaged"),
         "later.update": (damaged(good, 16), "is for a later Barepost"),
         "same.update": (same, "is the version that starts already"),
         "large.update": (update.label(large, len(large), "x") + large,
                          "is too large for the room"),
         "wrong.update": (update.label(text, len(text), "x") + text,
                          "holds no Barepost for this PC"),
-        "elf.update": (update.label(ao[:4000], 4000, "x") + ao[:4000],
-                       "holds no Barepost for this PC"),
         "other.update": (update.label(packed, len(ao), "x") + packed,
                          "holds no Barepost for this PC"),
-        "empty.update": (b"", "is no update of Barepost"),
     }
     for name, (content, _) in files.items():
         Path(folder, name).write_bytes(content)
