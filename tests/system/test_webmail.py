@@ -453,6 +453,16 @@ def test_attached_messages_are_shown(served, anna):
     assert "Deep" in frame.text and "script" not in frame.text.split("body")[1]
 
 
+def test_answers_leave_the_signature_out(served, anna):
+    send(served, letter("To be quoted", "Hello.\r\n> earlier\r\n-- \r\nBert\r\n"
+                        "+49 123\r\n"))
+    key = key_of(anna, "To be quoted")
+    text = anna.get("/compose?reply=" + key).text
+    assert "&gt; Hello." in text and "&gt;&gt; earlier" in text
+    assert "+49 123" not in text
+    assert "+49 123" in anna.get("/compose?forward=" + key).text
+
+
 def test_forwarded_whole(served, browser):
     """With its looks, as an attached message, and on from there; in between it
     is a draft."""

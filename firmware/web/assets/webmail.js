@@ -184,7 +184,7 @@
   if (form) {
     const saved = one("#saved");
     const files = one("input[type=file]", form);
-    let timer = 0, saving = null, changed = false, leaving = false;
+    let timer = 0, saving = null, changed = false, checked = false, leaving = false;
 
     function typed() {
       const body = new FormData(form);
@@ -192,16 +192,19 @@
       return body;
     }
     const post = () => fetch("/draft", { method: "POST", body: typed(), redirect: "manual", signal: AbortSignal.timeout(20000) });
-    // Another login, in another tab: its token.
-    async function renew() {
-      const page = new DOMParser().parseFromString(await (await fetch("/help")).text(), "text/html");
+    // Whether the server would take it: what is wrong, or nothing. After another
+    // login, in another tab, forms get its token.
+    async function ready() {
+      const answer = await fetch("/help", { redirect: "manual", signal: AbortSignal.timeout(20000) });
+      if (answer.type === "opaqueredirect") return "You are logged out: log in in another tab, then go on here";
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const token = one("[name=csrf]", page)?.value;
       if (token) for (const input of all("[name=csrf]")) input.value = token;
-      return !!token;
+      return token ? "" : "The server does not take it now: try again";
     }
     async function send() {
       let answer = await post();
-      if (answer.status === 403 && await renew()) answer = await post();
+      if (answer.status === 403 && !await ready()) answer = await post();
       if (answer.type === "opaqueredirect") {
         changed = true;
         return "Draft not saved: you are logged out. Log in in another tab, then it is saved";
@@ -247,6 +250,17 @@
         event.preventDefault();
         return save();
       }
+      // A form that is sent to nowhere would be lost.
+      if (!checked) {
+        event.preventDefault();
+        ready().catch(() => "The server cannot be reached: try again").then((wrong) => {
+          saved.textContent = wrong;
+          checked = !wrong;
+          if (checked) form.requestSubmit(button);
+        });
+        return;
+      }
+      checked = false;
       leaving = true;
       clearTimeout(timer);
     });
@@ -275,6 +289,7 @@
       files.files = sum.files;
       const bytes = chosen.reduce((total, file) => total + file.size, 0);
       one("#files-told").textContent = chosen.length ? `${chosen.map((file) => file.name).join(", ")}: ${bytes < 1048576 ? `${Math.ceil(bytes / 1024)} KB` : `${(bytes / 1048576).toFixed(1)} MB`}` : "";
+      if (bytes > files.dataset.most) one("#files-told").textContent += `, which is too much: ${Math.floor(files.dataset.most / 1048576)} MB can go at most`;
       clear.hidden = !chosen.length;
     }
     files.addEventListener("change", () => {
