@@ -35,7 +35,7 @@ GIVES = {
     "firmware/web": "webmail",
     "firmware/web: assets": "its style, script and icons",
     "firmware/http": "HTTP/1.1, logins, uploads, ranges, conditions",
-    "drivers/nic": "seven families of network cards",
+    "drivers/nic": "six families of network cards",
     "firmware/store": "group commit, readers, the index in the background",
     "firmware/relay": "mail to other servers: queue, retries, notices",
     "firmware/menu": "the text menu and the running screen",
