@@ -49,7 +49,7 @@ def serve_files(folder, ao, new):
 
 
 def load(machine, name, seen):
-    machine.send(b"\x15" + b"10.0.2.2\r\x15" + name.encode() + b"\r")
+    machine.send(b"\x1b[A\x15" + b"10.0.2.2\r\x15" + name.encode() + b"\r")
     machine.expect_screen(re.escape(name) + ".*" + seen)
 
 
@@ -105,7 +105,7 @@ def test_update_and_back(copy_stick, boot, tmp_path):
     machine.expect_screen("nothing to install")
     for name, seen in wrong.items():
         load(machine, name, seen)
-    machine.send(b"\x15" + b"10.0.2.2\r\x15new.update\r")
+    machine.send(b"\x1b[A\x15" + b"10.0.2.2\r\x15new.update\r")
     check_mail(server, "while it is fetched")
     machine.expect_screen("Checked and ready: 9.9, next")
     assert f"program: 0.1, {old}\n" in mkusb("--inspect", copy_stick).ok().out
