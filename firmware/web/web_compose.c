@@ -18,6 +18,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What fits into a message in base64, with its line ends. */
+#define FILES_MAX (STORE_MESSAGE_MAX / 78 * 57 - 4096)
+
 /* ---- Reading a POST ----------------------------------------------------- */
 
 static void copy_param(const struct http_exchange *x, const char *name,
@@ -296,12 +299,15 @@ static void write_form(struct http_exchange *x, struct web_work *work,
          form->answer != WEB_NEW || form->draft.uid == 0 ? " data-top" : "",
          known ? " autofocus" : "");
     http_escape_bytes(x, work->written, work->written_bytes);
-    html(x, "</textarea>"
-            "<p class=\"field\"><label for=\"files\">Attach files</label> "
-            "<input id=\"files\" type=\"file\" name=\"file\" multiple> "
-            "<span id=\"files-told\" class=\"hint\" role=\"status\"></span> "
-            "<button type=\"button\" id=\"files-clear\" hidden>Choose none"
-            "</button></p></form>");
+    html(x,
+         "</textarea>"
+         "<p class=\"field\"><label for=\"files\">Attach files</label> "
+         "<input id=\"files\" type=\"file\" name=\"file\" multiple "
+         "data-most=\"%u\"> "
+         "<span id=\"files-told\" class=\"hint\" role=\"status\"></span> "
+         "<button type=\"button\" id=\"files-clear\" hidden>Choose none"
+         "</button></p></form>",
+         FILES_MAX);
 }
 
 void web_form_show(struct http_exchange *x, struct store *store,

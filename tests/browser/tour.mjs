@@ -162,6 +162,17 @@ async function writing(anna) {
   assert.equal(await page.getByLabel(/With attachment/).count(), 2);
   await anna.examine("compose with an error");
   await page.getByLabel("To", { exact: true }).fill("bert");
+  // Logged out meanwhile: nothing is lost, and another tab helps.
+  await page.context().clearCookies();
+  await page.keyboard.press("Control+Enter");
+  await page.getByText("You are logged out").waitFor();
+  const tab = await page.context().newPage();
+  await tab.goto("/login?next=/help");
+  await tab.getByLabel("User name").fill("anna");
+  await tab.getByLabel("Password").fill("anna-demo");
+  await tab.getByRole("button", { name: "Log in" }).click();
+  await tab.getByRole("heading", { name: "Help" }).waitFor();
+  await tab.close();
   await page.keyboard.press("Control+Enter");
   await said(page, "The message is sent.");
   await page.getByRole("link", { name: "Drafts" }).click();

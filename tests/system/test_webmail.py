@@ -155,24 +155,30 @@ def test_injections_in_queries(anna, injection):
                  "/mail?c={}", "/mail?f={}", "/mail?c={}&b=1",
                  "/contacts?q={}", "/compose?to={}", "/compose?subject={}",
                  "/compose?reply={}", "/compose?draft={}", "/mail?said={}",
-                 "/{}", "/assets/{}", "/login?next={}", "/login?failed={}"):
-        answers_well(anna.quick(path.format(quoted)), (path, injection))
+                 "/{}", "/assets/{}", "/login?next={}", "/login?failed={}",
+                 "/mail/1/1?f={}", "/mail/1/1?c={}", "/mail/1/1?q={}",
+                 "/mail/1/1?q=a&in={}", "/mail/1/1/text/{}",
+                 "/compose?draft=1.1&compose={}",
+                 "/mail?said=deleted&undo=1.1&last={}&from={}"):
+        answers_well(anna.quick(path.replace("{}", quoted)), (path, injection))
 
 
 @pytest.mark.parametrize("injection", INJECTIONS)
 def test_injections_in_forms(anna, injection):
     anna.get("/settings")
-    names = ("m", "to", "folder", "back", "do", "id", "name", "signature",
+    names = ("m", "to", "folder", "back", "id", "name", "signature",
              "subject", "text", "from", "until", "old", "new", "again",
              "field", "header", "pattern", "forward", "on", "cc", "bcc",
-             "draft", "origin", "source", "keep", "answer", "zone")
-    for path, what in (("/act", "move"), ("/act", "empty"),
+             "draft", "origin", "source", "keep", "answer", "zone", "compose",
+             "first", "last")
+    for path, what in (("/act", "move"), ("/act", "empty"), ("/act", "undo"),
                        ("/settings", "you"), ("/settings", "away"),
                        ("/settings/rules", "add"),
                        ("/settings/rules", "raise"), ("/folders", "make"),
                        ("/folders", "rename"), ("/compose", "save"),
                        ("/compose", "send"), ("/draft", "")):
-        fields = [(name, injection) for name in names if name != "do"]
+        fields = [(name, injection) for name in names
+                  if what == "undo" or name != "first"]
         answers_well(anna.quick(path, [("do", what)] + fields),
                      (path, what, injection))
     answers_well(anna.quick("/mail"), injection)
@@ -445,6 +451,16 @@ def test_attached_messages_are_shown(served, anna):
     page = anna.get(path_of(key_of(anna, "Holds HTML")))
     frame = anna.get(page.values(r'src="(/mail/\d+/\d+/html/\d+)"')[0])
     assert "Deep" in frame.text and "script" not in frame.text.split("body")[1]
+
+
+def test_answers_leave_the_signature_out(served, anna):
+    send(served, letter("To be quoted", "Hello.\r\n> earlier\r\n-- \r\nBert\r\n"
+                        "+49 123\r\n"))
+    key = key_of(anna, "To be quoted")
+    text = anna.get("/compose?reply=" + key).text
+    assert "&gt; Hello." in text and "&gt;&gt; earlier" in text
+    assert "+49 123" not in text
+    assert "+49 123" in anna.get("/compose?forward=" + key).text
 
 
 def test_forwarded_whole(served, browser):

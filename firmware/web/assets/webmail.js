@@ -83,7 +83,8 @@
   }
 
   // New mail shows by itself on the first page of a list, as long as somebody
-  // is there and has chosen nothing: whoever has gone is logged out in time.
+  // is there; the list is left alone while he is about to do something with it.
+  // Whoever has gone is logged out in time.
   const LOOK_MS = 60000, AWAY_MS = 600000;
   let touched = Date.now(), looked = touched;
   const state = (page) => page.title + all("[name=m]", page).map((box) => box.value + box.closest("li")?.className);
@@ -93,7 +94,9 @@
     const answer = await fetch(here, { redirect: "error" });
     if (!answer.ok) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    if (state(page) !== seen && !all("[name=m]:checked").length && !typing(document.activeElement)) location.reload();
+    if (state(page) === seen) return;
+    document.title = page.title;
+    if (!all("[name=m]:checked").length && !typing(document.activeElement) && current() < 0 && !help?.open) location.reload();
   }
   const seen = state(document);
   if (one("#all") && !here.searchParams.has("c")) {
@@ -184,7 +187,7 @@
   if (form) {
     const saved = one("#saved");
     const files = one("input[type=file]", form);
-    let timer = 0, saving = null, changed = false, leaving = false;
+    let timer = 0, saving = null, changed = false, checked = false, leaving = false;
 
     function typed() {
       const body = new FormData(form);
@@ -192,16 +195,19 @@
       return body;
     }
     const post = () => fetch("/draft", { method: "POST", body: typed(), redirect: "manual", signal: AbortSignal.timeout(20000) });
-    // Another login, in another tab: its token.
-    async function renew() {
-      const page = new DOMParser().parseFromString(await (await fetch("/help")).text(), "text/html");
+    // Whether the server would take it: what is wrong, or nothing. After another
+    // login, in another tab, forms get its token.
+    async function ready() {
+      const answer = await fetch("/help", { redirect: "manual", signal: AbortSignal.timeout(20000) });
+      if (answer.type === "opaqueredirect") return "You are logged out: log in in another tab, then go on here";
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const token = one("[name=csrf]", page)?.value;
       if (token) for (const input of all("[name=csrf]")) input.value = token;
-      return !!token;
+      return token ? "" : "The server does not take it now: try again";
     }
     async function send() {
       let answer = await post();
-      if (answer.status === 403 && await renew()) answer = await post();
+      if (answer.status === 403 && !await ready()) answer = await post();
       if (answer.type === "opaqueredirect") {
         changed = true;
         return "Draft not saved: you are logged out. Log in in another tab, then it is saved";
@@ -247,6 +253,17 @@
         event.preventDefault();
         return save();
       }
+      // A form that is sent to nowhere would be lost.
+      if (!checked) {
+        event.preventDefault();
+        ready().catch(() => "The server cannot be reached: try again").then((wrong) => {
+          saved.textContent = wrong;
+          checked = !wrong;
+          if (checked) form.requestSubmit(button);
+        });
+        return;
+      }
+      checked = false;
       leaving = true;
       clearTimeout(timer);
     });
@@ -275,6 +292,7 @@
       files.files = sum.files;
       const bytes = chosen.reduce((total, file) => total + file.size, 0);
       one("#files-told").textContent = chosen.length ? `${chosen.map((file) => file.name).join(", ")}: ${bytes < 1048576 ? `${Math.ceil(bytes / 1024)} KB` : `${(bytes / 1048576).toFixed(1)} MB`}` : "";
+      if (bytes > files.dataset.most) one("#files-told").textContent += `, which is too much: ${Math.floor(files.dataset.most / 1048576)} MB can go at most`;
       clear.hidden = !chosen.length;
     }
     files.addEventListener("change", () => {
