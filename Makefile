@@ -159,7 +159,7 @@ $B/ao: $B/ao.unnamed
 
 # What mkusb puts on a stick, and what the AO fetches over the network: packed,
 # with a label. The boot loader unpacks it.
-$B/barepost.update: $B/ao boot/update.py $B/version.h
+$B/barepost.update: $B/ao boot/update.py mailstore/store.h $B/version.h
 	@$(PYTHON) boot/update.py $< $B/version.h >$@.new && mv $@.new $@
 
 $B/font.c: drivers/console/font.py $(DEPS)/console-setup.done

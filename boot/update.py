@@ -11,14 +11,21 @@ import re
 import struct
 import sys
 
-NUMBER = os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir,
-                      "firmware", "core", "version.h")
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir)
+NUMBER = os.path.join(ROOT, "firmware", "core", "version.h")
+STORE = os.path.join(ROOT, "mailstore", "store.h")
 
 
-def label(program, unpacked_bytes, version):
+def store_version():
+    with open(STORE, encoding="ascii") as header:
+        return int(re.search(r"#define STORE_VERSION +(\d+)",
+                             header.read())[1])
+
+
+def label(program, unpacked_bytes, version, store=store_version()):
     """512 bytes; program: as it stands in the file."""
     head = struct.pack("<16s4I32s96s", b"Barepost program", 1, len(program),
-                       unpacked_bytes, 0, hashlib.sha256(program).digest(),
+                       unpacked_bytes, store, hashlib.sha256(program).digest(),
                        version.encode("ascii"))
     head = head.ljust(480, b"\0")
     return head + hashlib.sha256(head).digest()

@@ -1,6 +1,7 @@
 /* The program: read on the workstation, put into the slots of a stick. */
 #include "mkusb/program_file.h"
 #include "mailstore/slots.h"
+#include "mailstore/store.h"
 #include "mkusb/say.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -106,6 +107,7 @@ enum err program_file_load(struct program_file *program, const char *ao)
     }
     memset(label, 0, sizeof(*label));
     label->bytes = label->unpacked_bytes = (uint32_t)info.st_size;
+    label->store = STORE_VERSION;
     hash(bytes, label->bytes, label->sha256);
     program->bytes = bytes;
     return OK;

@@ -68,7 +68,7 @@ struct efi_boot_services {
     void *raise_tpl, *restore_tpl;
     efi_status(EFIAPI *allocate_pages)(int how, int type, uint64_t pages,
                                        uint64_t *physical);
-    void *free_pages;
+    efi_status(EFIAPI *free_pages)(uint64_t physical, uint64_t pages);
     efi_status(EFIAPI *get_memory_map)(uint64_t *bytes, void *map,
                                        uint64_t *key, uint64_t *row_bytes,
                                        uint32_t *version);

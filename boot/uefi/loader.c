@@ -21,6 +21,7 @@
 #define ADDRESS_MAX   0xffffffffull
 #define MAP_SLACK     16384u /* the map grows while memory is taken for it */
 #define EXIT_ATTEMPTS 8
+#define ROOM_BYTES    (16ull * 1024 * 1024) /* for the image */
 
 efi_status EFIAPI efi_main(void *image, struct efi_system_table *system);
 
@@ -106,50 +107,63 @@ static void find_display(struct efi_boot_services *services,
     }
 }
 
-/* Copies the image to where the AO can run; 0 when there is no room. */
-static uint64_t place_image(struct efi_boot_services *services,
-                            const struct program *program)
-{
-    const struct program_image *image = &program->image;
-    uint64_t at = ADDRESS_MAX;
+/* What the AO keeps for as long as it runs, taken before all other memory: so
+ * it lies at the upper end, and what the AO gets for itself is in one piece.
+ *
+ *   given back | image | struct handoff | memory map */
+struct room {
+    uint64_t start, map_bytes; /* start 0: there is none */
+};
 
-    if (services->allocate_pages(
-            EFI_ALLOCATE_MAX_ADDRESS, EFI_LOADER_CODE,
-            pages_of((uint64_t)image->image_bytes + 2 * HANDOFF_ALIGNMENT),
-            &at) != 0)
-        return 0;
-    at = (at + HANDOFF_ALIGNMENT - 1) & ~(uint64_t)(HANDOFF_ALIGNMENT - 1);
-    at += HANDOFF_OFFSET;
-    memcpy((void *)(uintptr_t)at, program->bytes + image->offset,
-           image->file_bytes);
-    memset((void *)(uintptr_t)(at + image->file_bytes), 0,
-           image->image_bytes - image->file_bytes);
-    return at;
+static struct handoff *handoff_in(const struct room *room)
+{
+    return (void *)(uintptr_t)(room->start + ROOM_BYTES - room->map_bytes -
+                               PAGE);
 }
 
-/* struct handoff with room for the memory map behind it; NULL without memory.
- */
-static struct handoff *make_handoff(struct efi_boot_services *services,
-                                    uint64_t *map_room)
+static void take_room(struct efi_boot_services *services, struct room *room)
 {
     uint64_t bytes = 0, key, row_bytes = 0, at = ADDRESS_MAX;
     uint32_t version;
 
+    room->start = 0;
     if (services->get_memory_map(&bytes, NULL, &key, &row_bytes, &version) !=
-        EFI_BUFFER_TOO_SMALL)
-        return NULL;
-    *map_room = bytes + MAP_SLACK;
-    if (services->allocate_pages(EFI_ALLOCATE_MAX_ADDRESS, EFI_LOADER_DATA,
-                                 pages_of(PAGE + *map_room), &at) != 0)
-        return NULL;
-    memset((void *)(uintptr_t)at, 0, PAGE);
-    return (void *)(uintptr_t)at;
+            EFI_BUFFER_TOO_SMALL ||
+        bytes > ROOM_BYTES / 4)
+        return;
+    room->map_bytes = pages_of(bytes + MAP_SLACK) * PAGE;
+    if (services->allocate_pages(EFI_ALLOCATE_MAX_ADDRESS, EFI_LOADER_CODE,
+                                 pages_of(ROOM_BYTES), &at) != 0)
+        return;
+    room->start = at;
+    memset(handoff_in(room), 0, PAGE);
+}
+
+/* Copies the image as high as it goes; 0: it does not fit. */
+static uint64_t place_image(struct efi_boot_services *services,
+                            const struct room *room,
+                            const struct program *program)
+{
+    const struct program_image *image = &program->image;
+    const uint64_t end = (uint64_t)(uintptr_t)handoff_in(room);
+    uint64_t at;
+
+    if (image->image_bytes > ROOM_BYTES / 2)
+        return 0;
+    at = end - image->image_bytes - HANDOFF_OFFSET;
+    at = (at & ~(uint64_t)(HANDOFF_ALIGNMENT - 1)) + HANDOFF_OFFSET;
+    memcpy((void *)(uintptr_t)at, program->bytes + image->offset,
+           image->file_bytes);
+    memset((void *)(uintptr_t)(at + image->file_bytes), 0,
+           image->image_bytes - image->file_bytes);
+    (void)services->free_pages(room->start, (at - room->start) / PAGE);
+    return at;
 }
 
 /* The map must be the newest one: whatever the firmware does on its own between
  * the two calls makes the second fail, and both are tried again. */
 static efi_status leave_uefi(struct efi_boot_services *services, void *image,
-                             struct handoff *handoff, uint64_t map_room)
+                             struct handoff *handoff, uint64_t map_bytes)
 {
     efi_status status = EFI_BUFFER_TOO_SMALL;
 
@@ -158,7 +172,7 @@ static efi_status leave_uefi(struct efi_boot_services *services, void *image,
         uint64_t key;
         uint32_t version;
 
-        handoff->map_bytes = map_room;
+        handoff->map_bytes = map_bytes;
         status = services->get_memory_map(&handoff->map_bytes,
                                           (void *)(uintptr_t)handoff->map, &key,
                                           &handoff->map_row_bytes, &version);
@@ -194,23 +208,27 @@ efi_status EFIAPI efi_main(void *image, struct efi_system_table *system)
     struct handoff *handoff;
     struct program program;
     struct choice choice;
-    uint64_t place, map_room;
+    struct room room;
+    uint64_t place;
     efi_status status;
 
     (void)services->set_watchdog_timer(0, 0, 0, NULL);
     menu_choose(system, &choice);
-    if (!load(system, image, choice.previous, &program))
-        return EFI_LOAD_ERROR;
-    place = place_image(services, &program);
-    handoff = make_handoff(services, &map_room);
-    if (place == 0 || handoff == NULL)
+    take_room(services, &room);
+    if (room.start == 0)
         return fail(system, u"there is too little memory below 4 GiB.",
                     EFI_BUFFER_TOO_SMALL);
+    if (!load(system, image, choice.previous, &program))
+        return EFI_LOAD_ERROR;
+    place = place_image(services, &room, &program);
+    if (place == 0)
+        return fail(system, u"the program is too large.", EFI_LOAD_ERROR);
+    handoff = handoff_in(&room);
     for (unsigned i = 0; choice.command_line[i] != '\0'; i++)
         handoff->command_line[i] = choice.command_line[i];
     handoff->rsdp = find_rsdp(system);
     find_display(services, handoff);
-    status = leave_uefi(services, image, handoff, map_room);
+    status = leave_uefi(services, image, handoff, room.map_bytes);
     if (status != 0)
         return fail(system, u"the firmware does not let go of the PC.", status);
     __asm__ volatile("cli\n\tjmp *%0" ::"r"(place + program.image.entry),

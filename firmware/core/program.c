@@ -4,7 +4,7 @@
  * The label, all numbers with the lowest byte first:
  *     0  "Barepost program"
  *    16  1: this kind of label
- *    20  bytes of the program; 24: of it unpacked
+ *    20  bytes of the program; 24: of it unpacked; 28: version of the store
  *    32  SHA-256 of the program
  *    64  version, NUL-padded
  *   480  SHA-256 of all that stands before */
@@ -16,6 +16,7 @@
 #define AT_KIND         16
 #define AT_BYTES        20
 #define AT_UNPACKED     24
+#define AT_STORE        28
 #define AT_SHA          32
 #define AT_VERSION      64
 #define AT_LABEL_SHA    (PROGRAM_LABEL_BYTES - SHA256_BYTES)
@@ -64,6 +65,7 @@ enum err program_label_read(const uint8_t block[PROGRAM_LABEL_BYTES],
         return ERR_CORRUPT;
     label->bytes = get_le32(block + AT_BYTES);
     label->unpacked_bytes = get_le32(block + AT_UNPACKED);
+    label->store = get_le32(block + AT_STORE);
     memcpy(label->sha256, block + AT_SHA, SHA256_BYTES);
     memcpy(label->version, block + AT_VERSION, PROGRAM_VERSION_BYTES);
     return label->bytes == 0 || label->bytes > label->unpacked_bytes ||
@@ -80,6 +82,7 @@ void program_label_write(const struct program_label *label,
     put_le32(block + AT_KIND, LABEL_KIND);
     put_le32(block + AT_BYTES, label->bytes);
     put_le32(block + AT_UNPACKED, label->unpacked_bytes);
+    put_le32(block + AT_STORE, label->store);
     memcpy(block + AT_SHA, label->sha256, SHA256_BYTES);
     memcpy(block + AT_VERSION, label->version, PROGRAM_VERSION_BYTES);
     hash_label(block, block + AT_LABEL_SHA);

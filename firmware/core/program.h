@@ -26,6 +26,7 @@
 struct program_label {
     uint32_t bytes;               /* of the program, as it is in the file */
     uint32_t unpacked_bytes;      /* the same as bytes when it is not packed */
+    uint32_t store;               /* version of the store that it works on */
     uint8_t sha256[SHA256_BYTES]; /* of those bytes */
     char version[PROGRAM_VERSION_BYTES]; /* printable; may be "" */
 };

@@ -15,6 +15,7 @@
 #include "core/program.h"
 #include "load/load_internal.h"
 #include "mailstore/slots.h"
+#include "mailstore/store.h"
 #include "store/st_job.h"
 #include "store/st_stick.h"
 #include <stdio.h>
@@ -180,6 +181,17 @@ static enum err check_image(void)
     return OK;
 }
 
+/* A version opens stores of its own kind, and those of the kind before, which
+ * it changes into its own. */
+static enum err check_store(void)
+{
+    if (state.label.store < STORE_VERSION)
+        return refuse("is too old to read the mail on this stick");
+    if (state.label.store > STORE_VERSION + 1)
+        return refuse("needs a version in between, for the mail's sake");
+    return OK;
+}
+
 static enum err check_new(void)
 {
     struct program_label now;
@@ -277,6 +289,8 @@ static enum err fetch_program(void)
     if (!err)
         err = check_image();
     if (!err)
+        err = check_store();
+    if (!err)
         err = check_new();
     if (!err)
         err = write_program();
@@ -289,7 +303,9 @@ static void run_fetch(struct st_job *job, struct store *store)
     (void)store;
     state.ready = fetch_program() == OK;
     if (state.ready)
-        load_say("Checked and ready: %s. F4 installs it", state.label.version);
+        load_say("Checked and ready: %s. F4 installs it%s", state.label.version,
+                 state.label.store == STORE_VERSION ? ""
+                                                    : ", with no way back");
 }
 
 /* MT. */
@@ -385,6 +401,8 @@ static void run_install(struct st_job *job, struct store *store)
     err = check_again(&label);
     if (err)
         (void)say_stick(err);
+    else if (state.back && label.store != STORE_VERSION)
+        load_say("%s cannot read the mail on this stick", label.version);
     else
         use(&label);
     st_stick_give_back();

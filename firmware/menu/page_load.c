@@ -90,8 +90,8 @@ static bool press(int key)
 
 const struct page page_load = {
     .title = "Load a file from the network",
-    .help = "F2  load    F4  install the program loaded    "
-            "F5  previous version    Esc  back",
+    .help = "F2  load    F4  install program    F5  previous version    "
+            "Esc  back",
     .live = true,
     .enter = enter,
     .draw = draw,

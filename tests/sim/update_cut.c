@@ -77,6 +77,7 @@ static void make_program(unsigned n, uint8_t *ao, struct program_label *label)
     memcpy(ao, "\177ELF\2\1", 6);
     memcpy(ao + 18, "\76\0", 2);
     memcpy(ao + 4096, header, sizeof(header));
+    label->store = STORE_VERSION;
     snprintf(label->version, sizeof(label->version), "number %u", n);
     sha256_begin(&sha);
     sha256_add(&sha, ao, label->bytes);

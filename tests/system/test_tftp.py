@@ -31,7 +31,7 @@ def open_page(machine):
 
 def load(machine, server, name, seen):
     """Fills in the page's form, and waits until the page says so."""
-    machine.send(b"\x15" + server.encode() + b"\r\x15" + name.encode() + b"\r")
+    machine.send(b"\x1b[A\x15" + server.encode() + b"\r\x15" + name.encode() + b"\r")
     return machine.expect_screen(seen)
 
 

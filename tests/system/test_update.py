@@ -8,7 +8,7 @@ from pathlib import Path
 import mail
 import stick
 from conftest import choose_run
-from mkusb_sticks import check_file_system, mkusb
+from mkusb_sticks import check_file_system, mkusb, put_at
 from updates import UPDATE, builds, update
 
 UEFI = ("-machine", "q35", "-bios", "/usr/share/ovmf/OVMF.fd")
@@ -49,7 +49,7 @@ def serve_files(folder, ao, new):
 
 
 def load(machine, name, seen):
-    machine.send(b"\x15" + b"10.0.2.2\r\x15" + name.encode() + b"\r")
+    machine.send(b"\x1b[A\x15" + b"10.0.2.2\r\x15" + name.encode() + b"\r")
     machine.expect_screen(re.escape(name) + ".*" + seen)
 
 
@@ -105,7 +105,7 @@ def test_update_and_back(copy_stick, boot, tmp_path):
     machine.expect_screen("nothing to install")
     for name, seen in wrong.items():
         load(machine, name, seen)
-    machine.send(b"\x15" + b"10.0.2.2\r\x15new.update\r")
+    machine.send(b"\x1b[A\x15" + b"10.0.2.2\r\x15new.update\r")
     check_mail(server, "while it is fetched")
     machine.expect_screen("Checked and ready: 9.9, next")
     assert f"program: 0.1, {old}\n" in mkusb("--inspect", copy_stick).ok().out
@@ -135,7 +135,11 @@ def test_update_and_back(copy_stick, boot, tmp_path):
     assert f"program: 0.1, {old}\nprevious program: 9.9, next" in shown
     mkusb("--check", copy_stick).ok()
     start_under_uefi(boot, copy_stick, "\r", old).power_cut()
-    start_under_uefi(boot, copy_stick, "p", new)
+    start_under_uefi(boot, copy_stick, "p", new).power_cut()
+    # What is damaged does not start: UEFI's loader takes the other one.
+    put_at(copy_stick, stick.file_offset(copy_stick, "ao/ao") + 500_000,
+           bytes(100))
+    start_under_uefi(boot, copy_stick, "\r", new)
 
 
 def test_stick_without_room(copy_stick, boot, tmp_path):

@@ -109,6 +109,8 @@ static void turn_all(void)
 static struct program_label label;
 
 /* An AO as far as can be seen, the n-th. */
+static unsigned store_version = STORE_VERSION;
+
 static void make_program(unsigned n, uint8_t *ao)
 {
     static const uint32_t header[] = {
@@ -126,6 +128,7 @@ static void make_program(unsigned n, uint8_t *ao)
     memcpy(ao, "\177ELF\2\1", 6);
     memcpy(ao + 18, "\76\0", 2);
     memcpy(ao + 4096, header, sizeof header);
+    label.store = store_version;
     snprintf(label.version, sizeof label.version, "number %u", n);
     sha256_begin(&sha);
     sha256_add(&sha, ao, label.bytes);
@@ -266,6 +269,27 @@ static void test_update(void)
     CHECK(loads("is the version that starts already"));
 }
 
+/* Versions that work on other kinds of stores. Leaves 4 and 1. */
+static void test_stores(void)
+{
+    store_version = STORE_VERSION - 1;
+    offer(5);
+    CHECK(loads("is too old to read"));
+    store_version = STORE_VERSION + 2;
+    offer(5);
+    CHECK(loads("needs a version in between"));
+    store_version = STORE_VERSION + 1;
+    offer(5);
+    CHECK(loads("F4 installs it, with no way back"));
+    CHECK(installs(false, "Installed: number 5") && holds(5, 1));
+    CHECK(installs(true, "Installed: number 1") && holds(1, 5));
+    CHECK(installs(true, "number 5 cannot read") && holds(1, 5));
+    store_version = STORE_VERSION;
+    offer(4);
+    CHECK(loads("Checked and ready: number 4"));
+    CHECK(installs(false, "Installed: number 4") && holds(4, 1));
+}
+
 static void test_liars(void)
 {
     offer(5);
@@ -404,6 +428,7 @@ int main(void)
     plug(0, &sticks[0]);
     CHECK(WHEN(st_state() == ST_READY));
     test_update();
+    test_stores();
     test_liars();
     test_sticks_that_fail();
     test_cuts();

@@ -83,7 +83,8 @@
   }
 
   // New mail shows by itself on the first page of a list, as long as somebody
-  // is there and has chosen nothing: whoever has gone is logged out in time.
+  // is there; the list is left alone while he is about to do something with it.
+  // Whoever has gone is logged out in time.
   const LOOK_MS = 60000, AWAY_MS = 600000;
   let touched = Date.now(), looked = touched;
   const state = (page) => page.title + all("[name=m]", page).map((box) => box.value + box.closest("li")?.className);
@@ -93,7 +94,9 @@
     const answer = await fetch(here, { redirect: "error" });
     if (!answer.ok) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    if (state(page) !== seen && !all("[name=m]:checked").length && !typing(document.activeElement)) location.reload();
+    if (state(page) === seen) return;
+    document.title = page.title;
+    if (!all("[name=m]:checked").length && !typing(document.activeElement) && current() < 0 && !help?.open) location.reload();
   }
   const seen = state(document);
   if (one("#all") && !here.searchParams.has("c")) {
