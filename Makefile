@@ -34,7 +34,8 @@ MKUSB_TESTED_SRC := $(addprefix mkusb/,layout.c media_file.c say.c settings.c \
 	sysfs.c target.c)
 # The part of core that workstation tools use as well.
 TOOL_CORE_SRC := firmware/core/err.c firmware/core/random.c firmware/core/date.c \
-	firmware/core/zone.c firmware/core/version.c
+	firmware/core/zone.c firmware/core/version.c firmware/core/sha256.c \
+	firmware/core/program.c
 SIM_SRC := $(wildcard tests/sim/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT_HELP_SRC := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
@@ -135,7 +136,7 @@ AO_LIB_OBJ := $(DEPS)/ao/sqlite3.o \
 	$(MUSL_SRC:%.c=$(DEPS)/ao/musl/%.o) $(MUSL_ASM:%.s=$(DEPS)/ao/musl/%.s.o)
 
 .PHONY: all
-all: $B/ao $B/ao.gz $B/BOOTX64.EFI $B/mkusb
+all: $B/ao $B/barepost.update $B/BOOTX64.EFI $B/mkusb
 
 AO_LINK := ld -nostdlib -static -z max-page-size=4096 -z noexecstack \
 	--gc-sections -T boot/ao.ld
@@ -156,9 +157,10 @@ $B/ao: $B/ao.unnamed
 	$(AO_LINK) -o $@.debug $(AO_OBJ) $B/symbols.o $(AO_LINK_LIBS)
 	@objcopy --strip-debug $@.debug $@
 
-# What mkusb puts on a stick: the boot loader unpacks it.
-$B/ao.gz: $B/ao
-	@gzip -9 -n -c $< >$@
+# What mkusb puts on a stick, and what the AO fetches over the network: packed,
+# with a label. The boot loader unpacks it.
+$B/barepost.update: $B/ao boot/update.py mailstore/store.h $B/version.h
+	@$(PYTHON) boot/update.py $< $B/version.h >$@.new && mv $@.new $@
 
 $B/font.c: drivers/console/font.py $(DEPS)/console-setup.done
 	@$(PYTHON) $< font_small=$(FONTS)/Lat15-Terminus16.psf.gz \
@@ -191,24 +193,18 @@ $B/ao-obj/%.asm.o: %.asm | $(ALL_DEPS)
 	@mkdir -p $(@D)
 	nasm -f elf64 -g -F dwarf -MD $(@:.o=.d) -o $@ $<
 
-# The same image under UEFI, within the program that brings it into memory.
+# What brings the same AO into memory under UEFI.
 UEFI_SRC := $(wildcard boot/uefi/*.c)
-UEFI_OBJ := $(UEFI_SRC:%.c=$B/uefi-obj/%.o) $B/uefi-obj/payload.o
+UEFI_CORE_SRC := $(addprefix firmware/core/,inflate.c program.c sha256.c)
+UEFI_OBJ := $(UEFI_SRC:%.c=$B/uefi-obj/%.o) $(UEFI_CORE_SRC:%.c=$B/uefi-obj/%.o)
 UEFI_CFLAGS = -std=c17 -g -O2 -ffreestanding -fpic -fvisibility=hidden \
 	-mno-red-zone -mgeneral-regs-only -fno-stack-protector -fcf-protection=none \
 	-fno-ident -fno-asynchronous-unwind-tables \
-	-fno-jump-tables $(WARNINGS) -I. -MMD -MP
+	-fno-jump-tables $(WARNINGS) -I. -Ifirmware -MMD -MP
 
-$B/uefi-obj/boot/uefi/%.o: boot/uefi/%.c | $(ALL_DEPS)
+$B/uefi-obj/%.o: %.c | $(ALL_DEPS)
 	@mkdir -p $(@D)
 	$(CC) $(UEFI_CFLAGS) -c -o $@ $<
-
-$B/ao.bin: $B/ao
-	@objcopy -O binary $< $@
-
-$B/uefi-obj/payload.o: boot/uefi/payload.asm $B/ao.bin
-	@mkdir -p $(@D)
-	nasm -f elf64 -DPAYLOAD='"$B/ao.bin"' -o $@ $<
 
 $B/BOOTX64.EFI: $(UEFI_OBJ) boot/uefi/loader.ld
 	ld -m i386pep --subsystem 10 -e efi_main --image-base 0 -nostdlib -s \
@@ -348,7 +344,7 @@ $B/tap/%: $B/host/tests/tap/%.o $B/host/tests/unit/fake_machine.o \
 # tests/sim/NAME.c with a main() is a program; the other files are the PC.
 # build/sim: with sanitizers; build/sim-fast: the same sources at native speed.
 SIM_PROGRAMS := web_inbox power_cut lossy_wire stick_faults big_store relay_cut relay_days \
-	query_turns
+	query_turns update_cut
 SIM_PC_SRC := $(filter-out $(SIM_PROGRAMS:%=tests/sim/%.c),$(SIM_SRC))
 SIM_CORE := firmware/core/coroutine_switch.asm
 FAST_CFLAGS := $(COMMON) -D_GNU_SOURCE -O2 $(WARNINGS)

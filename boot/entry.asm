@@ -36,7 +36,7 @@ header:
         dd PHYSICAL(header), PHYSICAL(image_start), PHYSICAL(image_data_end)
         dd PHYSICAL(image_end), PHYSICAL(start32)
         dd 0, 0, 0, 0           ; no video mode asked for
-        dd HANDOFF_MAGIC        ; struct handoff_header
+        dd HANDOFF_MAGIC        ; as in boot/handoff.h
         dd PHYSICAL(start64) - 0x100000
         dd PHYSICAL(image_end) - 0x100000
 

@@ -1,20 +1,15 @@
-/* What the UEFI loader (boot/uefi/) hands to the AO, and where it finds in the
- * AO's image what it needs to know. Both are built from this header. */
+/* What the UEFI loader (boot/uefi/) hands to the AO. What it finds in the AO's
+ * image is told in core/program.h. The loader on a stick may be older than the
+ * AO and younger: what is changed here wants another HANDOFF_MAGIC. */
 #ifndef BOOT_HANDOFF_H
 #define BOOT_HANDOFF_H
 
 #include <stdint.h>
 
-/* At the start of the image, as entry.asm lays it out: the multiboot header,
- * then this at HANDOFF_HEADER bytes. */
-#define HANDOFF_HEADER 48u
-#define HANDOFF_MAGIC  0x50425545u /* "EUBP" */
-
-struct handoff_header {
-    uint32_t magic;
-    uint32_t entry;       /* 64-bit entry, from the start of the image */
-    uint32_t image_bytes; /* with what the file does not hold: zeros */
-};
+/* At the start of the image, as entry.asm lays it out, stands the multiboot
+ * header, and behind that this number, where the 64-bit entry is, and how long
+ * the image is in memory. Also in EAX at that entry. */
+#define HANDOFF_MAGIC 0x50425545u /* "EUBP" */
 
 /* The image lies 1 MiB behind a multiple of 2 MiB, below 4 GiB. */
 #define HANDOFF_ALIGNMENT 0x200000u

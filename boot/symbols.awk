@@ -1,10 +1,9 @@
-# Makes the table of function names from `nm -n`: sorted offsets from the start
-# of the image, and where in the text of names each name starts.
+# Makes the table of function names from `nm -n`: the low halves of addresses,
+# sorted, and the names in the same order.
 BEGIN {
     print "section .symbols progbits alloc noexec nowrite align=8"
     print "global symbol_count, symbol_table, symbol_names"
     print "symbol_table:"
-    bytes = 0
     count = 0
 }
 $2 ~ /^[tT]$/ && length($1) == 16 && $3 !~ /^(stub_|image_)/ {
@@ -12,9 +11,8 @@ $2 ~ /^[tT]$/ && length($1) == 16 && $3 !~ /^(stub_|image_)/ {
     if (offset == last)
         next
     last = offset
-    printf "dd 0x%s, %d\n", offset, bytes
+    printf "dd 0x%s\n", offset
     name[count++] = $3
-    bytes += length($3) + 1
 }
 END {
     print "symbol_names:"

@@ -99,23 +99,38 @@ void memory_map_remove(struct memory_map *map, uint64_t start, uint64_t bytes)
     }
 }
 
+static uint64_t aligned_start(const struct memory_range *range,
+                              size_t alignment)
+{
+    return (range->start + alignment - 1) & ~((uint64_t)alignment - 1);
+}
+
+/* From the smallest range that will do, so that large ones stay for what is
+ * large: UEFI leaves memory in many pieces. */
 uint64_t memory_map_take(struct memory_map *map, size_t bytes, size_t alignment)
 {
+    unsigned best = map->count;
+    uint64_t start;
+
     if (bytes == 0 || bytes > HIGHEST || alignment == 0 || alignment > HIGHEST)
         return 0;
     for (unsigned i = 0; i < map->count; i++) {
-        struct memory_range *range = &map->range[i];
-        const uint64_t start =
-            (range->start + alignment - 1) & ~((uint64_t)alignment - 1);
+        const struct memory_range *range = &map->range[i];
 
-        if (start >= range->end || range->end - start < bytes)
-            continue;
-        range->start = start + bytes;
-        if (range->start == range->end)
-            delete_range(map, i);
-        return start;
+        start = aligned_start(range, alignment);
+        if (start < range->end && range->end - start >= bytes &&
+            (best == map->count ||
+             range->end - range->start <
+                 map->range[best].end - map->range[best].start))
+            best = i;
     }
-    return 0;
+    if (best == map->count)
+        return 0;
+    start = aligned_start(&map->range[best], alignment);
+    map->range[best].start = start + bytes;
+    if (map->range[best].start == map->range[best].end)
+        delete_range(map, best);
+    return start;
 }
 
 uint64_t memory_map_take_page(struct memory_map *map)

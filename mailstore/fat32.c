@@ -1,4 +1,4 @@
-/* FAT32: names in the root directory, and making contiguous files.
+/* FAT32: names in one directory, and making contiguous files.
  *
  * The order of writes when a file is made or re-made: its chain of clusters
  * (nobody's until then), flush, the beginning of its content, flush, the
@@ -6,13 +6,14 @@
  * A power cut in between leaves at worst clusters that belong to nothing, which
  * any file system check gives back. A file that grows gets its new clusters
  * linked among themselves first, then to its end, then its new length.
- * Not supported: other directories than the root; names that are not ASCII. */
+ * The directory is the root, or what fat32_enter() has made of it.
+ * Not supported: names that are not ASCII. */
 #include "mailstore/fat32.h"
 #include "mailstore/fat32_table.h"
 #include "core/bytes.h"
 #include <string.h>
 
-#define ENTRY_BYTES 32
+#define ENTRY_BYTES FAT32_ENTRY_BYTES
 #define ENTRIES     (MEDIA_SECTOR_BYTES / ENTRY_BYTES)
 #define NAME_MAX    64
 #define LONG_CHARS  13
@@ -22,21 +23,12 @@
 #define COPY_SECTORS          64
 #define FILE_BYTES_MAX        0xffffffffu
 
-#define ATTRIBUTE_VOLUME    0x08
-#define ATTRIBUTE_DIRECTORY 0x10
-#define ATTRIBUTE_ARCHIVE   0x20
-#define ATTRIBUTE_LONG      0x0f
-#define DATE_1980           0x0021
-#define LOWER_BASE          0x08
-#define LOWER_EXTENSION     0x10
-
-/* Where a name stands. */
-struct place {
-    uint64_t sector; /* of the short entry */
-    unsigned index;  /* in that sector */
-    uint32_t first;  /* first cluster, 0: none */
-    uint32_t bytes;
-};
+#define ATTRIBUTE_VOLUME  0x08
+#define ATTRIBUTE_ARCHIVE 0x20
+#define ATTRIBUTE_LONG    0x0f
+#define DATE_1980         0x0021
+#define LOWER_BASE        0x08
+#define LOWER_EXTENSION   0x10
 
 /* A run of unused entries for a new name. */
 struct gap {
@@ -45,7 +37,7 @@ struct gap {
     unsigned count;
 };
 
-/* A walk over the root directory, sector by sector. */
+/* A walk over the directory, sector by sector. */
 struct walk {
     uint32_t cluster;
     uint32_t in_cluster;
@@ -76,7 +68,7 @@ static bool same_name(const char *a, const char *b)
     return upper(*a) == upper(*b);
 }
 
-/* ---- Walking the root directory ----------------------------------------- */
+/* ---- Walking the directory ---------------------------------------------- */
 
 static void walk_start(const struct fat32 *fat, struct walk *walk)
 {
@@ -176,9 +168,10 @@ static bool entry_is(const uint8_t *entry, const char *name)
     return long_fits || same_name(text, name);
 }
 
-static enum err find_place(struct fat32 *fat, const char *name,
-                           struct place *place)
+enum err fat32_find_entry(struct fat32 *fat, const char *name, bool folder,
+                          struct fat32_place *place)
 {
+    const uint8_t kind = folder ? FAT32_ATTRIBUTE_FOLDER : 0;
     struct walk walk;
 
     walk_start(fat, &walk);
@@ -199,7 +192,8 @@ static enum err find_place(struct fat32 *fat, const char *name,
                 continue;
             }
             if (entry[0] != 0xe5 &&
-                !(entry[11] & (ATTRIBUTE_VOLUME | ATTRIBUTE_DIRECTORY)) &&
+                (entry[11] & (ATTRIBUTE_VOLUME | FAT32_ATTRIBUTE_FOLDER)) ==
+                    kind &&
                 entry_is(entry, name)) {
                 place->sector = walk.sector;
                 place->index = i;
@@ -214,6 +208,12 @@ static enum err find_place(struct fat32 *fat, const char *name,
     }
 }
 
+static enum err find_place(struct fat32 *fat, const char *name,
+                           struct fat32_place *place)
+{
+    return fat32_find_entry(fat, name, false, place);
+}
+
 /* ---- Finding ------------------------------------------------------------ */
 
 static uint32_t clusters_for(const struct fat32 *fat, uint64_t bytes)
@@ -223,7 +223,7 @@ static uint32_t clusters_for(const struct fat32 *fat, uint64_t bytes)
     return (uint32_t)((bytes + each - 1) / each);
 }
 
-static enum err fill_file(struct fat32 *fat, const struct place *place,
+static enum err fill_file(struct fat32 *fat, const struct fat32_place *place,
                           struct fat32_file *file)
 {
     uint32_t wanted = clusters_for(fat, place->bytes);
@@ -249,7 +249,7 @@ static enum err fill_file(struct fat32 *fat, const struct place *place,
 enum err fat32_find(struct fat32 *fat, const char *name,
                     struct fat32_file *file)
 {
-    struct place place;
+    struct fat32_place place;
     enum err err;
 
     memset(file, 0, sizeof *file);
@@ -311,7 +311,7 @@ static void make_short(const char *name, uint8_t *out, bool *exact,
 static enum err make_unique(struct fat32 *fat, uint8_t *name)
 {
     unsigned base = 0;
-    struct place place;
+    struct fat32_place place;
     char text[13];
 
     while (base < 6 && name[base] != ' ')
@@ -487,18 +487,15 @@ static enum err add_name(struct fat32 *fat, const char *name, uint32_t first,
 }
 
 /* Lets an existing name mean another chain and length, in one sector. */
-static enum err change_name(struct fat32 *fat, const struct place *place,
+static enum err change_name(struct fat32 *fat, const struct fat32_place *place,
                             uint32_t first, uint32_t bytes)
 {
     struct media *media = fat->media;
-    uint8_t *entry = state.sector + place->index * ENTRY_BYTES;
     enum err err = media->read(media, place->sector, 1, state.sector);
 
     if (err)
         return err;
-    put_le16(entry + 20, (uint16_t)(first >> 16));
-    put_le16(entry + 26, (uint16_t)first);
-    put_le32(entry + 28, bytes);
+    fat32_set_entry(state.sector, place->index, first, bytes);
     err = media->write(media, place->sector, 1, state.sector);
     return err ? err : media->flush(media);
 }
@@ -535,7 +532,7 @@ static enum err copy_sectors(struct fat32 *fat, uint64_t from, uint64_t to,
 }
 
 /* The content of an old chain to the beginning of a new run. */
-static enum err copy_chain(struct fat32 *fat, const struct place *place,
+static enum err copy_chain(struct fat32 *fat, const struct fat32_place *place,
                            uint32_t to)
 {
     uint32_t left = clusters_for(fat, place->bytes);
@@ -560,7 +557,7 @@ static enum err copy_chain(struct fat32 *fat, const struct place *place,
 
 /* old: the file as it is now, or NULL; copy: keep its content. */
 static enum err make_file(struct fat32 *fat, const char *name, uint64_t bytes,
-                          const struct place *old, bool copy)
+                          const struct fat32_place *old, bool copy)
 {
     uint32_t count = clusters_for(fat, bytes);
     uint32_t first, length;
@@ -592,7 +589,7 @@ static enum err make_file(struct fat32 *fat, const char *name, uint64_t bytes,
 enum err fat32_create(struct fat32 *fat, const char *name, uint64_t bytes,
                       struct fat32_file *file)
 {
-    struct place place;
+    struct fat32_place place;
     enum err err;
 
     if (bytes == 0 || bytes > FILE_BYTES_MAX || strlen(name) > NAME_MAX)
@@ -611,7 +608,7 @@ enum err fat32_create(struct fat32 *fat, const char *name, uint64_t bytes,
 enum err fat32_relocate(struct fat32 *fat, const char *name, uint64_t bytes,
                         struct fat32_file *file)
 {
-    struct place place;
+    struct fat32_place place;
     enum err err = find_place(fat, name, &place);
 
     if (err)
@@ -628,7 +625,7 @@ enum err fat32_grow(struct fat32 *fat, const char *name, uint64_t bytes,
                     struct fat32_file *file)
 {
     uint32_t have, wanted, more = 0;
-    struct place place;
+    struct fat32_place place;
     enum err err = find_place(fat, name, &place);
 
     if (!err)

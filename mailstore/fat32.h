@@ -1,6 +1,6 @@
-/* FAT32 as far as the store needs it: find the first partition, find a file by
- * its path, check that it is contiguous, make or replace a preallocated
- * contiguous file. One at a time: the buffers are shared. Microsoft "FAT:
+/* FAT32 as far as it is needed: find the first partition, find a file by its
+ * name, check that it is contiguous, make or replace a preallocated contiguous
+ * file, exchange files. One at a time: the buffers are shared. Microsoft "FAT:
  * General Overview of On-Disk Format" 1.03. */
 #ifndef MAILSTORE_FAT32_H
 #define MAILSTORE_FAT32_H
@@ -35,14 +35,20 @@ struct fat32_file {
  * the medium's error. */
 enum err fat32_mount(struct fat32 *fat, struct media *media) MUST_CHECK;
 
-/* fat32_find - a file in the root directory, by its 8.3 or long name, caseless.
+/* fat32_enter - a folder of the directory that `fat` stands for, for all
+ * functions that follow; `fat` itself stands for the root directory. Returns
+ * OK, ERR_NOT_FOUND, ERR_CORRUPT, or the medium's error. */
+enum err fat32_enter(struct fat32 *fat, const char *name,
+                     struct fat32 *folder) MUST_CHECK;
+
+/* fat32_find - a file in the directory, by its 8.3 or long name, caseless.
  * A file of no bytes has sector 0. With ERR_CORRUPT file->bytes is set when the
  * file is there. Returns OK, ERR_NOT_FOUND, ERR_CORRUPT (not contiguous, chain
  * damaged), or the medium's error. */
 enum err fat32_find(struct fat32 *fat, const char *name,
                     struct fat32_file *file) MUST_CHECK;
 
-/* fat32_create - makes a contiguous file of `bytes` in the root directory, or
+/* fat32_create - makes a contiguous file of `bytes` in the directory, or
  * re-makes it when it exists with another size or is fragmented; its content
  * is whatever lies there, but for the first 4 KiB, which are zeroed. A long
  * name that does not fit 8.3 gets its LFN entries. The data area
@@ -62,6 +68,15 @@ enum err fat32_relocate(struct fat32 *fat, const char *name, uint64_t bytes,
  * as the clusters behind it are free. */
 enum err fat32_grow(struct fat32 *fat, const char *name, uint64_t bytes,
                     struct fat32_file *file) MUST_CHECK;
+
+/* fat32_rotate - each of the files gets the content of the next one, the last
+ * one that of the first, by one write of one sector: a power cut leaves all as
+ * they were, or all changed. What is written before is to be flushed before.
+ * Returns OK, ERR_NOT_FOUND (one of them is not there), ERR_UNSUPPORTED (their
+ * names do not stand in one sector), or the medium's error. dry: only looks
+ * whether it can be done. */
+enum err fat32_rotate(struct fat32 *fat, const char *const names[],
+                      unsigned count, bool dry) MUST_CHECK;
 
 /* fat32_free_run - bytes in the longest contiguous run of free clusters. */
 enum err fat32_free_run(struct fat32 *fat, uint64_t *bytes) MUST_CHECK;

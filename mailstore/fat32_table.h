@@ -2,6 +2,7 @@
 #ifndef MAILSTORE_FAT32_TABLE_H
 #define MAILSTORE_FAT32_TABLE_H
 
+#include "core/bytes.h"
 #include "mailstore/fat32.h"
 
 #define FAT32_FREE 0u
@@ -40,6 +41,32 @@ enum err fat32_release(struct fat32 *fat, uint32_t first) MUST_CHECK;
 /* fat32_write_info - the number of free clusters for FSInfo is not known any
  * more after a change: workstations count it again. */
 enum err fat32_forget_info(struct fat32 *fat) MUST_CHECK;
+
+#define FAT32_ENTRY_BYTES      32
+#define FAT32_ATTRIBUTE_FOLDER 0x10
+
+/* Where a name stands, and what it names. */
+struct fat32_place {
+    uint64_t sector; /* of the short entry */
+    unsigned index;  /* in that sector */
+    uint32_t first;  /* first cluster, 0: none */
+    uint32_t bytes;
+};
+
+/* fat32_find_entry - the entry of a file, or of a folder. */
+enum err fat32_find_entry(struct fat32 *fat, const char *name, bool folder,
+                          struct fat32_place *place) MUST_CHECK;
+
+/* In a sector of a directory. */
+static inline void fat32_set_entry(uint8_t *sector, unsigned index,
+                                   uint32_t first, uint32_t bytes)
+{
+    uint8_t *entry = sector + index * FAT32_ENTRY_BYTES;
+
+    put_le16(entry + 20, (uint16_t)(first >> 16));
+    put_le16(entry + 26, (uint16_t)first);
+    put_le32(entry + 28, bytes);
+}
 
 static inline uint64_t fat32_sector_of(const struct fat32 *fat,
                                        uint32_t cluster)

@@ -165,7 +165,7 @@ struct typing {
 static enum err type(struct store *store, void *context)
 {
     const struct typing *typing = context;
-    struct store_old_entry entry;
+    struct store_old_entry entry = {0};
     enum err err = store_check_folder(store, typing->user_id,
                                       typing->draft->mailbox_id, NULL);
 

@@ -5,6 +5,7 @@
  * that its work is looked at afterwards. It patches the boot sector, not the
  * copy in sector 6: that is done here. */
 #include "mkusb/boot_files.h"
+#include "mailstore/slots.h"
 #include "mkusb/host_services.h"
 #include "mkusb/media_file.h"
 #include "mkusb/run_tool.h"
@@ -24,8 +25,7 @@
 #define SYSLINUX_FOLDER    "/boot/syslinux"
 #define UEFI_NAME          "BOOTX64.EFI" /* UEFI 2.10, 3.5.1.1 */
 #define BACKUP_BOOT_SECTOR 6
-#define BOOT_STORE_BYTES   32 /* of " store=ID" */
-#define AO_BYTES_MAX       (64u * 1024 * 1024)
+#define BOOT_STORE_BYTES   32             /* of " store=ID" */
 #define OTHER_BYTES        (1024u * 1024) /* syslinux 400 KiB, texts */
 
 static const char *const module_folders[] = {
@@ -71,6 +71,14 @@ static const char menu_config[] =
     "  TEXT HELP\n"
     "  Stops in a menu: network, names, users, store, log; then Run.\n"
     "  ENDTEXT\n";
+static const char menu_previous[] =
+    "LABEL previous\n"
+    "  MENU LABEL ^Previous version\n"
+    "  KERNEL mboot.c32\n"
+    "  APPEND /ao/ao.old mode=run program=previous%s%s\n"
+    "  TEXT HELP\n"
+    "  Runs the version that was here before the last update.\n"
+    "  ENDTEXT\n";
 
 static const char readme[] =
     "This stick is a mail server (Barepost).\r\n"
@@ -82,7 +90,8 @@ static const char readme[] =
     "  mail.db        all mail, users and settings: a SQLite 3 database.\r\n"
     "                 Read it with: sqlite3 mail.db \"SELECT * FROM mail\"\r\n"
     "  mail.db-wal    its newest part; it belongs to mail.db, copy both.\r\n"
-    "  ao, boot       the server's program and the boot menu.\r\n"
+    "  ao, boot, EFI  the server's program, the version before it, and room\r\n"
+    "                 for the next one; the boot menu.\r\n"
     "\r\n"
     "Please do not delete, move or defragment these files. On a "
     "workstation,\r\n"
@@ -161,28 +170,13 @@ static enum err check_ao(struct boot_files *files)
     if (got < 0 || !has_multiboot_header(head, (size_t)got))
         return say_refused("%s is not an AO: it has no Multiboot header",
                            files->ao);
-    if (info.st_size > AO_BYTES_MAX)
+    if (info.st_size > PROGRAM_BYTES_MAX)
         return say_refused("%s is larger than an AO can be (%u MiB)", files->ao,
-                           AO_BYTES_MAX >> 20);
-    files->ao_bytes = (uint64_t)info.st_size;
-    return OK;
+                           PROGRAM_BYTES_MAX >> 20);
+    return program_file_load(&files->program, files->ao);
 }
 
-/* The AO compressed, if that is not older than the AO: mboot.c32 unpacks it,
- * and a BIOS that reads a stick slowly has half of it to read. */
-static void find_packed(struct boot_files *files)
-{
-    struct stat info, packed;
-
-    if (snprintf(files->packed, sizeof(files->packed), "%s.gz", files->ao) >=
-            (int)sizeof(files->packed) ||
-        stat(files->ao, &info) != 0 || stat(files->packed, &packed) != 0 ||
-        !S_ISREG(packed.st_mode) || packed.st_mtime < info.st_mtime ||
-        packed.st_size > info.st_size)
-        files->packed[0] = '\0';
-}
-
-/* The AO as a UEFI application, built together with it. */
+/* What loads the AO under UEFI, built together with it. */
 static enum err check_uefi(struct boot_files *files)
 {
     const char *slash = strrchr(files->ao, '/');
@@ -200,7 +194,7 @@ static enum err check_uefi(struct boot_files *files)
                                      "read: %s. Build it with make",
                            files->uefi, strerror(errno));
     if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode) ||
-        info.st_size > AO_BYTES_MAX || pread(fd, magic, 2, 0) != 2)
+        info.st_size > PROGRAM_BYTES_MAX || pread(fd, magic, 2, 0) != 2)
         info.st_size = 0;
     close(fd);
     if (info.st_size == 0 || memcmp(magic, "MZ", 2) != 0)
@@ -211,8 +205,9 @@ static enum err check_uefi(struct boot_files *files)
 
 enum err boot_files_find(struct boot_files *files, const char *ao)
 {
-    static const char *const programs[] = {
-        "mformat", "mmd", "mcopy", "mdir", "mattrib", "mmove", "syslinux"};
+    static const char *const programs[] = {"mformat", "mmd",     "mcopy",
+                                           "mdir",    "mdel",    "mattrib",
+                                           "mmove",   "syslinux"};
     enum err err = OK;
 
     memset(files, 0, sizeof(*files));
@@ -225,14 +220,13 @@ enum err boot_files_find(struct boot_files *files, const char *ao)
         err = read_boot_code(files);
     if (err == OK)
         err = check_ao(files);
-    if (err == OK)
-        find_packed(files);
     return err == OK ? check_uefi(files) : err;
 }
 
 uint64_t boot_files_bytes(const struct boot_files *files)
 {
-    return files->ao_bytes + files->uefi_bytes + OTHER_BYTES;
+    return SLOTS * program_file_slot_bytes(&files->program, false) +
+           files->uefi_bytes + OTHER_BYTES;
 }
 
 /* ---- Writing
@@ -285,13 +279,36 @@ static enum err write_text(const char *drive, const char *text, const char *to)
     return run_tool(argv, text, NULL, 0);
 }
 
-static enum err write_menu(const char *drive, const char *store_id)
+static enum err copy_memory(const char *drive, const uint8_t *content,
+                            size_t bytes, const char *to)
+{
+    int copy = memfd_create("copy", MFD_CLOEXEC);
+    char path[48];
+    enum err err = copy < 0 ? ERR_MEMORY : OK;
+
+    if (err == OK)
+        err = file_write_at(copy, content, bytes, 0);
+    snprintf(path, sizeof(path), "/proc/%ld/fd/%d", (long)getpid(), copy);
+    err = err == OK ? copy_file(drive, path, to)
+                    : say_refused("%s cannot be copied: %s", to, err_text(err));
+    if (copy >= 0)
+        close(copy);
+    return err;
+}
+
+static enum err write_menu(const char *drive, const char *store_id,
+                           bool previous)
 {
     static const char to[] = "::" SYSLINUX_FOLDER "/syslinux.cfg";
     const char *key = store_id[0] == '\0' ? "" : " store=";
-    char text[sizeof(menu_config) + 2 * BOOT_STORE_BYTES];
+    char text[sizeof(menu_config) + sizeof(menu_previous) +
+              3 * BOOT_STORE_BYTES];
+    int len =
+        snprintf(text, sizeof(text), menu_config, key, store_id, key, store_id);
 
-    snprintf(text, sizeof(text), menu_config, key, store_id, key, store_id);
+    if (previous)
+        snprintf(text + len, sizeof(text) - (size_t)len, menu_previous, key,
+                 store_id);
     return write_text(drive, text, to);
 }
 
@@ -332,6 +349,64 @@ static enum err install_loader(const char *image, const char *drive,
     return err;
 }
 
+static void delete_programs(const char *drive)
+{
+    for (unsigned i = 0; i < SLOTS; i++) {
+        char path[32];
+        const char *const argv[] = {"mdel", "-i", drive, path, NULL};
+
+        snprintf(path, sizeof(path), "::/" SLOTS_FOLDER "/%s", slots_name(i));
+        (void)!run_tool_quiet(argv);
+    }
+}
+
+/* Without room for several: the one, as an ordinary file. */
+static enum err copy_alone(const struct boot_files *files, const char *drive)
+{
+    size_t bytes = 0;
+    uint8_t *content = program_file_alone(&files->program, &bytes);
+    enum err err;
+
+    if (content == NULL)
+        return say_refused("out of memory");
+    err = copy_memory(drive, content, bytes, "::/ao/ao");
+    free(content);
+    return err;
+}
+
+static enum err put_program(const struct boot_files *files, const char *image,
+                            bool tight)
+{
+    struct media_file media;
+    struct stat info;
+    int fd = open(image, O_RDWR | O_CLOEXEC);
+    enum err err;
+
+    if (fd < 0 || fstat(fd, &info) != 0)
+        return say_refused("image: %s", strerror(errno));
+    media_file_init(&media, fd, (uint64_t)info.st_size, true);
+    err = program_file_put(&files->program, &media.media, tight);
+    close(fd);
+    return err;
+}
+
+/* With as much room as there is. *previous: there is one beside it. */
+static enum err write_program(const struct boot_files *files, const char *image,
+                              const char *drive, bool *previous)
+{
+    enum err err = put_program(files, image, false);
+
+    for (unsigned tight = 0; err == ERR_FULL && tight < 2; tight++) {
+        delete_programs(drive);
+        err = put_program(files, image, tight);
+    }
+    *previous = err == OK;
+    if (err != ERR_FULL)
+        return err;
+    delete_programs(drive);
+    return copy_alone(files, drive);
+}
+
 static enum err copy_boot_sector(const char *image, uint64_t partition_sector)
 {
     uint8_t sector[LAYOUT_SECTOR_BYTES];
@@ -367,29 +442,22 @@ static void mark(uint8_t *bytes, size_t count, const char *store_id)
 static enum err copy_uefi(const struct boot_files *files, const char *drive,
                           const char *store_id)
 {
-    static const char to[] = "::/EFI/BOOT/" UEFI_NAME;
     size_t bytes = (size_t)files->uefi_bytes;
     uint8_t *content = malloc(bytes);
     int from = open(files->uefi, O_RDONLY | O_CLOEXEC);
-    int copy = memfd_create("uefi", MFD_CLOEXEC);
-    enum err err = ERR_MEMORY;
-    char path[48];
+    enum err err = content == NULL ? ERR_MEMORY : ERR_IO;
 
-    if (content != NULL && from >= 0 && copy >= 0)
+    if (content != NULL && from >= 0)
         err = file_read_at(from, content, bytes, 0);
-    if (err == OK && strlen(store_id) == 16)
+    if (err != OK)
+        err = say_refused("%s cannot be read: %s", files->uefi, err_text(err));
+    else if (strlen(store_id) == 16)
         mark(content, bytes, store_id);
     if (err == OK)
-        err = file_write_at(copy, content, bytes, 0);
-    snprintf(path, sizeof(path), "/proc/%ld/fd/%d", (long)getpid(), copy);
-    err = err == OK ? copy_file(drive, path, to)
-                    : say_refused("%s cannot be copied: %s", files->uefi,
-                                  err_text(err));
+        err = copy_memory(drive, content, bytes, "::/EFI/BOOT/" UEFI_NAME);
     free(content);
     if (from >= 0)
         close(from);
-    if (copy >= 0)
-        close(copy);
     return err;
 }
 
@@ -399,6 +467,7 @@ enum err boot_files_write(const struct boot_files *files, const char *image,
     static const char loader_folder[] = "::" SYSLINUX_FOLDER;
     static const char *const folders[] = {"::/boot", loader_folder, "::/ao",
                                           "::/EFI", "::/EFI/BOOT"};
+    bool previous = false;
     char drive[64];
     enum err err = OK;
 
@@ -411,12 +480,11 @@ enum err boot_files_write(const struct boot_files *files, const char *image,
     if (err == OK)
         err = copy_modules(files, drive);
     if (err == OK)
-        err = write_menu(drive, store_id);
-    if (err == OK)
-        err = copy_file(drive, files->packed[0] ? files->packed : files->ao,
-                        "::/ao/ao");
-    if (err == OK)
         err = copy_uefi(files, drive, store_id);
+    if (err == OK)
+        err = write_program(files, image, drive, &previous);
+    if (err == OK)
+        err = write_menu(drive, store_id, previous);
     if (err == OK)
         err = write_text(drive, readme, "::/README.TXT");
     return err == OK ? copy_boot_sector(image, partition_sector) : err;

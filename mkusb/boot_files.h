@@ -6,15 +6,16 @@
 
 #include "core/err.h"
 #include "mkusb/layout.h"
+#include "mkusb/program_file.h"
 #include <stdint.h>
 
 #define BOOT_FILES_LABEL "BAREPOST"
 
 struct boot_files {
-    const char *ao;    /* path of the AO on the workstation */
-    char uefi[4096];   /* of BOOTX64.EFI, which stands beside it */
-    char packed[4096]; /* of the AO compressed by gzip, "": there is none */
-    uint64_t ao_bytes, uefi_bytes;
+    const char *ao;              /* path of the AO on the workstation */
+    char uefi[4096];             /* of BOOTX64.EFI, which stands beside it */
+    struct program_file program; /* what is made of the AO */
+    uint64_t uefi_bytes;
     const char *modules; /* folder of syslinux's menu.c32 and others */
     uint8_t boot_code[LAYOUT_BOOT_CODE_BYTES];
 };

@@ -1,10 +1,12 @@
-/* mkusb --check: partition table, FAT, the store's two files, the store.
+/* mkusb --check: partition table, FAT, the program, the store's two files, the
+ * store.
  *
  * One line on stdout for each part that is in order; the first finding ends
  * the check with a sentence. The FAT is read once from end to end: each entry
  * is free, bad, an end or a cluster of this volume, no cluster has two
  * predecessors, and the second copy equals the first. */
 #include "mailstore/fat32.h"
+#include "mailstore/slots.h"
 #include "mkusb/read_stick.h"
 #include "mkusb/say.h"
 #include <inttypes.h>
@@ -143,6 +145,46 @@ static enum err check_fat(struct checking *checking)
     return err;
 }
 
+/* ---- The program
+ * ------------------------------------------------------------------- */
+
+static enum err check_slot(struct checking *checking, const struct slots *slots,
+                           enum slot slot, const char *what)
+{
+    static uint8_t buffer[CHUNK_SECTORS * MEDIA_SECTOR_BYTES];
+    struct program_label label;
+    char text[128];
+    enum err err = slots_check(slots, slot, buffer, sizeof(buffer), &label);
+
+    if (err != OK) {
+        snprintf(text, sizeof(text),
+                 "the %s, " SLOTS_FOLDER "/%s, is not whole (mkusb --update "
+                 "restores the program)",
+                 what, slots_name(slot));
+        return damaged(checking, text);
+    }
+    printf("%s: %s, whole\n", what,
+           label.version[0] ? label.version : "without a version's name");
+    return OK;
+}
+
+static enum err check_program(struct checking *checking)
+{
+    struct slots slots;
+    enum err err = slots_find(&slots, checking->fat.media);
+
+    if (err == ERR_UNSUPPORTED) {
+        printf("program: no room for a second version beside it\n");
+        return OK;
+    }
+    if (err != OK)
+        return damaged(checking, "the program's folder cannot be read");
+    err = check_slot(checking, &slots, SLOT_NOW, "program");
+    return err == OK
+               ? check_slot(checking, &slots, SLOT_PREVIOUS, "previous program")
+               : err;
+}
+
 /* ---- The store's files
  * ---------------------------------------------------------------- */
 
@@ -227,6 +269,8 @@ enum err check_stick(const struct options *options)
         err = check_table(&checking);
     if (err == OK)
         err = check_fat(&checking);
+    if (err == OK)
+        err = check_program(&checking);
     if (err == OK)
         err = check_file(&checking, STORE_FILE, true);
     if (err == OK)

@@ -4,6 +4,7 @@
 #include "mailstore/store_mailbox.h"
 #include "mailstore/store_queue.h"
 #include "mailstore/store_usage.h"
+#include "mailstore/slots.h"
 #include "mkusb/read_stick.h"
 #include "mkusb/say.h"
 #include <inttypes.h>
@@ -157,6 +158,25 @@ static void print_head(struct store *store)
                say_size(figures.database_bytes, all));
 }
 
+static void print_version(const struct slots *slots, enum slot slot,
+                          const char *what)
+{
+    struct program_label label;
+
+    if (slots_get_label(slots, slot, &label) == OK && label.version[0])
+        printf("%s: %s\n", what, label.version);
+}
+
+static void print_programs(struct media *media)
+{
+    struct slots slots;
+
+    if (slots_find(&slots, media) != OK)
+        return;
+    print_version(&slots, SLOT_NOW, "program");
+    print_version(&slots, SLOT_PREVIOUS, "previous program");
+}
+
 static enum err print_store(struct store *store, struct inspection *inspection)
 {
     enum err err;
@@ -189,6 +209,8 @@ enum err inspect_stick(const struct options *options)
 
     if (err == OK)
         err = read_stick_open_store(&stick);
+    if (err == OK && !options->log)
+        print_programs(&stick.media.media);
     if (err == OK)
         err = options->log ? inspect_log(stick.store, options)
                            : print_store(stick.store, &inspection);

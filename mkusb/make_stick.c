@@ -6,10 +6,10 @@
  *      settings
  *   -> target
  *
- * Room in the partition: boot files, data.db (setting data_bytes, else a small
- * share), mail.db, their WALs, and a spare for later and larger AOs (--update).
- * mail.db gets all that the others leave, up to the
- * 4 GiB of a FAT32 file. */
+ * Room in the partition: boot files, with three times the AO
+ * (mailstore/slots.h), data.db (setting data_bytes, else a small share),
+ * mail.db, their WALs, and a spare for much larger AOs (--update). mail.db gets
+ * all that the others leave, up to the 4 GiB of a FAT32 file. */
 #include "mkusb/make_stick.h"
 #include "mailstore/fat32.h"
 #include "mailstore/sql.h"

@@ -57,6 +57,8 @@ struct efi_text_input {
 #define EFI_ALLOCATE_MAX_ADDRESS 1
 #define EFI_LOADER_CODE          1
 #define EFI_LOADER_DATA          2
+#define EFI_BOOT_SERVICES_DATA   4 /* free once UEFI is left */
+#define EFI_LOAD_ERROR           (1ull << 63 | 1)
 #define EFI_BUFFER_TOO_SMALL     (1ull << 63 | 5)
 #define EFI_EVENT_TIMER          0x80000000u
 #define EFI_TIMER_PERIODIC       1
@@ -66,7 +68,7 @@ struct efi_boot_services {
     void *raise_tpl, *restore_tpl;
     efi_status(EFIAPI *allocate_pages)(int how, int type, uint64_t pages,
                                        uint64_t *physical);
-    void *free_pages;
+    efi_status(EFIAPI *free_pages)(uint64_t physical, uint64_t pages);
     efi_status(EFIAPI *get_memory_map)(uint64_t *bytes, void *map,
                                        uint64_t *key, uint64_t *row_bytes,
                                        uint32_t *version);
@@ -80,7 +82,10 @@ struct efi_boot_services {
     efi_status(EFIAPI *close_event)(void *event);
     void *check_event;
     void *install_protocol, *reinstall_protocol, *uninstall_protocol;
-    void *handle_protocol, *reserved, *register_notify, *locate_handle;
+    efi_status(EFIAPI *handle_protocol)(void *handle,
+                                        const struct efi_guid *protocol,
+                                        void **found);
+    void *reserved, *register_notify, *locate_handle;
     void *locate_device_path, *install_configuration_table;
     void *load_image, *start_image, *exit, *unload_image;
     efi_status(EFIAPI *exit_boot_services)(void *image, uint64_t key);
@@ -117,6 +122,38 @@ struct efi_system_table {
     struct efi_configuration_table *tables;
 };
 
+/* Loaded Image Protocol [9.1], as far as it is read */
+struct efi_loaded_image {
+    uint32_t revision;
+    void *parent;
+    struct efi_system_table *system;
+    void *device; /* from which it was loaded */
+};
+
+/* Simple File System Protocol, File Protocol [13.4, 13.5] */
+#define EFI_FILE_READ 1ull
+#define EFI_FILE_END  UINT64_MAX
+
+struct efi_file {
+    uint64_t revision;
+    efi_status(EFIAPI *open)(struct efi_file *self, struct efi_file **file,
+                             const char16_t *name, uint64_t mode,
+                             uint64_t attributes);
+    efi_status(EFIAPI *close)(struct efi_file *self);
+    void *delete_file;
+    efi_status(EFIAPI *read)(struct efi_file *self, uint64_t *bytes,
+                             void *buffer);
+    void *write;
+    efi_status(EFIAPI *get_position)(struct efi_file *self, uint64_t *position);
+    efi_status(EFIAPI *set_position)(struct efi_file *self, uint64_t position);
+};
+
+struct efi_file_system {
+    uint64_t revision;
+    efi_status(EFIAPI *open_volume)(struct efi_file_system *self,
+                                    struct efi_file **root);
+};
+
 /* Graphics Output Protocol [12.9] */
 enum efi_pixel_format {
     EFI_PIXEL_RGB, /* red in the lowest byte */
@@ -149,6 +186,20 @@ struct efi_graphics {
         0x9042a9de, 0x23dc, 0x4a38,                                            \
         {                                                                      \
             0x96, 0xfb, 0x7a, 0xde, 0xd0, 0x80, 0x51, 0x6a                     \
+        }                                                                      \
+    }
+#define EFI_GUID_LOADED_IMAGE                                                  \
+    {                                                                          \
+        0x5b1b31a1, 0x9562, 0x11d2,                                            \
+        {                                                                      \
+            0x8e, 0x3f, 0x00, 0xa0, 0xc9, 0x69, 0x72, 0x3b                     \
+        }                                                                      \
+    }
+#define EFI_GUID_FILE_SYSTEM                                                   \
+    {                                                                          \
+        0x964e5b22, 0x6459, 0x11d2,                                            \
+        {                                                                      \
+            0x8e, 0x39, 0x00, 0xa0, 0xc9, 0x69, 0x72, 0x3b                     \
         }                                                                      \
     }
 #define EFI_GUID_ACPI_2                                                        \

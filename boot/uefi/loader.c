@@ -1,8 +1,11 @@
-/* EFI/BOOT/BOOTX64.EFI: brings the AO, which this file carries, into memory,
- * tells it what UEFI knows of the PC, and leaves UEFI behind.
+/* EFI/BOOT/BOOTX64.EFI: brings the AO, which lies on the same stick, into
+ * memory, tells it what UEFI knows of the PC, and leaves UEFI behind.
  *
- *   firmware -> efi_main -> menu -> image to its place -> ExitBootServices
- *            -> start64 of boot/entry.asm, with struct handoff
+ *   firmware -> efi_main -> menu -> file ao or ao.old -> image to its place
+ *            -> ExitBootServices -> start64 of boot/entry.asm, with struct
+ *               handoff
+ *
+ * When the file is damaged the other version is tried.
  *
  * Position-independent and without relocations: no data holds a pointer. After
  * ExitBootServices nothing of UEFI is used, its runtime services neither.
@@ -11,15 +14,14 @@
 #include "boot/handoff.h"
 #include "boot/uefi/efi.h"
 #include "boot/uefi/menu.h"
+#include "boot/uefi/program.h"
+#include <string.h>
 
 #define PAGE          4096u
 #define ADDRESS_MAX   0xffffffffull
 #define MAP_SLACK     16384u /* the map grows while memory is taken for it */
 #define EXIT_ATTEMPTS 8
-
-/* Hidden: reached relative to the code, without a table of addresses. */
-#define HIDDEN __attribute__((visibility("hidden")))
-extern const uint8_t ao_start[] HIDDEN, ao_end[] HIDDEN;
+#define ROOM_BYTES    (16ull * 1024 * 1024) /* for the image */
 
 efi_status EFIAPI efi_main(void *image, struct efi_system_table *system);
 
@@ -28,25 +30,17 @@ static uint64_t pages_of(uint64_t bytes)
     return (bytes + PAGE - 1) / PAGE;
 }
 
-static void copy(void *to, const void *from, uint64_t bytes)
+static void say(struct efi_system_table *system, const char16_t *text)
 {
-    __asm__ volatile("rep movsb"
-                     : "+D"(to), "+S"(from), "+c"(bytes)
-                     :
-                     : "memory");
-}
-
-static void zero(void *to, uint64_t bytes)
-{
-    __asm__ volatile("rep stosb" : "+D"(to), "+c"(bytes) : "a"(0) : "memory");
+    (void)system->output->output_string(system->output, u"\r\nBarepost: ");
+    (void)system->output->output_string(system->output, text);
+    (void)system->output->output_string(system->output, u"\r\n");
 }
 
 static efi_status fail(struct efi_system_table *system, const char16_t *text,
                        efi_status status)
 {
-    (void)system->output->output_string(system->output, u"\r\nBarepost: ");
-    (void)system->output->output_string(system->output, text);
-    (void)system->output->output_string(system->output, u"\r\n");
+    say(system, text);
     return status;
 }
 
@@ -113,50 +107,63 @@ static void find_display(struct efi_boot_services *services,
     }
 }
 
-/* Copies the image to where the AO can run; 0 when there is no room. */
-static uint64_t place_image(struct efi_boot_services *services)
-{
-    const struct handoff_header *header =
-        (const void *)(ao_start + HANDOFF_HEADER);
-    const uint64_t file_bytes = (uint64_t)(ao_end - ao_start);
-    uint64_t at = ADDRESS_MAX;
+/* What the AO keeps for as long as it runs, taken before all other memory: so
+ * it lies at the upper end, and what the AO gets for itself is in one piece.
+ *
+ *   given back | image | struct handoff | memory map */
+struct room {
+    uint64_t start, map_bytes; /* start 0: there is none */
+};
 
-    if (services->allocate_pages(
-            EFI_ALLOCATE_MAX_ADDRESS, EFI_LOADER_CODE,
-            pages_of((uint64_t)header->image_bytes + 2 * HANDOFF_ALIGNMENT),
-            &at) != 0)
-        return 0;
-    at = (at + HANDOFF_ALIGNMENT - 1) & ~(uint64_t)(HANDOFF_ALIGNMENT - 1);
-    at += HANDOFF_OFFSET;
-    copy((void *)(uintptr_t)at, ao_start, file_bytes);
-    zero((void *)(uintptr_t)(at + file_bytes),
-         header->image_bytes - file_bytes);
-    return at;
+static struct handoff *handoff_in(const struct room *room)
+{
+    return (void *)(uintptr_t)(room->start + ROOM_BYTES - room->map_bytes -
+                               PAGE);
 }
 
-/* struct handoff with room for the memory map behind it; NULL without memory.
- */
-static struct handoff *make_handoff(struct efi_boot_services *services,
-                                    uint64_t *map_room)
+static void take_room(struct efi_boot_services *services, struct room *room)
 {
     uint64_t bytes = 0, key, row_bytes = 0, at = ADDRESS_MAX;
     uint32_t version;
 
+    room->start = 0;
     if (services->get_memory_map(&bytes, NULL, &key, &row_bytes, &version) !=
-        EFI_BUFFER_TOO_SMALL)
-        return NULL;
-    *map_room = bytes + MAP_SLACK;
-    if (services->allocate_pages(EFI_ALLOCATE_MAX_ADDRESS, EFI_LOADER_DATA,
-                                 pages_of(PAGE + *map_room), &at) != 0)
-        return NULL;
-    zero((void *)(uintptr_t)at, PAGE);
-    return (void *)(uintptr_t)at;
+            EFI_BUFFER_TOO_SMALL ||
+        bytes > ROOM_BYTES / 4)
+        return;
+    room->map_bytes = pages_of(bytes + MAP_SLACK) * PAGE;
+    if (services->allocate_pages(EFI_ALLOCATE_MAX_ADDRESS, EFI_LOADER_CODE,
+                                 pages_of(ROOM_BYTES), &at) != 0)
+        return;
+    room->start = at;
+    memset(handoff_in(room), 0, PAGE);
+}
+
+/* Copies the image as high as it goes; 0: it does not fit. */
+static uint64_t place_image(struct efi_boot_services *services,
+                            const struct room *room,
+                            const struct program *program)
+{
+    const struct program_image *image = &program->image;
+    const uint64_t end = (uint64_t)(uintptr_t)handoff_in(room);
+    uint64_t at;
+
+    if (image->image_bytes > ROOM_BYTES / 2)
+        return 0;
+    at = end - image->image_bytes - HANDOFF_OFFSET;
+    at = (at & ~(uint64_t)(HANDOFF_ALIGNMENT - 1)) + HANDOFF_OFFSET;
+    memcpy((void *)(uintptr_t)at, program->bytes + image->offset,
+           image->file_bytes);
+    memset((void *)(uintptr_t)(at + image->file_bytes), 0,
+           image->image_bytes - image->file_bytes);
+    (void)services->free_pages(room->start, (at - room->start) / PAGE);
+    return at;
 }
 
 /* The map must be the newest one: whatever the firmware does on its own between
  * the two calls makes the second fail, and both are tried again. */
 static efi_status leave_uefi(struct efi_boot_services *services, void *image,
-                             struct handoff *handoff, uint64_t map_room)
+                             struct handoff *handoff, uint64_t map_bytes)
 {
     efi_status status = EFI_BUFFER_TOO_SMALL;
 
@@ -165,7 +172,7 @@ static efi_status leave_uefi(struct efi_boot_services *services, void *image,
         uint64_t key;
         uint32_t version;
 
-        handoff->map_bytes = map_room;
+        handoff->map_bytes = map_bytes;
         status = services->get_memory_map(&handoff->map_bytes,
                                           (void *)(uintptr_t)handoff->map, &key,
                                           &handoff->map_row_bytes, &version);
@@ -178,33 +185,54 @@ static efi_status leave_uefi(struct efi_boot_services *services, void *image,
     return status;
 }
 
+/* The one that was chosen, or else the other one. */
+static bool load(struct efi_system_table *system, void *loader, bool previous,
+                 struct program *program)
+{
+    const char16_t *why = program_load(system, loader, previous, program);
+
+    if (why == NULL)
+        return true;
+    say(system, why);
+    say(system, previous ? u"Trying the newest version."
+                         : u"Trying the previous version.");
+    why = program_load(system, loader, !previous, program);
+    if (why != NULL)
+        say(system, why);
+    return why == NULL;
+}
+
 efi_status EFIAPI efi_main(void *image, struct efi_system_table *system)
 {
     struct efi_boot_services *services = system->boot_services;
     struct handoff *handoff;
-    uint64_t place, map_room;
-    const char *command_line;
+    struct program program;
+    struct choice choice;
+    struct room room;
+    uint64_t place;
     efi_status status;
 
     (void)services->set_watchdog_timer(0, 0, 0, NULL);
-    command_line = menu_choose(system);
-    place = place_image(services);
-    handoff = make_handoff(services, &map_room);
-    if (place == 0 || handoff == NULL)
+    menu_choose(system, &choice);
+    take_room(services, &room);
+    if (room.start == 0)
         return fail(system, u"there is too little memory below 4 GiB.",
                     EFI_BUFFER_TOO_SMALL);
-    for (unsigned i = 0; command_line[i] != '\0'; i++)
-        handoff->command_line[i] = command_line[i];
+    if (!load(system, image, choice.previous, &program))
+        return EFI_LOAD_ERROR;
+    place = place_image(services, &room, &program);
+    if (place == 0)
+        return fail(system, u"the program is too large.", EFI_LOAD_ERROR);
+    handoff = handoff_in(&room);
+    for (unsigned i = 0; choice.command_line[i] != '\0'; i++)
+        handoff->command_line[i] = choice.command_line[i];
     handoff->rsdp = find_rsdp(system);
     find_display(services, handoff);
-    status = leave_uefi(services, image, handoff, map_room);
+    status = leave_uefi(services, image, handoff, room.map_bytes);
     if (status != 0)
         return fail(system, u"the firmware does not let go of the PC.", status);
-    __asm__ volatile(
-        "cli\n\tjmp *%0" ::"r"(
-            place + ((const struct handoff_header *)(ao_start + HANDOFF_HEADER))
-                        ->entry),
-        "D"(handoff)
-        : "memory");
+    __asm__ volatile("cli\n\tjmp *%0" ::"r"(place + program.image.entry),
+                     "D"(handoff)
+                     : "memory");
     __builtin_unreachable();
 }

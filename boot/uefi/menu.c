@@ -1,12 +1,15 @@
-/* Run and Load, by arrow keys, Enter or their letters. Run is taken after five
- * seconds without a key: an appliance comes back by itself. */
+/* Run, Load and the previous version, by arrow keys, Enter or their letters.
+ * Run is taken after five seconds without a key: an appliance comes back by
+ * itself.
+ */
 #include "boot/uefi/menu.h"
 
 #define WAIT_S      5
 #define SECOND      10000000u /* in 100 ns */
 #define TITLE_ROW   1
 #define FIRST_ROW   3
-#define ENTRIES     2
+#define ENTRIES     3
+#define PREVIOUS    2
 #define HELP_ROW    (FIRST_ROW + ENTRIES + 1)
 #define WAIT_ROW    (HELP_ROW + 2)
 #define LEFT_COLUMN 4
@@ -29,13 +32,19 @@ struct entry {
 static void get_entry(unsigned index, struct entry *entry)
 {
     if (index == 0) {
-        entry->label = u" Run   ";
+        entry->label = u" Run              ";
         entry->help = u"This PC serves mail from this stick; its own disks are "
                       u"not touched. ";
         entry->command_line = "mode=run" STORE;
         entry->letter = u'r';
+    } else if (index == PREVIOUS) {
+        entry->label = u" Previous version ";
+        entry->help = u"Runs the version that was here before the last update. "
+                      u"            ";
+        entry->command_line = "mode=run program=previous" STORE;
+        entry->letter = u'p';
     } else {
-        entry->label = u" Load  ";
+        entry->label = u" Load             ";
         entry->help = u"Stops in a menu: network, names, users, store, log; "
                       u"then Run.         ";
         entry->command_line = "mode=load" STORE;
@@ -115,18 +124,26 @@ static bool step(struct efi_system_table *system, void **events,
     return take_key(&key, selected);
 }
 
-const char *menu_choose(struct efi_system_table *system)
+static void choose(struct choice *choice, unsigned index)
+{
+    struct entry entry;
+
+    get_entry(index, &entry);
+    choice->command_line = entry.command_line;
+    choice->previous = index == PREVIOUS;
+}
+
+void menu_choose(struct efi_system_table *system, struct choice *choice)
 {
     struct efi_text_output *output = system->output;
     struct efi_boot_services *services = system->boot_services;
     unsigned wait_s = WAIT_S, selected = 0;
-    struct entry entry;
     void *events[2];
 
     events[0] = system->input->wait_for_key;
-    get_entry(0, &entry);
+    choose(choice, selected);
     if (services->create_event(EFI_EVENT_TIMER, 0, NULL, NULL, &events[1]) != 0)
-        return entry.command_line;
+        return;
     (void)services->set_timer(events[1], EFI_TIMER_PERIODIC, SECOND);
     (void)output->set_attribute(output, NORMAL);
     (void)output->clear_screen(output);
@@ -137,6 +154,5 @@ const char *menu_choose(struct efi_system_table *system)
         draw(output, selected);
     while (!step(system, events, &wait_s, &selected));
     (void)services->close_event(events[1]);
-    get_entry(selected, &entry);
-    return entry.command_line;
+    choose(choice, selected);
 }

@@ -21,12 +21,14 @@ struct line {
 static struct {
     struct line lines[LOG_LINES];
     uint64_t count;
-    enum log_level level;
     struct log_sink *sinks;
     bool busy;  /* a sink is at work */
     size_t len; /* of text */
     char text[LOG_TEXT_BYTES];
-} state = {.level = LOG_INFO};
+} state;
+
+/* Alone: what is zero at the start takes no room in the program. */
+static enum log_level shown_level = LOG_INFO;
 
 /* How many bytes the character at `at` has, 0 when it is none that may be
  * printed: a control character, or no UTF-8 (RFC 3629 section 4). */
@@ -149,7 +151,7 @@ void log_write(enum log_level level, const char *module, const char *format,
     va_list arguments;
     int64_t now;
 
-    if (level > state.level || state.busy)
+    if (level > shown_level || state.busy)
         return;
     now = machine_wall_clock_ms();
     va_start(arguments, format);
@@ -216,7 +218,7 @@ const char *log_value(char *buffer, size_t bytes, const char *text, size_t len)
 
 void log_set_level(enum log_level level)
 {
-    state.level = level;
+    shown_level = level;
 }
 
 static void put_digits(char *text, int number)

@@ -4,7 +4,10 @@
  * its expiry shares all higher bits with the present: on level 0 the slot says
  * the exact millisecond, on the others it says when to look again (cascade).
  * A bitmap per level finds the next used slot without walking the empty ones,
- * so the wheel can jump over any idle time. */
+ * so the wheel can jump over any idle time.
+ *
+ * A running timer that is started again for a later time stays where it lies,
+ * which is looked at before: most are put off with every segment. */
 #include "core/timer.h"
 #include "core/check.h"
 #include "core/machine.h"
@@ -61,10 +64,15 @@ void timer_init(struct timer *timer, void (*expired)(struct timer *timer))
 
 void timer_start(struct timer *timer, uint64_t delay_ms)
 {
-    ASSERT(delay_ms < 1ull << (SLOT_BITS * LEVELS - 1));
-    list_remove(&timer->link);
     /* One more, because the present millisecond has already begun. */
-    timer->expires_ms = state.now_ms + delay_ms + 1;
+    uint64_t expires_ms = state.now_ms + delay_ms + 1;
+    bool put_off = timer_running(timer) && expires_ms >= timer->expires_ms;
+
+    ASSERT(delay_ms < 1ull << (SLOT_BITS * LEVELS - 1));
+    timer->expires_ms = expires_ms;
+    if (put_off)
+        return;
+    list_remove(&timer->link);
     place(timer);
 }
 
@@ -124,7 +132,8 @@ static void cascade(void)
     }
 }
 
-/* Fires what expires in the present millisecond. */
+/* Fires what expires in the present millisecond, and places what was put off.
+ */
 static unsigned fire(void)
 {
     unsigned slot = slot_of(state.now_ms, 0);
@@ -136,6 +145,10 @@ static unsigned fire(void)
     while ((node = list_take_first(&state.slots[0][slot])) != NULL) {
         struct timer *timer = LIST_ELEMENT(node, struct timer, link);
 
+        if (timer->expires_ms > state.now_ms) {
+            place(timer);
+            continue;
+        }
         fired++;
         timer->expired(timer);
     }

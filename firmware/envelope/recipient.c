@@ -12,6 +12,8 @@ static const char rfc822[] = "rfc822;";
 
 static enum recipient result_of_add(enum err error)
 {
+    if (error == ERR_MEMORY)
+        return RECIPIENT_NO_MEMORY;
     return error == OK ? RECIPIENT_OK : RECIPIENT_TOO_MANY;
 }
 

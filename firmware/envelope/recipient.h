@@ -14,7 +14,8 @@
 
 enum recipient {
     RECIPIENT_OK,
-    RECIPIENT_TOO_MANY,      /* for one message, or there is no memory */
+    RECIPIENT_TOO_MANY,      /* for one message */
+    RECIPIENT_NO_MEMORY,     /* just now */
     RECIPIENT_LIMITED,       /* the user has written to too many this hour */
     RECIPIENT_NOT_ELSEWHERE, /* terms.only_here */
     RECIPIENT_FULL,          /* the mailbox, for now */

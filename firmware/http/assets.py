@@ -2,7 +2,7 @@
 """Makes the C file of the AO's static files: assets.py FILE... >assets.c
 
 Each file becomes "/assets/NAME", with its head, its tag (a hash of what it
-holds) and, where that is smaller, its compressed form. favicon.ico and
+holds) and its compressed form, or where that is not smaller, as it is. favicon.ico and
 robots.txt stand at the root, where they are looked for.
 """
 import gzip
@@ -51,7 +51,7 @@ def asset(number, path):
     tag = hashlib.sha256(data).hexdigest()[:16]
     url = ("/" if name in AT_ROOT else "/assets/") + name
     small = len(packed) < len(data) * 9 // 10
-    out = array(f"bytes_{number}", data)
+    out = "" if small else array(f"bytes_{number}", data)
     out += f"static const char head_{number}[] = " \
            f"{head(kind, tag, len(data), None)};\n"
     if small:
@@ -61,8 +61,7 @@ def asset(number, path):
     row = (f'{{"{url}", "{kind}", "\\"{tag}\\"", "\\"{tag}-gzip\\"", '
            f'head_{number}, '
            + (f"head_gzip_{number}, " if small else "0, ")
-           + f"bytes_{number}, "
-           + (f"gzip_{number}, " if small else "0, ")
+           + (f"0, gzip_{number}, " if small else f"bytes_{number}, 0, ")
            + f"{len(data)}, {len(packed) if small else 0}, {len(url) + 1}, "
              f"sizeof(head_{number}) - 1, "
            + (f"sizeof(head_gzip_{number}) - 1" if small else "0") + "},")

@@ -1,12 +1,51 @@
 /* Static files of the AO: answered where they lie, in the pass in which the
  * request came. Everything of their heads but date and connection was made when
- * the AO was built. */
+ * the AO was built. Most are in the AO packed only, and unpacked at start. */
 #include "http/http_asset.h"
+#include "core/check.h"
+#include "core/inflate.h"
+#include "core/memory.h"
 #include "http/http_internal.h"
 #include "http/http_security.h"
 #include <string.h>
 
 #define FOLDER "/assets/"
+
+static struct {
+    const uint8_t **plain; /* of each asset */
+} state;
+
+/* Ours: what does not unpack was not built right. */
+static const uint8_t *unpack(const struct http_asset *asset, uint8_t *memory)
+{
+    size_t got = 0;
+    enum err err =
+        inflate_gzip(asset->gzip, asset->gzip_len, memory, asset->len, &got);
+
+    ASSERT(!err && got == asset->len);
+    return memory;
+}
+
+enum err http_asset_init(void)
+{
+    size_t bytes = 0;
+    uint8_t *memory;
+
+    for (unsigned i = 0; i < http_asset_count; i++)
+        bytes += http_assets[i].gzip ? http_assets[i].len : 0;
+    state.plain = memory_take(
+        "web files", http_asset_count * sizeof(*state.plain) + bytes, 64);
+    if (!state.plain)
+        return ERR_MEMORY;
+    memory = (uint8_t *)(state.plain + http_asset_count);
+    for (unsigned i = 0; i < http_asset_count; i++) {
+        const struct http_asset *asset = &http_assets[i];
+
+        state.plain[i] = asset->gzip ? unpack(asset, memory) : asset->bytes;
+        memory += asset->gzip ? asset->len : 0;
+    }
+    return OK;
+}
 
 static const struct http_asset *find(const char *path)
 {
@@ -71,7 +110,7 @@ static void answer_whole(struct http_exchange *x,
     x->composed = true;
     if (x->head_only)
         return;
-    x->fixed = gzip ? asset->gzip : asset->bytes;
+    x->fixed = gzip ? asset->gzip : state.plain[asset - http_assets];
     x->fixed_left = gzip ? asset->gzip_len : asset->len;
 }
 
@@ -90,7 +129,7 @@ static bool answer_condition(struct http_exchange *x,
     http_header(x, "Cache-Control", "no-cache");
     http_header(x, "Vary", "Accept-Encoding");
     if (http_length(x, asset->len, etag, 0, &first, &bytes)) {
-        x->fixed = asset->bytes + first;
+        x->fixed = state.plain[asset - http_assets] + first;
         x->fixed_left = (size_t)bytes;
     }
     http_answer_compose(x);

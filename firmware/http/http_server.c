@@ -12,6 +12,7 @@
  * what was compressed when the AO was built, more than one range. */
 #include "core/check.h"
 #include "core/log.h"
+#include "http/http_asset.h"
 #include "http/http_internal.h"
 #include "net/tcp.h"
 #include "store/st_number.h"
@@ -297,6 +298,8 @@ enum err http_server_init(size_t memory)
         err = http_job_init();
     if (!err)
         err = http_session_init((unsigned)(memory / 16));
+    if (!err)
+        err = http_asset_init();
     return err;
 }
 

@@ -1,6 +1,7 @@
 /* Loading files: see load.h. The file comes into memory whole, since nothing of
- * it may be used before all of it is right; then a page job uses it. */
-#include "load/load.h"
+ * it may be used before all of it is right; then a page job uses it. A program
+ * is another matter: load_program.c. */
+#include "load/load_internal.h"
 #include "account/account_change.h"
 #include "core/bytes.h"
 #include "core/log.h"
@@ -44,9 +45,9 @@ static struct {
     size_t place; /* in the setting */
 } state;
 
-static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+#define say load_say
 
-static void say(const char *format, ...)
+void load_say(const char *format, ...)
 {
     va_list args;
 
@@ -332,7 +333,7 @@ static void run(struct st_job *job, struct store *store)
         use_file();
 }
 
-static void end(void)
+void load_end(void)
 {
     bytes_wipe(state.bytes, state.len);
     state.busy = false;
@@ -344,7 +345,13 @@ static void used(struct st_job *job, enum err result)
     (void)job;
     if (result)
         say("%.100s was fetched, but the store is not there", base_name());
-    end();
+    load_end();
+}
+
+void load_say_not_fetched(const struct tftp *tftp, enum err result)
+{
+    say("%.100s was not fetched: %s%s%s", state.path, err_text(result),
+        tftp->message[0] ? ": " : "", tftp->message);
 }
 
 static enum err take(struct tftp *tftp, const uint8_t *data, size_t len)
@@ -359,9 +366,8 @@ static enum err take(struct tftp *tftp, const uint8_t *data, size_t len)
 static void fetched(struct tftp *tftp, enum err result)
 {
     if (result) {
-        say("%.100s was not fetched: %s%s%s", state.path, err_text(result),
-            tftp->message[0] ? ": " : "", tftp->message);
-        end();
+        load_say_not_fetched(tftp, result);
+        load_end();
         return;
     }
     say("%.100s was fetched", base_name());
@@ -371,8 +377,14 @@ static void fetched(struct tftp *tftp, enum err result)
     st_job_start(&state.job);
 }
 
+static bool is_program(const char *file)
+{
+    return ends_with(file, ".update");
+}
+
 enum err load_begin(const struct net_address *server, const char *file)
 {
+    bool program = is_program(file);
     enum err err;
 
     if (state.busy)
@@ -385,14 +397,26 @@ enum err load_begin(const struct net_address *server, const char *file)
     memset(&state.tftp, 0, sizeof(state.tftp));
     state.tftp.server.address = *server;
     state.tftp.file = state.path;
-    state.tftp.take = take;
-    state.tftp.done = fetched;
+    state.tftp.take = program ? load_program_take : take;
+    state.tftp.done = program ? load_program_fetched : fetched;
     state.len = 0;
     err = tftp_begin(&state.tftp);
     state.busy = err == OK;
     if (!err)
         say("fetching %.100s", state.path);
+    if (!err && program)
+        load_program_begin(&state.tftp, base_name(), state.bytes, state.room);
     return err;
+}
+
+enum err load_install(bool back)
+{
+    if (state.busy)
+        return ERR_BUSY;
+    state.busy = true;
+    state.len = 0;
+    load_program_install(back, state.bytes, state.room);
+    return OK;
 }
 
 /* ---- At the start ---------------------------------------------------------
@@ -431,7 +455,9 @@ static void try_load(struct timer *timer)
     if (state.place > strlen(st_setting("load_at_start")) ||
         !next_load(&server, file, &len))
         return;
-    if (!state.busy)
+    if (is_program(file))
+        err = ERR_REFUSED; /* that wants somebody at the console */
+    else if (!state.busy)
         err = load_begin(&server, file);
     if (err != ERR_BUSY &&
         (err != ERR_NOT_FOUND || ++state.tries > START_TRIES)) {

@@ -4,10 +4,10 @@
  *              nobody is removed. A line that is wrong stops it before anything
  *              was changed.
  *   NAME.sql   a script, and any other file: into the folder of shared files.
- *
- * A new AO is not loaded this way: it would have to be written over the old one
- * in its place on the stick, and a power cut in the midst of that would leave a
- * stick that does not boot. mkusb --update does it on a workstation. */
+ *   NAME.update  a new version of Barepost, from `make`: into the spare slot of
+ *              the stick (mailstore/slots.h), checked there; it starts next
+ *              time when an administrator says so by load_install(). Mail is
+ *              served all the while. */
 #ifndef LOAD_LOAD_H
 #define LOAD_LOAD_H
 
@@ -24,9 +24,15 @@ enum err load_init(void) MUST_CHECK;
 enum err load_begin(const struct net_address *server,
                     const char *file) MUST_CHECK;
 
+/* load_install - the version that was fetched last becomes the one that starts
+ * from the next start on, and the one that runs becomes the previous version;
+ * back: the previous version does. Checked again before. Returns OK, or
+ * ERR_BUSY (something is under way); the rest is told by load_text(). */
+enum err load_install(bool back) MUST_CHECK;
+
 /* load_at_start - fetches and uses what the setting "load_at_start" names, one
  * after the other: "ADDRESS/FILE", separated by spaces; as soon as there is a
- * way there. */
+ * way there. Programs are left out: see load_install(). */
 void load_at_start(void);
 
 /* load_busy - whether one is under way. load_text - a sentence about it, or

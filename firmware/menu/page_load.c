@@ -1,4 +1,5 @@
 /* The page that loads a file over the network. */
+#include "core/machine.h"
 #include "load/load.h"
 #include "menu/form.h"
 #include "menu/page.h"
@@ -26,11 +27,13 @@ static bool file_valid(const char *value)
 
 static const struct form_field fields[] = {
     {NULL, "TFTP server", "its address", address_valid},
-    {NULL, "File", "users.csv: users; others become shared files", file_valid},
+    {NULL, "File", "*.csv: users; *.update: program; else a shared file",
+     file_valid},
 };
 
 static struct {
     char values[2][FORM_VALUE_BYTES];
+    int asked; /* the key that was pressed once */
 } state;
 
 static void load_value(unsigned index, char *value)
@@ -54,6 +57,7 @@ static void save(char values[][FORM_VALUE_BYTES])
 
 static void enter(void)
 {
+    state.asked = KEY_NONE;
     form_enter_own(fields, sizeof(fields) / sizeof(fields[0]), load_value,
                    save);
 }
@@ -65,12 +69,32 @@ static void draw(void)
                 load_busy() ? SCREEN_WARNING : SCREEN_NORMAL, load_text());
 }
 
+/* What starts from the next start on is changed by the same key, twice. */
+static bool press(int key)
+{
+    bool again = key == state.asked;
+
+    state.asked = KEY_NONE;
+    if (key != KEY_F4 && key != KEY_F5)
+        return form_key(key);
+    if (again) {
+        menu_note(load_install(key == KEY_F5) ? err_text(ERR_BUSY) : "");
+        return true;
+    }
+    state.asked = key;
+    menu_note(key == KEY_F4
+                  ? "F4 again: the program loaded starts from now on."
+                  : "F5 again: the previous version starts from now on.");
+    return true;
+}
+
 const struct page page_load = {
     .title = "Load a file from the network",
-    .help = "Up Down  field    Enter  next, load    F2  load    Esc  back",
+    .help = "F2  load    F4  install program    F5  previous version    "
+            "Esc  back",
     .live = true,
     .enter = enter,
     .draw = draw,
-    .key = form_key,
+    .key = press,
     .busy = form_busy,
 };

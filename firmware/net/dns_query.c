@@ -108,8 +108,9 @@ static void finish(struct dns_query *query, const struct dns_result *result)
 /* Without a server there is nothing to remember: the network may come soon. */
 static void give_up(struct dns_query *query)
 {
-    static const struct dns_result failed = {.status = DNS_FAILED};
+    static struct dns_result failed;
 
+    failed.status = DNS_FAILED;
     if (dns_servers_count())
         dns_cache_put_failure(&query->question);
     finish(query, &failed);

@@ -16,13 +16,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BLOCK_BYTES       512  /* without options */
-#define BLOCK_BYTES_ASKED 1428 /* one Ethernet frame, with room for tunnels */
-#define WINDOW_ASKED      8
-#define TRY_MS            1000
-#define TRY_MS_MAX        8000
-#define TRIES             7
-#define REQUEST_BYTES     400
+#define BLOCK_BYTES   512 /* without options */
+#define TRY_MS        1000
+#define TRY_MS_MAX    8000
+#define TRIES         7
+#define REQUEST_BYTES 400
 
 enum { RRQ = 1, DATA = 3, ACK = 4, ERROR = 5, OACK = 6 };
 enum {
@@ -64,10 +62,10 @@ static enum err send_request(struct tftp *tftp)
     put_string(&at, "tsize");
     put_string(&at, "0");
     put_string(&at, "blksize");
-    (void)snprintf(number, sizeof(number), "%d", BLOCK_BYTES_ASKED);
+    (void)snprintf(number, sizeof(number), "%d", TFTP_BLOCK_BYTES);
     put_string(&at, number);
     put_string(&at, "windowsize");
-    (void)snprintf(number, sizeof(number), "%d", WINDOW_ASKED);
+    (void)snprintf(number, sizeof(number), "%d", TFTP_WINDOW);
     put_string(&at, number);
     put_string(&at, "timeout");
     put_string(&at, "2");
@@ -100,18 +98,24 @@ static void send_error(struct tftp *tftp, const struct net_endpoint *to,
 /* ---- Ends -----------------------------------------------------------------
  */
 
-void tftp_cancel(struct tftp *tftp)
+static void stop(struct tftp *tftp)
 {
-    if (tftp->state == TFTP_IDLE)
-        return;
     tftp->state = TFTP_IDLE;
     timer_stop(&tftp->timer);
     udp_close(&tftp->socket);
 }
 
+void tftp_cancel(struct tftp *tftp)
+{
+    if (tftp->state == TFTP_RUNNING)
+        send_error(tftp, &tftp->server, ERROR_UNDEFINED, "given up");
+    if (tftp->state != TFTP_IDLE)
+        stop(tftp);
+}
+
 static void finish(struct tftp *tftp, enum err result)
 {
-    tftp_cancel(tftp);
+    stop(tftp);
     tftp->done(tftp, result);
 }
 
@@ -130,10 +134,22 @@ static void start_timer(struct tftp *tftp)
     timer_start(&tftp->timer, ms < TRY_MS_MAX ? ms : TRY_MS_MAX);
 }
 
+/* Whether what is due, an acknowledgement, has to wait for tftp_go_on(). */
+static bool stop_here(struct tftp *tftp)
+{
+    if (tftp->paused) {
+        tftp->waits = true;
+        timer_stop(&tftp->timer);
+    }
+    return tftp->paused;
+}
+
 static void try_again(struct timer *timer)
 {
     struct tftp *tftp = LIST_ELEMENT(timer, struct tftp, timer);
 
+    if (stop_here(tftp))
+        return;
     if (++tftp->tries == TRIES) {
         finish(tftp, ERR_TIMEOUT);
         return;
@@ -142,6 +158,21 @@ static void try_again(struct timer *timer)
         (void)!send_request(tftp);
     else
         send_ack(tftp);
+    start_timer(tftp);
+}
+
+void tftp_pause(struct tftp *tftp)
+{
+    tftp->paused = true;
+}
+
+void tftp_go_on(struct tftp *tftp)
+{
+    tftp->paused = false;
+    if (!tftp->waits || tftp->state != TFTP_RUNNING)
+        return;
+    tftp->waits = false;
+    send_ack(tftp);
     start_timer(tftp);
 }
 
@@ -178,11 +209,11 @@ static bool take_option(struct tftp *tftp, const char *name, const char *value)
         return false;
     if (same(name, "blksize")) {
         tftp->block_bytes = (uint16_t)number;
-        return number >= 8 && number <= BLOCK_BYTES_ASKED;
+        return number >= 8 && number <= TFTP_BLOCK_BYTES;
     }
     if (same(name, "windowsize")) {
         tftp->window = (uint16_t)number;
-        return number >= 1 && number <= WINDOW_ASKED;
+        return number >= 1 && number <= TFTP_WINDOW;
     }
     if (same(name, "tsize")) {
         tftp->total = number;
@@ -241,6 +272,8 @@ static void take_data(struct tftp *tftp, uint16_t block, const uint8_t *data,
 {
     enum err err;
 
+    if (tftp->waits)
+        return;
     /* The server knows no options: as RFC 1350 has it. */
     tftp->state = TFTP_RUNNING;
     if (block != (uint16_t)(tftp->block + 1)) {
@@ -249,7 +282,7 @@ static void take_data(struct tftp *tftp, uint16_t block, const uint8_t *data,
         /* One before it was lost: once for each window. Older ones are late
          * doubles. */
         if (ahead > 1 && ahead <= tftp->window &&
-            tftp->unacknowledged != 0xFFFF) {
+            tftp->unacknowledged != 0xFFFF && !stop_here(tftp)) {
             send_ack(tftp);
             tftp->unacknowledged = 0xFFFF;
         }
@@ -273,9 +306,14 @@ static void take_data(struct tftp *tftp, uint16_t block, const uint8_t *data,
     }
     if (tftp->unacknowledged == 0xFFFF)
         tftp->unacknowledged = 0;
-    if (++tftp->unacknowledged >= tftp->window)
+    if (++tftp->unacknowledged < tftp->window) {
+        start_timer(tftp);
+        return;
+    }
+    if (!stop_here(tftp)) {
         send_ack(tftp);
-    start_timer(tftp);
+        start_timer(tftp);
+    }
 }
 
 static void received(struct udp_socket *socket, const struct net_endpoint *from,
@@ -324,6 +362,7 @@ enum err tftp_begin(struct tftp *tftp)
     tftp->block_bytes = BLOCK_BYTES;
     tftp->window = 1;
     tftp->unacknowledged = 0;
+    tftp->paused = tftp->waits = false;
     tftp->block = 0;
     tftp->got = tftp->total = 0;
     tftp->tries = 0;
@@ -335,7 +374,7 @@ enum err tftp_begin(struct tftp *tftp)
     tftp->state = TFTP_ASKED;
     err = send_request(tftp);
     if (err) {
-        tftp_cancel(tftp);
+        stop(tftp);
         return err;
     }
     start_timer(tftp);

@@ -39,6 +39,7 @@
 /* Of the sessions: blocks for recipients, and users who are logged in. */
 #define BLOCKS_MIN    16
 #define BLOCKS_SHARE  4
+#define BLOCKS_PAGES  32 /* besides: for messages that pages send */
 #define AUTHORS_MIN   8
 #define AUTHORS_SHARE 4
 
@@ -381,7 +382,8 @@ enum err smtp_server_init(unsigned sessions)
     error = task_pool_init(&state.pool, "SMTPS", sizeof(struct smtp_session),
                            sessions, NULL);
     if (error == OK)
-        error = envelope_module_init(share(sessions, BLOCKS_SHARE, BLOCKS_MIN));
+        error = envelope_module_init(share(sessions, BLOCKS_SHARE, BLOCKS_MIN) +
+                                     BLOCKS_PAGES);
     if (error == OK)
         error = smtp_author_module_init(
             share(sessions, AUTHORS_SHARE, AUTHORS_MIN));

@@ -296,6 +296,11 @@ static enum err take_memory(size_t buffer_bytes)
     st_context.settings =
         memory_take("settings", ST_SETTINGS * sizeof *st_context.settings, 64);
     heap = memory_take("database", heap_bytes, 4096);
+    /* There may be enough, but not in one piece. */
+    while (!heap && heap_bytes / 2 >= HEAP_MIN) {
+        heap_bytes = heap_bytes / 2 & ~(size_t)4095;
+        heap = memory_take("database", heap_bytes, 4096);
+    }
     if (!heap || !st_context.settings || !st_context.directory_memory[0] ||
         !st_context.directory_memory[1])
         return ERR_MEMORY;

@@ -5,6 +5,7 @@
  * pulled and put back, or another one in its place, is not the one that the
  * store was opened on, and nothing may reach it. */
 #include "st_internal.h"
+#include "st_stick.h"
 #include "core/check.h"
 #include "core/log.h"
 #include "core/timer.h"
@@ -22,6 +23,7 @@ static struct {
     enum trouble trouble;
     uint64_t last_ms; /* when it showed last */
     bool stalled;     /* as it was said last */
+    bool taken;       /* st_stick_take() */
     char text[80];
 } state;
 
@@ -205,6 +207,19 @@ static enum err media_flush(struct media *media)
 {
     (void)media;
     return submit(MACHINE_DISK_FLUSH, 0, 0, NULL);
+}
+
+struct media *st_stick_take(void)
+{
+    while (state.taken)
+        st_give_way(WORKER_READY);
+    state.taken = true;
+    return &st_context.media;
+}
+
+void st_stick_give_back(void)
+{
+    state.taken = false;
 }
 
 void st_media_init(void)

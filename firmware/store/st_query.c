@@ -5,6 +5,7 @@
  * user ID, for administrators. Files are made only when the store is opened,
  * never while mail is served (DESIGN section 6). */
 #include "st_query.h"
+#include "st_stick.h"
 #include "core/log.h"
 #include "mailstore/fat32.h"
 #include "mailstore/sql_heap.h"
@@ -19,25 +20,16 @@
 #define MEGABYTE    ((uint64_t)1024 * 1024)
 
 static struct {
-    bool fat_taken; /* fat32.c is for one at a time */
     enum err shared_err;
     uint64_t shared_bytes;
 } state = {.shared_err = ERR_NOT_FOUND};
-
-static void take_fat(void)
-{
-    while (state.fat_taken)
-        st_give_way(WORKER_READY);
-    state.fat_taken = true;
-}
 
 static enum err locate(int64_t user_id, struct store_place *place)
 {
     enum err err;
 
-    take_fat();
-    err = sql_data_locate(&st_context.media, user_id, 0, place);
-    state.fat_taken = false;
+    err = sql_data_locate(st_stick_take(), user_id, 0, place);
+    st_stick_give_back();
     return err;
 }
 
@@ -164,11 +156,10 @@ static enum err find_on_stick(const char *name, struct fat32_file *file)
     struct fat32 fat;
     enum err err;
 
-    take_fat();
-    err = fat32_mount(&fat, &st_context.media);
+    err = fat32_mount(&fat, st_stick_take());
     if (err == OK)
         err = fat32_find(&fat, name, file);
-    state.fat_taken = false;
+    st_stick_give_back();
     return err;
 }
 

@@ -129,13 +129,13 @@ static void go_back(struct http_exchange *x, const char *said,
                     const struct store_moved *moved)
 {
     const char *back = http_param_or(x, "back", "/mail");
-    char path[1000];
+    char path[920];
     int len;
 
     if (strncmp(back, "/mail", 5) != 0 && strncmp(back, "/search?", 8) != 0 &&
         strncmp(back, "/thread/", 8) != 0)
         back = "/mail";
-    len = snprintf(path, sizeof(path), "%.800s%csaid=%s", back,
+    len = snprintf(path, sizeof(path), "%.760s%csaid=%s", back,
                    strchr(back, '?') != NULL ? '&' : '?', said);
     if (moved != NULL && can_undo(moved))
         (void)snprintf(path + len, sizeof(path) - (size_t)len,

@@ -129,6 +129,7 @@ struct quote {
     struct web_work *work;
     bool marks; /* "> " before each line */
     bool line;  /* within one */
+    bool over;  /* the signature has begun, which nobody answers */
     size_t end; /* written_bytes at most */
 };
 
@@ -140,6 +141,10 @@ static enum err quote_text(void *context, const char *text, size_t len)
         const char *newline = memchr(text, '\n', len);
         size_t part = newline != NULL ? (size_t)(newline - text) + 1 : len;
 
+        quote->over |= quote->marks && !quote->line && part == 4 &&
+                       memcmp(text, "-- \n", 4) == 0;
+        if (quote->over)
+            return OK;
         if (quote->work->written_bytes + part > quote->end)
             return ERR_FULL;
         if (!quote->line && quote->marks)

@@ -18,6 +18,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What fits into a message in base64, with its line ends. */
+#define FILES_MAX (STORE_MESSAGE_MAX / 78 * 57 - 4096)
+
 /* ---- Reading a POST ----------------------------------------------------- */
 
 static void copy_param(const struct http_exchange *x, const char *name,
@@ -59,7 +62,7 @@ static void read_fields(struct http_exchange *x, struct web_form *form)
     while ((value = http_param_next(x, "keep", &place)) != NULL) {
         unsigned long index = strtoul(value, NULL, 10);
 
-        if (index < WEB_PARTS)
+        if (index <= WEB_WHOLE)
             form->keep[index] = true;
     }
 }
@@ -203,6 +206,13 @@ static void write_row(struct http_exchange *x, const char *name,
          focus ? " autofocus" : "");
 }
 
+bool web_form_forwards(const struct web_form *form)
+{
+    return form->answer == WEB_FORWARD && form->origin.uid != 0 &&
+           form->source.uid == form->origin.uid &&
+           form->source.mailbox_id == form->origin.mailbox_id;
+}
+
 /* Attachments that are there already, each with a box to leave it out. */
 static void write_kept(struct http_exchange *x, struct web_work *work,
                        struct web_form *form)
@@ -223,6 +233,11 @@ static void write_kept(struct http_exchange *x, struct web_work *work,
              work->parts[i].name[0] != '\0' ? work->parts[i].name
                                             : work->parts[i].type);
     }
+    if (web_form_forwards(form))
+        html(x,
+             "<label class=\"check\"><input type=\"checkbox\" name=\"keep\" "
+             "value=\"%u\"%s> With the whole message as it came</label>",
+             WEB_WHOLE, form->keep[WEB_WHOLE] ? " checked" : "");
 }
 
 /* The first button is what Enter in a field presses: that must not send. */
@@ -284,10 +299,15 @@ static void write_form(struct http_exchange *x, struct web_work *work,
          form->answer != WEB_NEW || form->draft.uid == 0 ? " data-top" : "",
          known ? " autofocus" : "");
     http_escape_bytes(x, work->written, work->written_bytes);
-    html(x, "</textarea>"
-            "<p class=\"field\"><label for=\"files\">Attach files</label> "
-            "<input id=\"files\" type=\"file\" name=\"file\" multiple> "
-            "<span id=\"files-told\" class=\"hint\"></span></p></form>");
+    html(x,
+         "</textarea>"
+         "<p class=\"field\"><label for=\"files\">Attach files</label> "
+         "<input id=\"files\" type=\"file\" name=\"file\" multiple "
+         "data-most=\"%u\"> "
+         "<span id=\"files-told\" class=\"hint\" role=\"status\"></span> "
+         "<button type=\"button\" id=\"files-clear\" hidden>Choose none"
+         "</button></p></form>",
+         FILES_MAX);
 }
 
 void web_form_show(struct http_exchange *x, struct store *store,

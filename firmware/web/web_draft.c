@@ -29,7 +29,7 @@ static void add_source(struct web_work *work, const struct web_form *form)
     used =
         (size_t)snprintf(words, room, "%lld.%u",
                          (long long)form->source.mailbox_id, form->source.uid);
-    for (i = 0; i < WEB_PARTS; i++)
+    for (i = 0; i <= WEB_WHOLE; i++)
         if (form->keep[i])
             used += (size_t)snprintf(words + used, room - used, " %u", i);
     mime_make_text(&work->mail.make, WEB_SOURCE_FIELD, words);
@@ -136,7 +136,7 @@ static void list_kept(const struct web_form *form, bool known, char *text,
     size_t used = (size_t)snprintf(text, room, known ? "k" : "*");
     unsigned i;
 
-    for (i = 0; known && i < WEB_PARTS; i++)
+    for (i = 0; known && i <= WEB_WHOLE; i++)
         if (form->keep[i])
             used += (size_t)snprintf(text + used, room - used, " %u", i);
 }
@@ -265,7 +265,7 @@ static void load_kept(struct web_form *form, const char *text)
     while (*text == ' ') {
         unsigned long index = strtoul(text, &end, 10);
 
-        if (index < WEB_PARTS)
+        if (index <= WEB_WHOLE)
             form->keep[index] = true;
         if (end == text)
             break;

@@ -78,6 +78,8 @@ static void write_found(struct http_exchange *x, struct store *store,
     enum err err;
 
     web_way_read(x, 0, &work->way);
+    rows.folders =
+        web_rows_folders(x, store, work->written, sizeof(work->written));
     web_rows_begin(x, store, work->way.list, 0);
     err = store_search(store, web_user_id(x), search, web_row, &rows);
     web_rows_end(x);
@@ -121,6 +123,7 @@ void web_search_page(struct http_exchange *x, struct store *store)
 
 void web_thread_page(struct http_exchange *x, struct store *store)
 {
+    struct web_work *work = web_work_take(store);
     struct web_rows rows = {.x = x};
     int64_t thread_id = strtoll(http_path_rest(x), NULL, 10);
     char here[64];
@@ -128,6 +131,8 @@ void web_thread_page(struct http_exchange *x, struct store *store)
 
     (void)snprintf(here, sizeof(here), "/thread/%lld", (long long)thread_id);
     web_begin(x, store, "Conversation", 0, true);
+    rows.folders =
+        web_rows_folders(x, store, work->written, sizeof(work->written));
     web_rows_begin(x, store, here, 0);
     err = store_thread(store, web_user_id(x), thread_id, THREAD_ROWS, web_row,
                        &rows);
@@ -135,6 +140,7 @@ void web_thread_page(struct http_exchange *x, struct store *store)
     if (err != OK)
         web_note(x, true, "This conversation cannot be read now.");
     web_end(x);
+    web_work_give(work);
 }
 
 /* ---- Contacts ----------------------------------------------------------- */

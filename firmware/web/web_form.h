@@ -18,6 +18,8 @@ struct web_work;
 
 /* Parts of a message that are told apart; what lies behind stays whole. */
 #define WEB_PARTS 200
+/* In the place of a part: the whole message that is forwarded. */
+#define WEB_WHOLE WEB_PARTS
 
 #define WEB_PEOPLE_BYTES 8192
 
@@ -33,8 +35,8 @@ struct web_form {
     enum web_answer answer;
     /* The message whose attachments go with this one, and which of them. */
     struct store_key source;
-    bool keep[WEB_PARTS];
-    int zone; /* minutes east of UTC, as the browser says */
+    bool keep[WEB_PARTS + 1]; /* also WEB_WHOLE */
+    int zone;                 /* minutes east of UTC, as the browser says */
     /* Which composition it is (store_draft.h); "" from whoever does not say. */
     char compose[STORE_COMPOSITION_BYTES];
 };
@@ -77,6 +79,10 @@ enum err web_form_begin(struct http_exchange *x, struct web_work *work,
 void web_form_show(struct http_exchange *x, struct store *store,
                    struct web_work *work, struct web_form *form,
                    const char *why);
+
+/* web_form_forwards - whether its files come from the very message that is
+ * forwarded, which then can go with it as a whole. */
+bool web_form_forwards(const struct web_form *form);
 
 /* web_answer_fill - the form of an answer to the message that work has open. */
 void web_answer_fill(struct http_exchange *x, struct web_work *work,

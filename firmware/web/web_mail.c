@@ -166,11 +166,62 @@ void web_mail_header(struct http_exchange *x, struct web_work *work,
 
 /* ---- Body --------------------------------------------------------------- */
 
+/* A message within the one that is open. */
+struct within {
+    const struct web_work *work;
+    uint32_t start;
+};
+
+static int read_within(const struct mime_source *source, uint32_t offset,
+                       void *buffer, size_t bytes)
+{
+    const struct within *within = source->context;
+    const struct mime_source *whole = &within->work->source;
+
+    if (bytes > source->bytes - offset)
+        bytes = source->bytes - offset;
+    return bytes == 0
+               ? 0
+               : whole->read(whole, within->start + offset, buffer, bytes);
+}
+
+/* As a message, which whoever gets it can show; as a file when it cannot stand
+ * in another one as it is. */
+static enum err copy_message(struct web_work *work, const char *name,
+                             uint32_t start, uint32_t bytes)
+{
+    struct mime_make *make = &work->mail.make;
+    struct within within = {work, start};
+    const struct mime_source source = {
+        .read = read_within, .context = &within, .bytes = bytes};
+    uint32_t at = 0;
+    int got = mime_make_fits(&source);
+
+    if (got < 0)
+        return (enum err)got;
+    if (name[0] == '\0')
+        name = "message.eml";
+    if (got > 0)
+        mime_make_message(make, name);
+    else
+        mime_make_file(make, "message/rfc822", name, NULL);
+    while ((got = read_within(&source, at, work->piece, sizeof(work->piece))) >
+               0 &&
+           work->mail.error == OK) {
+        mime_make_data(make, work->piece, (size_t)got);
+        at += (uint32_t)got;
+    }
+    mime_make_file_end(make);
+    return got < 0 ? (enum err)got : work->mail.error;
+}
+
 static enum err copy_part(struct web_work *work, const struct mime_part *part)
 {
     struct mime_make *make = &work->mail.make;
     int got;
 
+    if (mime_is(part, "message/rfc822") && part->encoding == MIME_7BIT)
+        return copy_message(work, part->name, part->body, part->body_bytes);
     mime_make_file(make, part->type, part->name, NULL);
     mime_decode_begin(&work->decoder, &work->source, part, MIME_AS_BYTES);
     while ((got = mime_decode_read(&work->decoder, work->piece,
@@ -190,6 +241,8 @@ static enum err copy_kept(struct http_exchange *x, struct web_work *work,
     for (i = 0; i < work->mime.part_count && err == OK; i++)
         if (form->keep[i] && mime_attached(&work->mime, i, MIME_NONE))
             err = copy_part(work, &work->parts[i]);
+    if (err == OK && form->keep[WEB_WHOLE] && web_form_forwards(form))
+        err = copy_message(work, "", 0, work->bytes);
     return err;
 }
 
@@ -245,7 +298,7 @@ enum err web_mail_body(struct http_exchange *x, struct web_work *work,
     int got = 0;
     unsigned i;
 
-    for (i = 0; i < WEB_PARTS && form->source.uid != 0; i++)
+    for (i = 0; i <= WEB_WHOLE && form->source.uid != 0; i++)
         kept |= form->keep[i];
     found = find_file(x, work, part, file, &got);
     if (found != OK && found != ERR_NOT_FOUND)

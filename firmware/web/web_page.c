@@ -199,8 +199,9 @@ static enum err menu_folder(void *context, const struct store_folder *folder)
 {
     struct menu *menu = context;
     struct http_exchange *x = menu->x;
-    uint64_t count =
-        folder->kind == STORE_FOLDER_DRAFTS ? folder->messages : folder->unseen;
+    uint64_t count = folder->kind == STORE_FOLDER_DRAFTS  ? folder->messages
+                     : folder->kind == STORE_FOLDER_TRASH ? 0
+                                                          : folder->unseen;
     const char *key = folder->kind == STORE_FOLDER_INBOX    ? "gi"
                       : folder->kind == STORE_FOLDER_DRAFTS ? "gd"
                       : folder->kind == STORE_FOLDER_SENT   ? "gs"

@@ -1,6 +1,9 @@
 /* Rows of a list of messages: see web_rows.h. */
 #include "web/web_rows.h"
 #include "web/web_page.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 static void write_people(struct web_rows *rows, const struct store_row *row)
 {
@@ -44,6 +47,56 @@ static void write_signs(struct http_exchange *x, const struct store_row *row)
     html(x, "</span>");
 }
 
+/* ---- Folders of several ------------------------------------------------- */
+
+/* "ID NAME" NUL, and so on; NUL. */
+struct folders {
+    char *text;
+    size_t used, bytes;
+};
+
+static enum err add_folder(void *context, const struct store_folder *folder)
+{
+    struct folders *folders = context;
+    char line[STORE_FOLDER_BYTES + 24];
+    size_t len = (size_t)snprintf(line, sizeof(line), "%lld %s",
+                                  (long long)folder->id, folder->name) +
+                 1;
+
+    if (folder->kind == STORE_FOLDER_INBOX ||
+        len + 1 > folders->bytes - folders->used)
+        return OK;
+    memcpy(folders->text + folders->used, line, len);
+    folders->used += len;
+    folders->text[folders->used] = '\0';
+    return OK;
+}
+
+const char *web_rows_folders(struct http_exchange *x, struct store *store,
+                             char *text, size_t bytes)
+{
+    struct folders folders = {text, 0, bytes};
+
+    text[0] = '\0';
+    (void)!store_list_folders(store, web_user_id(x), add_folder, &folders);
+    return text;
+}
+
+static void write_folder(struct web_rows *rows, int64_t mailbox_id)
+{
+    const char *line = rows->folders;
+    char *name;
+
+    for (; line != NULL && *line != '\0'; line += strlen(line) + 1)
+        if (strtoll(line, &name, 10) == mailbox_id)
+            html(rows->x,
+                 "<span class=\"count\"><span class=\"hidden\">in </span>%s"
+                 "</span> ",
+                 name + 1);
+}
+
+/* ---- Rows --------------------------------------------------------------- */
+
 enum err web_row(void *context, const struct store_row *row)
 {
     struct web_rows *rows = context;
@@ -57,7 +110,8 @@ enum err web_row(void *context, const struct store_row *row)
          "<li%s><label class=\"pick\"><input type=\"checkbox\" name=\"m\" "
          "value=\"%lld.%u\"><span class=\"hidden\">Select: %s</span></label>",
          unseen ? " class=unread" : "", mailbox, row->key.uid, subject);
-    if (rows->kind == STORE_FOLDER_DRAFTS)
+    if (rows->kind == STORE_FOLDER_DRAFTS ||
+        (rows->folders != NULL && (row->flags & STORE_DRAFT) != 0))
         html(x, "<a href=\"/compose?draft=%lld.%u\">", mailbox, row->key.uid);
     else
         html(x, "<a href=\"/mail/%lld/%u%s%s\">", mailbox, row->key.uid,
@@ -67,6 +121,7 @@ enum err web_row(void *context, const struct store_row *row)
     html(x, "<span class=\"what\">");
     if (unseen)
         html(x, "<span class=\"hidden\">Unread: </span>");
+    write_folder(rows, row->key.mailbox_id);
     html(x, "%s", subject);
     if (row->thread_messages > 1)
         html(x,

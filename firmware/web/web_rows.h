@@ -3,6 +3,7 @@
 #define WEB_WEB_ROWS_H
 
 #include "mailstore/store_mailbox.h"
+#include <stddef.h>
 
 struct http_exchange;
 
@@ -11,10 +12,17 @@ struct web_rows {
     struct http_exchange *x;
     enum store_folder_kind kind; /* Sent and Drafts name who it is to */
     const char *query;           /* of web_way_read(): "" or NULL: none */
+    const char *folders; /* each row names its own: web_rows_folders() */
 };
 
 /* web_row - one row, as callback of the store's lists. */
 enum err web_row(void *context, const struct store_row *row);
+
+/* web_rows_folders - all folders but the Inbox, for a list of messages of
+ * several: puts their names into text. Those for which it has no room are not
+ * named. Returns text. */
+const char *web_rows_folders(struct http_exchange *x, struct store *store,
+                             char *text, size_t bytes);
 
 /* web_rows_begin - the form around a list, with the buttons for what is
  * selected. here: path and query of this page, where to go after. mailbox: the

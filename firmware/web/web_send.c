@@ -87,7 +87,7 @@ static void add_people(struct web_work *work, const char *field,
 /* As SMTP puts before what it takes (RFC 5321 4.4), by HTTP. */
 static void add_trace(struct web_work *work, const char *sender)
 {
-    char buffer[800];
+    char buffer[720];
     struct text text;
 
     text_init(&text, buffer, sizeof(buffer) - 1);

@@ -5,16 +5,15 @@ to those of Postfix + Dovecot + nginx in the same PC, all from one run.
     bench.py [--peer] [--quick] [--passes N] [--json FILE] [PART...]
 
 Parts: memory, smtp, pop3, segments, http (each boots a machine of its own for each
-column, one after the other); and of Barepost alone: starts (cards, DHCP), size;
+column, one after the other); and of Barepost alone: starts (cards, DHCP);
 ceiling: what the clients can do by themselves. Default: the first five, and
-without --peer also starts and size.
+without --peer also starts.
 
 TCG unless BAREPOST_ACCEL says otherwise. As root it works in a network
 namespace of its own with a tap device; without, Barepost is reached over QEMU's
 user network, which is slower, and there is no peer.
 """
 import argparse
-import glob
 import os
 import platform
 import resource
@@ -97,26 +96,6 @@ def starts(barepost, tap):
           ["", "from QEMU's start", "from the menu"], rows)
 
 
-def size():
-    rooms = {}
-    base = os.path.join(folders.BUILD, "ao-obj")
-    objects = glob.glob(base + "/**/*.o", recursive=True)
-    lines = stick.run("size", *objects).split("\n")[1:]
-    for line in filter(None, lines):
-        fields = line.split()
-        parts = os.path.relpath(fields[5], base).split("/")
-        deep = parts[0] == "firmware" and len(parts) > 2
-        room = "/".join(parts[:2]) if deep else parts[0]
-        sums = rooms.setdefault(room, [0, 0, 0])
-        for at in range(3):
-            sums[at] += int(fields[at])
-    whole = stick.run("size", stick.AO).split("\n")[1]
-    rows = [[room, *rooms[room]] for room in sorted(rooms)]
-    rows.append(["build/ao, with libraries", *whole.split()[:3]])
-    table("Bytes of the AO by room (rooms: before the linker drops what is "
-          "unused)", ["room", "code", "data", "zeroed"], rows)
-
-
 # ---- The run ---------------------------------------------------------------------
 
 def run_parts(report, columns, plan, options):
@@ -169,8 +148,6 @@ def compare(options, folder, tap):
             report.write_json(options.json, facts)
     if "starts" in options.parts:
         starts(barepost, tap)
-    if "size" in options.parts:
-        size()
     if "ceiling" in options.parts:
         ceiling.show()
     return well
@@ -187,7 +164,7 @@ def read_options():
                         help="everything N times; figures are medians")
     parser.add_argument("--json", metavar="FILE",
                         help="all values into this file")
-    known = [*measures.MEASURES, "starts", "size", "ceiling"]
+    known = [*measures.MEASURES, "starts", "ceiling"]
     parser.add_argument("parts", nargs="*", metavar="PART",
                         help=", ".join(known))
     options = parser.parse_args()
@@ -195,7 +172,7 @@ def read_options():
     if unknown:
         parser.error("no such part: " + ", ".join(sorted(unknown)))
     options.parts = options.parts or [
-        *measures.MEASURES, *(() if options.peer else ("starts", "size"))]
+        *measures.MEASURES, *(() if options.peer else ("starts",))]
     return options
 
 

@@ -80,13 +80,14 @@ class Report:
 
 
 def table(title, head, rows):
-    """Prints a table: the first column to the left, the others to the
-    right."""
+    """Prints a table: words to the left, numbers to the right."""
     cells = [[str(cell) for cell in row] for row in [head] + rows]
     widths = [max(len(row[at]) for row in cells) for at in range(len(head))]
+    words = [not any(row[at][:1].isdigit() for row in cells[1:])
+             for at in range(len(head))]
     print(f"\n{title}")
     for number, row in enumerate(cells):
-        print("  " + "  ".join(cell.ljust(width) if at == 0
+        print("  " + "  ".join(cell.ljust(width) if words[at]
                                else cell.rjust(width) for at, (cell, width)
                                in enumerate(zip(row, widths))).rstrip())
         if number == 0:

@@ -42,6 +42,7 @@ async function lists(anna) {
   await page.getByRole("button", { name: "Delete", exact: true }).click();
   await said(page, "Moved to Trash.");
   assert.equal(await row(page, "Number 57").count(), 0);
+  await page.locator("html.with-script").waitFor();
   await page.keyboard.press("z");
   await said(page, "Moved back.");
   await row(page, "Number 57").getByRole("checkbox").check();
@@ -70,11 +71,16 @@ async function keys(anna) {
   await page.keyboard.press("x");
   assert.ok(await row(page, "Number 60").getByRole("checkbox").isChecked());
   await page.keyboard.press("o");
-  await page.getByRole("heading", { name: "Number 60" }).waitFor();
+  // Keys work once the page's script has run.
+  const open = async (subject) => {
+    await page.getByRole("heading", { name: subject }).waitFor();
+    await page.locator("html.with-script").waitFor();
+  };
+  await open("Number 60");
   await page.keyboard.press("j");
-  await page.getByRole("heading", { name: "Number 59" }).waitFor();
+  await open("Number 59");
   await page.keyboard.press("k");
-  await page.getByRole("heading", { name: "Number 60" }).waitFor();
+  await open("Number 60");
   await page.keyboard.press("r");
   await page.getByRole("heading", { name: "Reply" }).waitFor();
   await page.goBack();
@@ -132,7 +138,9 @@ async function writing(anna) {
   await page.getByRole("link", { name: "Drafts" }).click();
   await page.getByRole("link", { name: "With two files" }).click();
   assert.match(await page.locator("textarea").inputValue(), /^Grüße, here/);
-  await page.getByLabel("Attach files").setInputFiles(setting.files);
+  // One after the other: the second does not take the place of the first.
+  for (const file of setting.files) await page.getByLabel("Attach files").setInputFiles(file);
+  assert.equal(await page.getByLabel("Attach files").evaluate((input) => input.files.length), 2);
   await page.getByRole("button", { name: "Save draft" }).click();
   await said(page, "The draft is saved.");
   assert.equal(await page.getByLabel(/With attachment/).count(), 2);
@@ -154,6 +162,17 @@ async function writing(anna) {
   assert.equal(await page.getByLabel(/With attachment/).count(), 2);
   await anna.examine("compose with an error");
   await page.getByLabel("To", { exact: true }).fill("bert");
+  // Logged out meanwhile: nothing is lost, and another tab helps.
+  await page.context().clearCookies();
+  await page.keyboard.press("Control+Enter");
+  await page.getByText("You are logged out").waitFor();
+  const tab = await page.context().newPage();
+  await tab.goto("/login?next=/help");
+  await tab.getByLabel("User name").fill("anna");
+  await tab.getByLabel("Password").fill("anna-demo");
+  await tab.getByRole("button", { name: "Log in" }).click();
+  await tab.getByRole("heading", { name: "Help" }).waitFor();
+  await tab.close();
   await page.keyboard.press("Control+Enter");
   await said(page, "The message is sent.");
   await page.getByRole("link", { name: "Drafts" }).click();
@@ -266,8 +285,17 @@ await run(async (chrome) => {
   await settings(bert);
   await bert.leave();
 
+  // Somebody looks on while a message comes.
+  const waiting = await Person.sitDown(chrome, DESK);
+  await waiting.page.clock.install();
+  await waiting.logIn("anna");
   const plainBert = await Person.sitDown(chrome, DESK, { javaScriptEnabled: false });
   await plainBert.logIn("bert");
   await plain(plainBert);
   await plainBert.leave();
+  await waiting.page.clock.fastForward(80000);
+  await row(waiting.page, "Without scripts").waitFor();
+  assert.match(await waiting.page.title(), /^\(\d+\) Inbox/);
+  await waiting.leave();
+  told("new mail shows by itself");
 });

@@ -1,5 +1,5 @@
-/* libFuzzer: a FAT32 volume with damage, and files asked for, made, moved and
- * grown in it.
+/* libFuzzer: a FAT32 volume with damage, and files asked for, made, moved,
+ * grown and exchanged in it.
  *
  * The volume is sound at first and held sparsely: what was not written is what
  * base_sector() says. Input: records of a byte that says what to do, then
@@ -8,6 +8,7 @@
  * a file that is given back must lie inside its data. */
 #include "core/bytes.h"
 #include "mailstore/fat32.h"
+#include "mailstore/slots.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,8 @@
 #define TOTAL       (RESERVED + 2 * FAT_SECTORS + CLUSTERS)
 #define FAT_AT      (PARTITION + RESERVED)
 #define DATA_AT     (FAT_AT + 2 * FAT_SECTORS)
+#define FOLDER      60u /* cluster of "ao" */
+#define FOLDER_AT   (DATA_AT + FOLDER - 2)
 #define KEPT_MAX    4096u /* sectors written; more fail */
 
 enum action {
@@ -29,6 +32,8 @@ enum action {
     GROW,
     FREE_RUN,
     MOUNT,
+    FIND_SLOTS,
+    USE_SLOTS,
     ACTIONS
 };
 
@@ -71,7 +76,8 @@ static void base_boot(uint8_t *sector)
     put_le16(sector + 510, 0xaa55);
 }
 
-/* Cluster 2: root; 10 to 29: MAIL.DB; 40, 50: SPLIT. */
+/* Cluster 2: root; 10 to 29: MAIL.DB; 40, 50: SPLIT; the folder ao, and its
+ * three files of two clusters each. */
 static void base_fat(uint8_t *sector)
 {
     put_le32(sector, 0x0ffffff8);
@@ -81,6 +87,9 @@ static void base_fat(uint8_t *sector)
         put_le32(sector + i * 4, i < 29 ? i + 1 : 0x0fffffff);
     put_le32(sector + 160, 50);
     put_le32(sector + 200, 0x0fffffff);
+    put_le32(sector + FOLDER * 4, 0x0fffffff);
+    for (unsigned i = 70; i < 76; i++)
+        put_le32(sector + i * 4, i % 2 == 0 ? i + 1 : 0x0fffffff);
 }
 
 static void base_name(uint8_t *entry, const char *name, uint16_t cluster,
@@ -110,6 +119,12 @@ static void base_sector(uint64_t sector, uint8_t *out)
     } else if (sector == DATA_AT) {
         base_name(out, "MAIL    DB ", 10, 20 * 512);
         base_name(out + 32, "SPLIT      ", 40, 700);
+        base_name(out + 64, "AO         ", FOLDER, 0);
+        out[64 + 11] = 0x10;
+    } else if (sector == FOLDER_AT) {
+        base_name(out, "AO         ", 70, 1024);
+        base_name(out + 32, "AO      OLD", 72, 1024);
+        base_name(out + 64, "AO      NEW", 74, 1024);
     }
 }
 
@@ -196,8 +211,9 @@ static unsigned take(struct input *input)
 
 static void change(struct input *input)
 {
-    static const uint32_t places[] = {
-        0, PARTITION, PARTITION + 1, FAT_AT, FAT_AT + 1, DATA_AT, DATA_AT + 1};
+    static const uint32_t places[] = {0,           PARTITION,  PARTITION + 1,
+                                      FAT_AT,      FAT_AT + 1, DATA_AT,
+                                      DATA_AT + 1, FOLDER_AT};
     uint64_t sector = places[take(input) % (sizeof places / sizeof *places)];
     unsigned at = take(input) | (take(input) & 1) << 8;
     unsigned count = take(input) % 64;
@@ -235,6 +251,23 @@ static void check_file(const struct fat32_file *file)
     require(file->bytes <= file->sectors * MEDIA_SECTOR_BYTES);
 }
 
+static void find_slots(void)
+{
+    struct program_label label;
+    struct fat32_file file;
+    struct slots slots;
+
+    if (slots_find(&slots, &state.media) != OK)
+        return;
+    for (unsigned i = 0; i < SLOTS; i++) {
+        file.sector = slots.sector[i];
+        file.bytes = slots.bytes;
+        file.sectors = slots.bytes / MEDIA_SECTOR_BYTES;
+        check_file(&file);
+        (void)!slots_get_label(&slots, i, &label);
+    }
+}
+
 static void act(enum action action, struct input *input)
 {
     static const char *const names[] = {"mail.db", "SPLIT", "mail.db-wal",
@@ -264,6 +297,12 @@ static void act(enum action action, struct input *input)
     case FREE_RUN:
         err = fat32_free_run(&state.fat, &run);
         require(err != OK || run <= TOTAL * (uint64_t)MEDIA_SECTOR_BYTES);
+        break;
+    case FIND_SLOTS:
+        find_slots();
+        break;
+    case USE_SLOTS:
+        (void)!slots_use(&state.media, (enum slots_change)(bytes % 3));
         break;
     case CHANGE:
     case CHANGE_ENTRY:

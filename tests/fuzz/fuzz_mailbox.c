@@ -1,10 +1,12 @@
 /* libFuzzer: any bytes as a message for two users, one of whom has rules and is
- * away, and as the words that they search for.
+ * away, as the words that they search for, and as what is typed into a draft.
  *
  * The message is delivered, listed, indexed, looked for and deleted again, in a
  * store that stays; no call may fail but for a good reason, and the other user
  * never finds what is not his. */
 #include "tests/unit/mailbox_frame.h"
+#include "mailstore/store_append.h"
+#include "mailstore/store_draft.h"
 #include "mailstore/store_find.h"
 #include "mailstore/store_person.h"
 #include "userdb/directory.h"
@@ -42,7 +44,11 @@ static void prepare(void)
 static enum err take(void *context, const struct store_row *row)
 {
     (void)context;
-    rows += row->subject != NULL && row->preview != NULL;
+    if (!user_text_valid(row->subject, strlen(row->subject)) ||
+        !user_text_valid(row->to, strlen(row->to)) ||
+        !user_text_valid(row->preview, strlen(row->preview)))
+        abort();
+    rows++;
     return OK;
 }
 
@@ -65,6 +71,28 @@ static void search(int64_t user, const char *words)
 
     if (err != OK && err != ERR_INVALID)
         abort();
+}
+
+/* What lists show of a draft stays text; all of it goes with the draft. */
+static void type(const char *text)
+{
+    const char *const fields[STORE_TYPED_FIELDS] = {"k",  text, text, text,
+                                                    text, text, text};
+    struct store_append draft = {
+        .user_id = anna,
+        .mailbox_id = folder_id(store, anna, STORE_FOLDER_DRAFTS),
+        .flags = STORE_SEEN | STORE_DRAFT,
+        .sender = "anna@here.example",
+        .tail = text,
+        .tail_bytes = strlen(text)};
+    static char back[4200];
+
+    must(store_append(store, &draft));
+    must(store_typed_put(store, anna, &draft.key, fields));
+    must(store_row(store, anna, &draft.key, take, NULL));
+    must(store_typed_get(store, anna, draft.message_id, STORE_TYPED_TEXT, back,
+                         sizeof back));
+    must(store_remove(store, anna, &draft.key, 1, NULL));
 }
 
 static enum err count_contact(void *context,
@@ -108,6 +136,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         must(store_index_put(store, batch));
     store_index_free(batch);
     list(anna);
+    type(text);
     search(anna, text);
     rows = 0;
     search(bert, text);

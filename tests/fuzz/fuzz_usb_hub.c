@@ -28,32 +28,10 @@ static struct {
 
 /* ---- What lies under the drivers ----------------------------------------- */
 
-uint64_t io_now_us(void)
-{
-    return state.now_us;
-}
-
-uint64_t machine_monotonic_ns(void)
-{
-    return state.now_us * 1000;
-}
-
 void keys_put(int key)
 {
     (void)key;
     state.keys++;
-}
-
-void *io_dma_take(size_t bytes, size_t alignment, size_t boundary)
-{
-    void *memory = aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
-
-    (void)alignment;
-    (void)boundary;
-    if (memory == NULL)
-        abort();
-    memset(memory, 0, bytes);
-    return memory;
 }
 
 /* ---- The wire ------------------------------------------------------------ */
@@ -148,33 +126,16 @@ static void spoil(struct usb_transfer *transfer)
 
 /* ---- Driving ------------------------------------------------------------- */
 
-static bool turn(void)
+static bool poll_all(void)
 {
-    uint64_t next_ms;
     bool busy = model_usb_poll(&state.model);
 
     busy |= usb_bus_poll(&state.model.bus);
-    busy |= timer_run() > 0;
-    if (busy)
-        return true;
-    next_ms = timer_next_ms();
-    if (next_ms == UINT64_MAX)
-        return false;
-    state.now_us =
-        next_ms * 1000 > state.now_us ? next_ms * 1000 : state.now_us + 1000;
-    return true;
+    return busy;
 }
 
-static void run_us(uint64_t us)
-{
-    uint64_t end_us = state.now_us + us;
-    unsigned steps = 0;
-
-    while (state.now_us < end_us && turn()) {
-        if (++steps == STEPS_MAX)
-            abort(); /* busy for ever */
-    }
-}
+#define BUSY_FOR_EVER() abort()
+#include "tests/unit/usb_time.h"
 
 static void prepare(void)
 {

@@ -155,6 +155,8 @@ static void ip_input(struct sim_peer *peer, const uint8_t *packet, size_t len)
     if (packet[9] == 17 && peer->records != NULL && total - header >= 8 &&
         destination == peer->ip && get_be16(copy + 2) == 53)
         sim_dns_input(peer, get_be16(copy), copy + 8, total - header - 8);
+    if (packet[9] == 17 && peer->file != NULL && destination == peer->ip)
+        sim_tftp_input(peer, copy, total - header);
 }
 
 static void receive(struct sim_port *port, const uint8_t *frame, size_t len)

@@ -16,6 +16,13 @@ extern const uint8_t sim_ao_mac[6];
 struct sim_tcp;
 struct sim_dns_record;
 
+/* What a TFTP server has. */
+struct sim_file {
+    const uint8_t *content;
+    size_t bytes;
+    size_t block_bytes, window; /* as its client wants them */
+};
+
 struct sim_peer {
     struct sim_port port;
     uint32_t ip;
@@ -29,6 +36,7 @@ struct sim_peer {
     struct sim_random random;
     bool dhcp_server;
     const struct sim_dns_record *records; /* of a name server, or NULL */
+    struct sim_file *file;                /* of a TFTP server, or NULL */
     uint16_t listens;                     /* port; 0: none */
     void (*accept)(struct sim_tcp *tcp);
     bool lenient; /* the wire turns bits: wrong checksums are no wonder */
@@ -57,6 +65,9 @@ uint16_t sim_checksum(uint32_t source, uint32_t destination, uint8_t protocol,
 /* sim_dhcp_input - a UDP datagram to port 67, for the peer that is the DHCP
  * server: offers SIM_AO_IP. */
 void sim_dhcp_input(struct sim_peer *peer, const uint8_t *datagram, size_t len);
+
+/* sim_tftp_input - a UDP datagram for a peer with a file. */
+void sim_tftp_input(struct sim_peer *peer, const uint8_t *datagram, size_t len);
 
 /* ---- DNS --------------------------------------------------------------- */
 

@@ -97,6 +97,10 @@ def choose_run(machine):
     machine.send("\r")
 
 
+# In the AO menu: settings can be saved from then on.
+STORE_OPEN = r"^\s+store [0-9a-f]{8} on "
+
+
 def choose_load(machine):
     machine.expect_screen(r"Run")
     machine.expect_screen(r"Load")

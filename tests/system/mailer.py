@@ -139,3 +139,48 @@ class Web:
         pairs = list({"do": do, "from": sender, **fields}.items())
         return self.post("/compose", pairs + [("text", text)], files=files,
                          multipart=True)
+
+
+class Composition:
+    """A form of /compose, and what is done with it by hand or by its script."""
+
+    def __init__(self, browser, forward=None, **fields):
+        self.browser = browser
+        self.form = form = browser.get(
+            "/compose?forward=" + forward if forward else "/compose")
+        self.fields = {"from": form.values(
+            r'name="from" type="text" value="([^"]*)"')[0], "origin":
+            form.hidden("origin"), "answer": form.hidden("answer"),
+            "zone": "0", "compose": form.hidden("compose"), "draft": "",
+            "source": form.hidden("source"), **fields}
+        self.keep = []
+        self.draft_path = browser.values_of(
+            "/menu", r'href="(/mail/\d+)" data-key="gd"')[0]
+
+    def _pairs(self, changes):
+        return list({**self.fields, **changes}.items()) + \
+            [("keep", each) for each in self.keep]
+
+    def autosave(self, **changes):
+        """As the script does; changes: what it does not know yet."""
+        page = self.browser.post("/draft", self._pairs(changes),
+                                 multipart=True)
+        assert page.status == 200, page.text
+        return page.json
+
+    def take(self, told):
+        self.fields["draft"] = told["draft"]
+
+    def press(self, button, files=()):
+        page = self.browser.post("/compose", [("do", button)] + self._pairs({}),
+                                 files=files, multipart=True)
+        if page.values(r'name="source" value="([^"]*)"'):
+            for name in ("draft", "source", "compose"):
+                self.fields[name] = page.hidden(name)
+            self.keep = page.values(r'name="keep" value="(\d+)"')
+            self.text = page.values(r"(?s)<textarea[^>]*>\n(.*?)</textarea>")[0]
+        return page
+
+    def drafts(self):
+        return [key for key, line in self.browser.listed(self.draft_path)
+                if self.fields["subject"] in line]

@@ -103,6 +103,16 @@ def copy_out(image, folder, *names):
     return folder / names[0]
 
 
+def program_on(image, name):
+    """What stands in a slot of the program, without what follows it."""
+    slot = subprocess.run(
+        ["mtype", "-i", f"{image}{PARTITION}", f"::/ao/{name}"],
+        env=ENVIRONMENT, stdout=subprocess.PIPE, check=True, timeout=60).stdout
+    label = slot[-512:]
+    assert label.startswith(b"Barepost program")
+    return slot[:struct.unpack_from("<I", label, 20)[0]]
+
+
 def store_of(image, folder):
     return copy_out(image, folder, "mail.db", "mail.db-wal")
 

@@ -5,8 +5,8 @@ import os
 import pytest
 
 import mail
-from conftest import Booted, choose_load, copy_image
-from stick import DOMAIN, HOSTNAME
+from conftest import STORE_OPEN, Booted, choose_load, copy_image
+from stick import DOMAIN
 
 CARDS = [
     "e1000", "e1000-82544gc", "e1000-82545em", "e1000e",
@@ -48,7 +48,7 @@ def test_two_cards(copy_stick, boot):
     """The one with link serves; the one chosen in the menu does."""
     machine = boot(copy_stick, extra=SECOND).machine
     choose_load(machine)
-    machine.expect_screen(HOSTNAME)
+    machine.expect_screen(STORE_OPEN)
     machine.send("2")
     machine.expect_screen(r"\* 00:0\d\.0 " + STATION + r"  link, 1000 Mbit/s")
     machine.qmp("set_link", name="nic", up=False)

@@ -7,7 +7,7 @@ import zlib
 import pytest
 
 import mail
-from conftest import SCREENS, choose_load
+from conftest import SCREENS, STORE_OPEN, choose_load
 from stick import DOMAIN, HOSTNAME
 
 MENU = r"^ Barepost  \S+  Menu"  # the title
@@ -55,7 +55,7 @@ def loaded(boot, image, **options):
     server = boot(image, **options)
     choose_load(server.machine)
     server.machine.expect_screen(MENU)
-    server.machine.expect_screen(HOSTNAME)
+    server.machine.expect_screen(STORE_OPEN)
     return server.machine
 
 
@@ -154,7 +154,7 @@ def test_clock_and_zone(copy_stick, boot):
     machine = server.machine
     choose_load(machine)
     machine.expect_screen(MENU)
-    machine.expect_screen(HOSTNAME)
+    machine.expect_screen(STORE_OPEN)
     machine.send("c")
     machine.expect_screen("Set the clock")
     machine.send("Atlantis\x1bOQ")

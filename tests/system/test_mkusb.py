@@ -11,8 +11,8 @@ import pytest
 
 from mkusb_sticks import (  # also the fixtures
     CSV, ENVIRONMENT, MIB, MKUSB, PARTITION, READY_HASH, ao,
-    check_file_system, digest, file_offset, image, master, mkusb, query,
-    store_of, tool, users)
+    check_file_system, digest, file_offset, image, master, mkusb, program_on,
+    query, store_of, tool, users)
 
 # ---- The command line -------------------------------------------------------
 
@@ -329,7 +329,7 @@ def test_missing_tool(users, ao, tmp_path):
         pytest.skip("mtools is in /usr/sbin here")
     mkusb("--users", users, "--ao", ao, tmp_path / "x.img",
           env=env).refused("mformat", "package mtools")
-    for name in ("mformat", "mmd", "mcopy", "mdir", "mattrib", "mmove"):
+    for name in ("mformat", "mmd", "mcopy", "mdir", "mdel", "mattrib", "mmove"):
         os.symlink(shutil.which(name), folder / name)
     mkusb("--users", users, "--ao", ao, tmp_path / "x.img",
           env=env).refused("syslinux", "package syslinux")
@@ -391,8 +391,8 @@ def test_stick_of_64_mib(master, ao, tmp_path):
 
 
 def test_ao_and_text_are_on_it(master, ao, tmp_path):
-    tool("mcopy", "-i", f"{master}{PARTITION}", "::/ao/ao", tmp_path / "ao")
-    assert digest(tmp_path / "ao") == digest(ao)
+    assert program_on(master, "ao") == ao.read_bytes()
+    assert program_on(master, "ao.old") == ao.read_bytes()
     tool("mcopy", "-i", f"{master}{PARTITION}", "::/EFI/BOOT/BOOTX64.EFI",
          tmp_path / "efi")
     assert digest(tmp_path / "efi") == digest(ao.parent / "BOOTX64.EFI")

@@ -24,7 +24,7 @@ mkusb --inspect /dev/sda
 echo "inspected: $?"
 """
 PROGRAMS = ("mtools", "syslinux")
-LINKS = ("mformat", "mmd", "mcopy", "mdir", "mattrib", "mmove")
+LINKS = ("mformat", "mmd", "mcopy", "mdir", "mdel", "mattrib", "mmove")
 
 
 def build_initramfs(path):

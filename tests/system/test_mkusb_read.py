@@ -12,7 +12,7 @@ import pytest
 
 from mkusb_sticks import (  # also the fixtures
     MIB, PARTITION, ao, check_file_system, digest, file_offset, image, master,
-    mkusb, put_at, query, store_of, tool, users)
+    mkusb, program_on, put_at, query, store_of, tool, users)
 
 # ---- Reading ----------------------------------------------------------------------
 
@@ -137,7 +137,7 @@ def test_export_maildir(filled, tmp_path):
     assert len(mailbox.Maildir(folder / "bob", create=False)) == 1
 
 
-def test_update_keeps_mail(filled, users, tmp_path):
+def test_update_keeps_mail(filled, ao, tmp_path):
     offsets = {name: file_offset(filled, name)
                for name in ("mail.db", "mail.db-wal")}
     store_of(filled, tmp_path / "before")
@@ -151,8 +151,8 @@ def test_update_keeps_mail(filled, users, tmp_path):
     mkusb("--check", filled).refused("--update")
     mkusb("--update", "--ao", new, filled).ok()
     check_file_system(filled, tmp_path)
-    tool("mcopy", "-i", f"{filled}{PARTITION}", "::/ao/ao", tmp_path / "got")
-    assert digest(tmp_path / "got") == digest(new)
+    assert program_on(filled, "ao") == new.read_bytes()
+    assert program_on(filled, "ao.old") == ao.read_bytes()
     store_of(filled, tmp_path / "after")
     for name, offset in offsets.items():
         assert file_offset(filled, name) == offset
@@ -166,6 +166,50 @@ def test_update_keeps_mail(filled, users, tmp_path):
     mkusb("--check", filled).ok()
     assert re.search(r"^alice +Inbox +4 ", mkusb("--inspect", filled).ok().out,
                      re.M)
+
+
+def make_ao(folder, size):
+    folder.mkdir()
+    (folder / "BOOTX64.EFI").write_bytes(b"MZ" + os.urandom(1000))
+    header = struct.pack("<III", 0x1BADB002, 0, -0x1BADB002 & 0xFFFFFFFF)
+    (folder / "ao").write_bytes(header + os.urandom(size))
+    return folder / "ao"
+
+
+def test_update_of_the_program(users, ao, tmp_path):
+    """Again, damaged, larger than its room, and larger than the stick's."""
+    image = tmp_path / "stick.img"
+    drive = f"{image}{PARTITION}"
+    mkusb("--users", users, "--ao", ao, "--size", "128M", image).ok()
+    first = make_ao(tmp_path / "first", 700_001)
+    mkusb("--update", "--ao", first, image).ok()
+    mkusb("--update", "--ao", first, image).ok()
+    assert program_on(image, "ao.old") == ao.read_bytes()
+    put_at(image, file_offset(image, "ao/ao") + 1000, os.urandom(512))
+    mkusb("--check", image).refused("program", "ao/ao", "--update")
+    mkusb("--update", "--ao", first, image).ok()
+    assert program_on(image, "ao") == first.read_bytes()
+    put_at(image, file_offset(image, "ao/ao.old") + 1000, os.urandom(512))
+    mkusb("--check", image).refused("previous program", "--update")
+    mkusb("--update", "--ao", first, image).ok()
+    mkusb("--check", image).ok()
+    check_file_system(image, tmp_path)
+    second = make_ao(tmp_path / "second", 1_048_200)
+    mkusb("--update", "--ao", second, image).ok()
+    assert "previous program" in mkusb("--check", image).ok().out
+    assert program_on(image, "ao") == second.read_bytes()
+    check_file_system(image, tmp_path)
+    third = make_ao(tmp_path / "third", 3_000_000)
+    mkusb("--update", "--ao", third, image).ok()
+    assert "no room for a second" in mkusb("--check", image).ok().out
+    assert program_on(image, "ao") == third.read_bytes()
+    assert "LABEL previous" not in tool(
+        "mtype", "-i", drive, "::/boot/syslinux/syslinux.cfg").out
+    check_file_system(image, tmp_path)
+    mkusb("--update", "--ao", first, image).ok()
+    assert program_on(image, "ao") == first.read_bytes()
+    mkusb("--check", image).ok()
+    check_file_system(image, tmp_path)
 
 
 def test_update_of_what_is_no_stick(tmp_path, ao):

@@ -3,8 +3,8 @@ firmware."""
 import pytest
 
 import mail
-from conftest import choose_load
-from stick import DOMAIN, HOSTNAME
+from conftest import STORE_OPEN, choose_load
+from stick import DOMAIN
 
 UEFI = ("-bios", "/usr/share/ovmf/OVMF.fd")
 BOARDS = [("bios", "pc"), ("bios", "q35"), ("uefi", "pc"), ("uefi", "q35")]
@@ -28,7 +28,7 @@ def test_restart_and_button(board, copy_stick, boot):
     machine.qmp("set-action", reboot="reset")
     machine.expect_screen(r"Load\b", BOOT_LIMIT_S)
     choose_load(machine)
-    machine.expect_screen(HOSTNAME)
+    machine.expect_screen(STORE_OPEN)
     machine.send("8")
     machine.expect_screen("Enter again")
     machine.send("\r")

@@ -13,6 +13,7 @@ PROGRAMS = [
     ("lossy_wire", ["--runs", "1000"]),
     ("stick_faults", []),
     ("relay_cut", ["--runs", "60"]),
+    ("update_cut", ["--runs", "12"]),
 ]
 
 

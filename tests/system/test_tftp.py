@@ -8,6 +8,7 @@ import lan
 import mail
 import stick
 from conftest import choose_load
+from updates import builds, update
 
 DEPS = os.path.join(stick.ROOT, "build", "deps")
 SERVED = "/srv/tftp"
@@ -30,7 +31,7 @@ def open_page(machine):
 
 def load(machine, server, name, seen):
     """Fills in the page's form, and waits until the page says so."""
-    machine.send(b"\x15" + server.encode() + b"\r\x15" + name.encode() + b"\r")
+    machine.send(b"\x1b[A\x15" + server.encode() + b"\r\x15" + name.encode() + b"\r")
     return machine.expect_screen(seen)
 
 
@@ -112,4 +113,9 @@ def test_from_atftpd(net, fresh_stick, boot, tmp_path):
                         "ORDER BY PartID")
     assert bytes.fromhex("".join(part for part, in parts)) == \
         content.encode()
+    # More than is held in memory: the server has to wait for the stick.
+    _, new, ao = builds()
+    with open(host.path(SERVED + "/new.update"), "wb") as file:
+        file.write(update.update(ao, new))
+    load(machine, host.address, "new.update", "Checked and ready: next")
     shutil.rmtree(server.folder, ignore_errors=True)

@@ -2,7 +2,7 @@
 import os
 
 import mail
-from conftest import SCREENS
+from conftest import SCREENS, STORE_OPEN
 from stick import DOMAIN, HOSTNAME
 
 FIRMWARE = ("-machine", "q35", "-bios", "/usr/share/ovmf/OVMF.fd")
@@ -41,7 +41,7 @@ def test_load_and_power_off_under_uefi(copy_stick, boot):
     machine.expect_screen("Stops in a menu")
     machine.send("\r")
     machine.expect_screen("Mail is not being served yet")
-    machine.expect_screen(HOSTNAME)
+    machine.expect_screen(STORE_OPEN)
     machine.send("9")
     machine.expect_screen("Enter again")
     machine.send("\r")

@@ -155,24 +155,30 @@ def test_injections_in_queries(anna, injection):
                  "/mail?c={}", "/mail?f={}", "/mail?c={}&b=1",
                  "/contacts?q={}", "/compose?to={}", "/compose?subject={}",
                  "/compose?reply={}", "/compose?draft={}", "/mail?said={}",
-                 "/{}", "/assets/{}", "/login?next={}", "/login?failed={}"):
-        answers_well(anna.quick(path.format(quoted)), (path, injection))
+                 "/{}", "/assets/{}", "/login?next={}", "/login?failed={}",
+                 "/mail/1/1?f={}", "/mail/1/1?c={}", "/mail/1/1?q={}",
+                 "/mail/1/1?q=a&in={}", "/mail/1/1/text/{}",
+                 "/compose?draft=1.1&compose={}",
+                 "/mail?said=deleted&undo=1.1&last={}&from={}"):
+        answers_well(anna.quick(path.replace("{}", quoted)), (path, injection))
 
 
 @pytest.mark.parametrize("injection", INJECTIONS)
 def test_injections_in_forms(anna, injection):
     anna.get("/settings")
-    names = ("m", "to", "folder", "back", "do", "id", "name", "signature",
+    names = ("m", "to", "folder", "back", "id", "name", "signature",
              "subject", "text", "from", "until", "old", "new", "again",
              "field", "header", "pattern", "forward", "on", "cc", "bcc",
-             "draft", "origin", "source", "keep", "answer", "zone")
-    for path, what in (("/act", "move"), ("/act", "empty"),
+             "draft", "origin", "source", "keep", "answer", "zone", "compose",
+             "first", "last")
+    for path, what in (("/act", "move"), ("/act", "empty"), ("/act", "undo"),
                        ("/settings", "you"), ("/settings", "away"),
                        ("/settings/rules", "add"),
                        ("/settings/rules", "raise"), ("/folders", "make"),
                        ("/folders", "rename"), ("/compose", "save"),
                        ("/compose", "send"), ("/draft", "")):
-        fields = [(name, injection) for name in names if name != "do"]
+        fields = [(name, injection) for name in names
+                  if what == "undo" or name != "first"]
         answers_well(anna.quick(path, [("do", what)] + fields),
                      (path, what, injection))
     answers_well(anna.quick("/mail"), injection)
@@ -250,49 +256,6 @@ def test_long_text_and_many_lines(served, browser, tmp_path):
     assert too_long.status == 413
 
 
-class Composition:
-    """A form of /compose, and what is done with it by hand or by its script."""
-
-    def __init__(self, browser, **fields):
-        self.browser = browser
-        form = browser.get("/compose")
-        self.fields = {"from": form.values(
-            r'name="from" type="text" value="([^"]*)"')[0], "origin": "",
-            "answer": "0", "zone": "0", "compose": form.hidden("compose"),
-            "draft": "", "source": "", **fields}
-        self.keep = []
-        self.draft_path = browser.values_of(
-            "/menu", r'href="(/mail/\d+)" data-key="gd"')[0]
-
-    def _pairs(self, changes):
-        return list({**self.fields, **changes}.items()) + \
-            [("keep", each) for each in self.keep]
-
-    def autosave(self, **changes):
-        """As the script does; changes: what it does not know yet."""
-        page = self.browser.post("/draft", self._pairs(changes),
-                                 multipart=True)
-        assert page.status == 200, page.text
-        return page.json
-
-    def take(self, told):
-        self.fields["draft"] = told["draft"]
-
-    def press(self, button, files=()):
-        page = self.browser.post("/compose", [("do", button)] + self._pairs({}),
-                                 files=files, multipart=True)
-        if page.values(r'name="source" value="([^"]*)"'):
-            for name in ("draft", "source", "compose"):
-                self.fields[name] = page.hidden(name)
-            self.keep = page.values(r'name="keep" value="(\d+)"')
-            self.text = page.values(r"(?s)<textarea[^>]*>\n(.*?)</textarea>")[0]
-        return page
-
-    def drafts(self):
-        return [key for key, line in self.browser.listed(self.draft_path)
-                if self.fields["subject"] in line]
-
-
 def test_one_composition_is_one_draft(served, browser, tmp_path):
     """Whatever order saving by itself, by hand, with and without files, and
     sending come in, late and twice."""
@@ -301,7 +264,7 @@ def test_one_composition_is_one_draft(served, browser, tmp_path):
     for path in paths:
         with open(path, "wb") as file:
             file.write(os.urandom(90000))
-    it = Composition(anna, to="bert", subject="Once only", text="First.")
+    it = mailer.Composition(anna, to="bert", subject="Once only", text="First.")
     first = it.autosave()
     assert len(it.drafts()) == 1
     it.autosave(text="The answer to the first was lost.")
@@ -347,7 +310,7 @@ def test_discarded_draft(served, browser, tmp_path):
     anna = browser("anna")
     path = tmp_path / "three.bin"
     path.write_bytes(b"x" * 1000)
-    it = Composition(anna, to="bert", subject="To be dropped", text="x")
+    it = mailer.Composition(anna, to="bert", subject="To be dropped", text="x")
     it.take(it.autosave())
     it.press("save", [str(path)])
     it.autosave(text="more")
@@ -356,6 +319,33 @@ def test_discarded_draft(served, browser, tmp_path):
     assert it.drafts() == []
     assert stick.query(served.store(), "SELECT count(*) FROM preference WHERE "
                        "Key LIKE 'typed-%'") == [["0"]]
+
+
+def test_recipients_as_smtp_takes_them(served, browser):
+    """Pages and SMTP ask the same about an address."""
+    anna = browser("anna")
+    nobody = f"nobody-there@{DOMAIN}"
+    with mail.Smtp(served.smtp) as client:
+        client.command("EHLO tests.example")
+        client.command(f"MAIL FROM:<{BERT}>")
+        assert client.command(f"RCPT TO:<{nobody}>")[0] == 550
+        assert client.command(f"RCPT TO:<postmaster@{DOMAIN}>")[0] == 250
+    for to, said in ((nobody, "There is nobody of the address " + nobody),
+                     ("bert, one two three", "is not an address"),
+                     ("bert@", "is not an address"),
+                     (", ".join(f"a{i}@far.example" for i in range(101)),
+                      "100 recipients at most"), ("", "Say whom")):
+        page = anna.compose(to=to, subject="Not to be sent", text="x")
+        assert said in page.text and "is sent" not in page.text, to
+        assert anna.post("/compose", [
+            ("do", "discard"), ("draft", page.hidden("draft"))],
+            multipart=True).status == 200
+    page = anna.compose(to=f"bert, {BERT}, postmaster", cc=BERT.upper(),
+                        subject="Only once", text="x")
+    assert "is sent" in page.text
+    for user, count in (("bert", 1), ("anna", 1)):
+        assert sum(b"Subject: Only once" in each for each in mail.fetch_all(
+            served.pop3, user, user + "-demo")) == count
 
 
 # ---- Reading ----------------------------------------------------------------------
@@ -391,6 +381,15 @@ def test_from_one_message_to_the_next(served, anna):
                                 links[at + 1] if at < 3 else None]
         assert '"/search?q=neighbour&amp;in=0"' in page.text
     anna.post("/act", [("do", "unflag"), ("m", keys[0]), ("m", keys[3])])
+
+
+def test_what_is_found_says_where(served, anna):
+    anna.compose(to="bert", subject="Unmistakable", text="x")
+    anna.compose(to="bert", subject="Unmistakable too", text="x", do="save")
+    page = anna.get("/search?q=unmistakable")
+    assert ">in </span>Sent<" in page.text
+    assert ">in </span>Drafts<" in page.text
+    assert len(page.values(r'href="(/compose\?draft=[^"]*)"')) == 1
 
 
 def test_delete_and_undo(served, anna):
@@ -452,6 +451,48 @@ def test_attached_messages_are_shown(served, anna):
     page = anna.get(path_of(key_of(anna, "Holds HTML")))
     frame = anna.get(page.values(r'src="(/mail/\d+/\d+/html/\d+)"')[0])
     assert "Deep" in frame.text and "script" not in frame.text.split("body")[1]
+
+
+def test_answers_leave_the_signature_out(served, anna):
+    send(served, letter("To be quoted", "Hello.\r\n> earlier\r\n-- \r\nBert\r\n"
+                        "+49 123\r\n"))
+    key = key_of(anna, "To be quoted")
+    text = anna.get("/compose?reply=" + key).text
+    assert "&gt; Hello." in text and "&gt;&gt; earlier" in text
+    assert "+49 123" not in text
+    assert "+49 123" in anna.get("/compose?forward=" + key).text
+
+
+def test_forwarded_whole(served, browser):
+    """With its looks, as an attached message, and on from there; in between it
+    is a draft."""
+    anna, bert = browser("anna"), browser("bert")
+    send(served, letter("Coloured", "<p style='color:red'>Red</p>\r\n",
+                        "MIME-Version: 1.0\r\nContent-Type: text/html\r\n"))
+    it = mailer.Composition(anna, forward=key_of(anna, "Coloured"),
+                            to="bert", subject="Fwd: Coloured", text="Look.\n")
+    assert "the whole message" in it.form.text
+    it.keep = ["200"]
+    it.take(it.autosave())
+    page = anna.get("/compose?draft=" + it.drafts()[0])
+    assert re.search('value="200" checked', page.text)
+    it.press("save")
+    assert it.keep != ["200"] and len(it.keep) == 1
+    assert "is sent" in it.press("send").text
+    key = key_of(bert, "Fwd: Coloured")
+    page = bert.get(path_of(key))
+    assert "Look." in page.text and "Attached message" in page.text
+    frame = page.values(r'src="(/mail/\d+/\d+/html/\d+)"')[0]
+    assert "color:red" in bert.get(frame).text.replace(" ", "")
+    page = bert.get("/compose?forward=" + key)
+    assert "message.eml" in page.text
+    bert.post("/compose", [(name, page.hidden(name)) for name in
+                           ("origin", "answer", "source", "compose")]
+              + [("keep", page.values(r'name="keep" value="(\d+)" checked')[0]),
+                 ("do", "send"), ("from", BERT), ("to", "anna"),
+                 ("subject", "Once more"), ("text", "x")], multipart=True)
+    assert "Coloured</h2>" in anna.get(path_of(key_of(anna,
+                                                      "Once more"))).text
 
 
 def test_long_texts_are_whole(served, anna):

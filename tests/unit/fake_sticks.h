@@ -309,7 +309,7 @@ static inline bool stored_right(const struct sent *sent)
     }
 }
 
-static enum err open_drop(struct st_maildrop *drop, int64_t user)
+static inline enum err open_drop(struct st_maildrop *drop, int64_t user)
 {
     memset(drop, 0, sizeof *drop);
     finished[1] = false;

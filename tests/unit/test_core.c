@@ -40,14 +40,18 @@ static void note_fired(struct timer *timer)
     }
 }
 
+static void start_one(unsigned i, unsigned long long limit_ms)
+{
+    timed[i].delay_ms = random_u64() % (1 + random_u64() % limit_ms);
+    timed[i].started_ns = fake_machine.now_ns;
+    timed[i].running = true;
+    timer_start(&timed[i].timer, timed[i].delay_ms);
+}
+
 static void start_some(unsigned long long limit_ms)
 {
-    for (unsigned i = 0; i < TIMERS; i++) {
-        timed[i].delay_ms = random_u64() % (1 + random_u64() % limit_ms);
-        timed[i].started_ns = fake_machine.now_ns;
-        timed[i].running = true;
-        timer_start(&timed[i].timer, timed[i].delay_ms);
-    }
+    for (unsigned i = 0; i < TIMERS; i++)
+        start_one(i, limit_ms);
     for (unsigned i = 0; i < TIMERS; i += 7) {
         timer_stop(&timed[i].timer);
         timed[i].running = false;
@@ -75,6 +79,10 @@ static void test_timers(void)
             if (next_ns > fake_machine.now_ns)
                 fake_machine.now_ns = next_ns;
             (void)timer_run();
+            /* Running ones are put off, or brought forward, for a while. */
+            for (unsigned i = steps % 5; steps < 100 && i < TIMERS; i += 11)
+                if (timed[i].running)
+                    start_one(i, limits[round % 5]);
         }
         CHECK(fired == TIMERS - (TIMERS + 6) / 7);
         fake_machine.now_ns += random_u64() % 1000000000;

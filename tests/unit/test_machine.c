@@ -222,6 +222,11 @@ static void test_memory_map(void)
     CHECK(memory_map_take(&map, 0x8000000, 16) == 0);
     CHECK(memory_map_take(&map, SIZE_MAX, 16) == 0);
     CHECK(memory_map_take(&map, 0, 16) == 0);
+    /* Small things come out of small pieces. */
+    memory_map_add(&map, 0x4000000, 0x3000);
+    CHECK(memory_map_take(&map, 0x1000, 0x1000) == 0x4000000);
+    CHECK(memory_map_take(&map, 0x2000, 0x2000) == 0x150000 + 0x2000);
+    CHECK(memory_map_take(&map, 0x2000, 0x1000) == 0x4001000);
     memory_map_remove(&map, 0, UINT64_MAX);
     CHECK(map.count == 0 && memory_map_left(&map) == 0);
     CHECK(memory_map_take_page(&map) == 0);

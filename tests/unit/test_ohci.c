@@ -146,15 +146,16 @@ void io_write32(const struct io_region *region, size_t offset, uint32_t value)
 
 static struct ohci *ohci;
 
-static void run_ms(unsigned ms)
-{
-    for (; ms > 0; ms--) {
-        run_frame();
-        (void)poll(&pci);
-        model.now_us += 1000;
-        (void)timer_run();
-    }
-}
+#define HOST                ohci
+#define HOST_ADDRESS        ohci_device_address
+#define HOST_ENDPOINTS_OPEN ohci_endpoints_open
+#define HOST_TRANSFER       ohci_transfer
+#define HOST_ENDPOINT_RESET ohci_endpoint_reset
+#define HOST_FORGET()       (model.pieces = 0)
+#define HOST_IS_RESET()
+#define TOKEN_IN    OHCI_TD_IN
+#define TOKEN_SETUP OHCI_TD_SETUP
+#include "tests/unit/usb_full_speed.h"
 
 static void begin(bool bios_stays)
 {
@@ -177,123 +178,13 @@ static void begin(bool bios_stays)
     CHECK(usb_gate_is_open(USB_GATE_HANDOFF));
 }
 
-static struct usb_device device;
-static struct usb_endpoint *in, *out;
-static unsigned finished;
-
-static void done(struct usb_transfer *transfer)
-{
-    (void)transfer;
-    finished++;
-}
-
-static void set_endpoint(struct usb_endpoint *endpoint, uint8_t address,
-                         uint8_t type)
-{
-    endpoint->device = &device;
-    endpoint->address = address;
-    endpoint->attributes = type;
-    endpoint->max_packet = 512; /* as a liar says: 64 is what is used */
-}
-
-static void open_device(void)
-{
-    struct usb_interface *interface = &device.interfaces[0];
-
-    memset(&device, 0, sizeof device);
-    device.bus = &ohci->bus;
-    device.speed = USB_FULL;
-    device.address = 9;
-    device.open = true;
-    device.state = USB_READY;
-    device.interface_count = 1;
-    interface->endpoint_count = 2;
-    in = &interface->endpoints[0];
-    out = &interface->endpoints[1];
-    set_endpoint(&device.control, 0, 0);
-    set_endpoint(in, 0x81, USB_TRANSFER_BULK);
-    set_endpoint(out, 0x02, USB_TRANSFER_BULK);
-    ohci_device_address(&device);
-    ohci_endpoints_open(&device);
-    CHECK(device.over && device.over_result == OK);
-    finished = model.pieces = 0;
-}
-
-static void submit(struct usb_transfer *transfer, struct usb_endpoint *endpoint,
-                   void *buffer, uint32_t bytes)
-{
-    transfer->endpoint = endpoint;
-    transfer->buffer = buffer;
-    transfer->bytes = bytes;
-    transfer->done = done;
-    CHECK(ohci_transfer(transfer) == OK);
-}
-
-static bool was_reset;
-
-static void reset_is_done(struct usb_endpoint *endpoint, enum err result)
-{
-    (void)endpoint;
-    was_reset = result == OK;
-}
-
-static void reset_endpoint(struct usb_endpoint *endpoint)
-{
-    was_reset = false;
-    endpoint->resetting = true;
-    endpoint->reset_done = reset_is_done;
-    ohci_endpoint_reset(endpoint);
-    run_ms(5);
-    CHECK(was_reset);
-}
-
 /* ---- What devices answer ------------------------------------------------- */
-
-static uint32_t stream_at;
-
-static int answer_stream(uint32_t direction, uint8_t *data, uint32_t bytes)
-{
-    uint32_t i;
-
-    for (i = 0; direction != OHCI_TD_SETUP && i < bytes; i++, stream_at++) {
-        if (direction == OHCI_TD_IN) {
-            data[i] = (uint8_t)(stream_at * 7 + stream_at / 251);
-        } else {
-            CHECK(data[i] == (uint8_t)(stream_at * 7 + stream_at / 251));
-        }
-    }
-    return (int)bytes;
-}
 
 /* 100 bytes at most. */
 static int answer_short(uint32_t direction, uint8_t *data, uint32_t bytes)
 {
     (void)data;
     return direction == OHCI_TD_IN && bytes > 100 ? 100 : (int)bytes;
-}
-
-static int answer_stall(uint32_t direction, uint8_t *data, uint32_t bytes)
-{
-    (void)direction;
-    (void)data;
-    (void)bytes;
-    return STALLED;
-}
-
-static int answer_broken(uint32_t direction, uint8_t *data, uint32_t bytes)
-{
-    (void)direction;
-    (void)data;
-    (void)bytes;
-    return BROKEN;
-}
-
-static int answer_never(uint32_t direction, uint8_t *data, uint32_t bytes)
-{
-    (void)direction;
-    (void)data;
-    (void)bytes;
-    return NOT_NOW;
 }
 
 /* ---- Tests --------------------------------------------------------------- */

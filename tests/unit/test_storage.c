@@ -29,16 +29,6 @@ static struct {
 
 /* ---- What lies under the driver --------------------------------------- */
 
-uint64_t io_now_us(void)
-{
-    return state.now_us;
-}
-
-uint64_t machine_monotonic_ns(void)
-{
-    return state.now_us * 1000;
-}
-
 void machine_emergency_write(const char *text)
 {
     fputs(text, stdout);
@@ -49,38 +39,19 @@ _Noreturn void machine_restart(void)
     abort(); /* a panic */
 }
 
-void *io_dma_take(size_t bytes, size_t alignment, size_t boundary)
-{
-    void *memory = aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
-
-    (void)alignment;
-    (void)boundary;
-    memset(memory, 0, bytes);
-    return memory;
-}
-
 /* ---- Driving ----------------------------------------------------------- */
 
-/* One turn; false: nothing happens any more, ever. */
-static bool turn(void)
+static bool poll_all(void)
 {
-    uint64_t next_ms;
     bool busy = model_poll(&state.model);
 
     busy |= usb_bus_poll(&state.model.bus);
     busy |= disk_poll();
-    busy |= timer_run() > 0;
-    if (busy) {
-        return true;
-    }
-    next_ms = timer_next_ms();
-    if (next_ms == UINT64_MAX) {
-        return false;
-    }
-    state.now_us =
-        next_ms * 1000 > state.now_us ? next_ms * 1000 : state.now_us + 1000;
-    return true;
+    return busy;
 }
+
+#define BUSY_FOR_EVER() CHECK(!"busy for ever")
+#include "tests/unit/usb_time.h"
 
 static bool attached(void)
 {
@@ -88,16 +59,6 @@ static bool attached(void)
 
     machine_disk_info(0, &info);
     return info.present;
-}
-
-static void run_us(uint64_t us)
-{
-    uint64_t end_us = state.now_us + us;
-    unsigned steps;
-
-    for (steps = 0; steps < STEPS_MAX && state.now_us < end_us && turn();
-         steps++) {
-    }
 }
 
 static void done(struct machine_disk_request *request)

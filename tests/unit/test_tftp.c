@@ -56,6 +56,7 @@ static uint8_t taken[200000];
 static struct {
     struct tftp tftp;
     size_t room;
+    size_t pause_at; /* 0: never; after so many bytes */
     enum err result;
     unsigned done;
 } asker;
@@ -66,6 +67,8 @@ static enum err take(struct tftp *tftp, const uint8_t *data, size_t len)
 
     if (tftp->got > asker.room)
         return ERR_TOO_BIG;
+    if (asker.pause_at && tftp->got >= asker.pause_at)
+        tftp_pause(tftp);
     if (tftp->got <= sizeof(taken))
         memcpy(taken + at, data, len);
     return OK;
@@ -350,6 +353,47 @@ static void test_silence(void)
     CHECK(asker.done == 1 && asker.result == ERR_TIMEOUT);
 }
 
+/* Who is asked to pause takes no more than the rest of a window, whatever the
+ * server does meanwhile; and goes on where it was. */
+static void test_pause(void)
+{
+    begin("f");
+    OACK("windowsize\0"
+         "8");
+    asker.pause_at = 1024;
+    for (size_t i = 1; i <= 8; i++)
+        send_block(i, 512, 100000);
+    CHECK(wire.count == 2 && asker.tftp.got == 8 * 512);
+    for (size_t i = 9; i <= 16; i++)
+        send_block(i, 512, 100000);
+    send_block(12, 512, 100000);
+    for (unsigned s = 0; s < 60; s++)
+        pass(1000);
+    CHECK(wire.count == 2 && asker.done == 0 && asker.tftp.got == 8 * 512);
+    asker.pause_at = 0;
+    tftp_go_on(&asker.tftp);
+    CHECK(wire.count == 3 && acked(8));
+    tftp_go_on(&asker.tftp);
+    CHECK(wire.count == 3);
+    /* In a window with a gap, and in one that does not end. */
+    asker.pause_at = 1;
+    send_block(9, 512, 100000);
+    send_block(11, 512, 100000);
+    send_block(10, 512, 100000);
+    CHECK(wire.count == 3 && asker.tftp.got == 9 * 512);
+    asker.pause_at = 0;
+    tftp_go_on(&asker.tftp);
+    CHECK(wire.count == 4 && acked(9));
+    asker.pause_at = 1;
+    send_block(10, 512, 100000);
+    pass(3000);
+    CHECK(wire.count == 4);
+    tftp_go_on(&asker.tftp);
+    CHECK(wire.count == 5 && acked(10));
+    tftp_cancel(&asker.tftp);
+    CHECK(wire.count == 6 && get_be16(wire.sent) == 5 && asker.done == 0);
+}
+
 int main(void)
 {
     timer_module_init();
@@ -362,5 +406,6 @@ int main(void)
     test_gap();
     test_errors();
     test_silence();
+    test_pause();
     return check_report();
 }

@@ -165,15 +165,16 @@ void pci_write8(const struct pci_device *device, unsigned offset, uint8_t value)
 
 static struct uhci *uhci;
 
-static void run_ms(unsigned ms)
-{
-    for (; ms > 0; ms--) {
-        run_frame();
-        (void)poll(&pci);
-        model.now_us += 1000;
-        (void)timer_run();
-    }
-}
+#define HOST                uhci
+#define HOST_ADDRESS        uhci_device_address
+#define HOST_ENDPOINTS_OPEN uhci_endpoints_open
+#define HOST_TRANSFER       uhci_transfer
+#define HOST_ENDPOINT_RESET uhci_endpoint_reset
+#define HOST_FORGET()       (model.packets = 0)
+#define HOST_IS_RESET()     (model.toggles[2] = model.toggles[17] = 0)
+#define TOKEN_IN            UHCI_PID_IN
+#define TOKEN_SETUP         UHCI_PID_SETUP
+#include "tests/unit/usb_full_speed.h"
 
 static void begin(void)
 {
@@ -195,94 +196,7 @@ static void begin(void)
     CHECK(uhci->state == UHCI_RUN);
 }
 
-static struct usb_device device;
-static struct usb_endpoint *in, *out;
-static unsigned finished;
-
-static void done(struct usb_transfer *transfer)
-{
-    (void)transfer;
-    finished++;
-}
-
-static void set_endpoint(struct usb_endpoint *endpoint, uint8_t address,
-                         uint8_t type)
-{
-    endpoint->device = &device;
-    endpoint->address = address;
-    endpoint->attributes = type;
-    endpoint->max_packet = 512; /* as a liar says: 64 is what is used */
-}
-
-static void open_device(void)
-{
-    struct usb_interface *interface = &device.interfaces[0];
-
-    memset(&device, 0, sizeof device);
-    device.bus = &uhci->bus;
-    device.speed = USB_FULL;
-    device.address = 9;
-    device.open = true;
-    device.state = USB_READY;
-    device.interface_count = 1;
-    interface->endpoint_count = 2;
-    in = &interface->endpoints[0];
-    out = &interface->endpoints[1];
-    set_endpoint(&device.control, 0, 0);
-    set_endpoint(in, 0x81, USB_TRANSFER_BULK);
-    set_endpoint(out, 0x02, USB_TRANSFER_BULK);
-    uhci_device_address(&device);
-    uhci_endpoints_open(&device);
-    CHECK(device.over && device.over_result == OK);
-    finished = model.packets = 0;
-}
-
-static void submit(struct usb_transfer *transfer, struct usb_endpoint *endpoint,
-                   void *buffer, uint32_t bytes)
-{
-    transfer->endpoint = endpoint;
-    transfer->buffer = buffer;
-    transfer->bytes = bytes;
-    transfer->done = done;
-    CHECK(uhci_transfer(transfer) == OK);
-}
-
-static bool was_reset;
-
-static void reset_is_done(struct usb_endpoint *endpoint, enum err result)
-{
-    (void)endpoint;
-    was_reset = result == OK;
-}
-
-static void reset_endpoint(struct usb_endpoint *endpoint)
-{
-    was_reset = false;
-    endpoint->resetting = true;
-    endpoint->reset_done = reset_is_done;
-    uhci_endpoint_reset(endpoint);
-    run_ms(5);
-    CHECK(was_reset);
-    model.toggles[2] = model.toggles[17] = 0;
-}
-
 /* ---- What devices answer ------------------------------------------------- */
-
-static uint32_t stream_at;
-
-static int answer_stream(uint32_t pid, uint8_t *data, uint32_t bytes)
-{
-    uint32_t i;
-
-    for (i = 0; pid != UHCI_PID_SETUP && i < bytes; i++, stream_at++) {
-        if (pid == UHCI_PID_IN) {
-            data[i] = (uint8_t)(stream_at * 7 + stream_at / 251);
-        } else {
-            CHECK(data[i] == (uint8_t)(stream_at * 7 + stream_at / 251));
-        }
-    }
-    return (int)bytes;
-}
 
 /* 100 bytes in all, in packets of 64. */
 static int answer_short(uint32_t pid, uint8_t *data, uint32_t bytes)
@@ -298,36 +212,12 @@ static int answer_short(uint32_t pid, uint8_t *data, uint32_t bytes)
     return (int)left;
 }
 
-static int answer_stall(uint32_t pid, uint8_t *data, uint32_t bytes)
-{
-    (void)pid;
-    (void)data;
-    (void)bytes;
-    return STALLED;
-}
-
-static int answer_broken(uint32_t pid, uint8_t *data, uint32_t bytes)
-{
-    (void)pid;
-    (void)data;
-    (void)bytes;
-    return BROKEN;
-}
-
 static int answer_too_much(uint32_t pid, uint8_t *data, uint32_t bytes)
 {
     (void)pid;
     (void)data;
     (void)bytes;
     return TOO_MUCH;
-}
-
-static int answer_never(uint32_t pid, uint8_t *data, uint32_t bytes)
-{
-    (void)pid;
-    (void)data;
-    (void)bytes;
-    return NOT_NOW;
 }
 
 /* ---- Tests --------------------------------------------------------------- */

@@ -75,6 +75,36 @@
     return at >= 0;
   }
 
+  // What has been said once is not said again by a reload.
+  const here = new URL(location);
+  if (here.searchParams.has("said")) {
+    for (const name of ["said", "undo", "last", "from"]) here.searchParams.delete(name);
+    history.replaceState(null, "", here);
+  }
+
+  // New mail shows by itself on the first page of a list, as long as somebody
+  // is there; the list is left alone while he is about to do something with it.
+  // Whoever has gone is logged out in time.
+  const LOOK_MS = 60000, AWAY_MS = 600000;
+  let touched = Date.now(), looked = touched;
+  const state = (page) => page.title + all("[name=m]", page).map((box) => box.value + box.closest("li")?.className);
+  async function look() {
+    if (document.hidden || Date.now() - touched > AWAY_MS || Date.now() - looked < LOOK_MS) return;
+    looked = Date.now();
+    const answer = await fetch(here, { redirect: "error" });
+    if (!answer.ok) return;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (state(page) === seen) return;
+    document.title = page.title;
+    if (!all("[name=m]:checked").length && !typing(document.activeElement) && current() < 0 && !help?.open) location.reload();
+  }
+  const seen = state(document);
+  if (one("#all") && !here.searchParams.has("c")) {
+    for (const name of ["pointermove", "keydown", "scroll"]) document.addEventListener(name, () => { touched = Date.now(); }, { passive: true });
+    setInterval(() => look().catch(() => {}), LOOK_MS / 4);
+    document.addEventListener("visibilitychange", () => { touched = Date.now(); look().catch(() => {}); });
+  }
+
   // What cannot be undone is asked for.
   for (const button of all("button[data-ask]"))
     button.addEventListener("click", (event) => { if (!window.confirm(button.dataset.ask)) event.preventDefault(); });
@@ -97,7 +127,7 @@
   let prefix = "";
   const keys = {
     j: () => step(1), k: () => step(-1), o: () => current() >= 0 && (one("a", rows[current()]).click(), true),
-    x: toggle, "#": () => act("delete"), "!": () => act("junk"), s: () => act("flag"),
+    x: toggle, "#": () => act("delete"), Delete: () => act("delete"), "!": () => act("junk"), s: () => act("flag"),
     m: () => act("read"), U: () => act("unread"), u: () => press("[data-key=u]"),
     r: () => press("[data-key=r]"), a: () => press("[data-key=a]"), f: () => press("[data-key=f]"),
     c: () => press("[data-key=c]"), n: () => press("[rel=next]"), p: () => press("[rel=prev]"),
@@ -157,22 +187,38 @@
   if (form) {
     const saved = one("#saved");
     const files = one("input[type=file]", form);
-    let timer = 0, saving = null, changed = false, leaving = false;
+    let timer = 0, saving = null, changed = false, checked = false, leaving = false;
 
     function typed() {
       const body = new FormData(form);
       body.delete("file");
       return body;
     }
+    const post = () => fetch("/draft", { method: "POST", body: typed(), redirect: "manual", signal: AbortSignal.timeout(20000) });
+    // Whether the server would take it: what is wrong, or nothing. After another
+    // login, in another tab, forms get its token.
+    async function ready() {
+      const answer = await fetch("/help", { redirect: "manual", signal: AbortSignal.timeout(20000) });
+      if (answer.type === "opaqueredirect") return "You are logged out: log in in another tab, then go on here";
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const token = one("[name=csrf]", page)?.value;
+      if (token) for (const input of all("[name=csrf]")) input.value = token;
+      return token ? "" : "The server does not take it now: try again";
+    }
     async function send() {
-      const answer = await fetch("/draft", { method: "POST", body: typed(), redirect: "error", signal: AbortSignal.timeout(20000) });
+      let answer = await post();
+      if (answer.status === 403 && !await ready()) answer = await post();
+      if (answer.type === "opaqueredirect") {
+        changed = true;
+        return "Draft not saved: you are logged out. Log in in another tab, then it is saved";
+      }
       if (!answer.ok) return `Draft not saved (${answer.status}): copy your text before you leave`;
       const told = await answer.json();
       if (told.sent) return "This message has been sent already: what you type now is not saved";
       form.elements.draft.value = told.draft;
       // Who comes back to this page finds the draft, not an empty form.
       history.replaceState(null, "", `/compose?draft=${told.draft}&compose=${form.elements.compose.value}`);
-      return `Draft saved at ${new Date().toLocaleTimeString([], { timeStyle: "short" })}`;
+      return `Draft saved at ${new Date().toLocaleTimeString([], { timeStyle: "short" })}${files.files.length ? ", without the files that you have chosen: press Save draft" : ""}`;
     }
     // Nothing is ever saved twice at once: each save takes the place of the one
     // before, whose key it has to know.
@@ -207,6 +253,17 @@
         event.preventDefault();
         return save();
       }
+      // A form that is sent to nowhere would be lost.
+      if (!checked) {
+        event.preventDefault();
+        ready().catch(() => "The server cannot be reached: try again").then((wrong) => {
+          saved.textContent = wrong;
+          checked = !wrong;
+          if (checked) form.requestSubmit(button);
+        });
+        return;
+      }
+      checked = false;
       leaving = true;
       clearTimeout(timer);
     });
@@ -226,11 +283,24 @@
       if (changed && !saving && !leaving) navigator.sendBeacon("/draft", typed());
       changed = false;
     });
-    files?.addEventListener("change", () => {
-      const bytes = [...files.files].reduce((sum, file) => sum + file.size, 0);
-      one("#files-told").textContent = files.files.length
-        ? `${files.files.length} file${files.files.length > 1 ? "s" : ""}, ${(bytes / 1048576).toFixed(1)} MB` : "";
+    // Files chosen later come to those chosen before.
+    let chosen = [];
+    const clear = one("#files-clear");
+    function showFiles() {
+      const sum = new DataTransfer();
+      for (const file of chosen) sum.items.add(file);
+      files.files = sum.files;
+      const bytes = chosen.reduce((total, file) => total + file.size, 0);
+      one("#files-told").textContent = chosen.length ? `${chosen.map((file) => file.name).join(", ")}: ${bytes < 1048576 ? `${Math.ceil(bytes / 1024)} KB` : `${(bytes / 1048576).toFixed(1)} MB`}` : "";
+      if (bytes > files.dataset.most) one("#files-told").textContent += `, which is too much: ${Math.floor(files.dataset.most / 1048576)} MB can go at most`;
+      clear.hidden = !chosen.length;
+    }
+    files.addEventListener("change", () => {
+      for (const file of files.files)
+        if (!chosen.some((other) => other.name === file.name && other.size === file.size)) chosen.push(file);
+      showFiles();
     });
+    clear.addEventListener("click", () => { chosen = []; showFiles(); files.focus(); });
     form.elements.zone.value = -new Date().getTimezoneOffset();
     const text = one("textarea", form);
     if (text.dataset.top !== undefined) text.setSelectionRange(0, 0);

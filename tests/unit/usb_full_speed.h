@@ -1,0 +1,139 @@
+/* A device of full speed on a host controller of USB 1.1, as their tests drive
+ * it. Included by a test once, behind its model (model.now_us, run_frame(),
+ * results STALLED, BROKEN, NOT_NOW) and usb_host_pc.h, where these are defined:
+ *
+ *   HOST                 the controller that is tested, with its bus
+ *   HOST_ADDRESS, HOST_ENDPOINTS_OPEN, HOST_TRANSFER, HOST_ENDPOINT_RESET
+ *                        the driver's functions
+ *   HOST_FORGET(), HOST_IS_RESET()
+ *                        what the model forgets for a new device, and of an
+ *                        endpoint that begins again
+ *   TOKEN_IN, TOKEN_SETUP  what it calls a packet's direction */
+#ifndef TESTS_UNIT_USB_FULL_SPEED_H
+#define TESTS_UNIT_USB_FULL_SPEED_H
+
+static void run_ms(unsigned ms)
+{
+    for (; ms > 0; ms--) {
+        run_frame();
+        (void)poll(&pci);
+        model.now_us += 1000;
+        (void)timer_run();
+    }
+}
+
+static struct usb_device device;
+static struct usb_endpoint *in, *out;
+static unsigned finished;
+
+static void done(struct usb_transfer *transfer)
+{
+    (void)transfer;
+    finished++;
+}
+
+static void set_endpoint(struct usb_endpoint *endpoint, uint8_t address,
+                         uint8_t type)
+{
+    endpoint->device = &device;
+    endpoint->address = address;
+    endpoint->attributes = type;
+    endpoint->max_packet = 512; /* as a liar says: 64 is what is used */
+}
+
+static void open_device(void)
+{
+    struct usb_interface *interface = &device.interfaces[0];
+
+    memset(&device, 0, sizeof device);
+    device.bus = &HOST->bus;
+    device.speed = USB_FULL;
+    device.address = 9;
+    device.open = true;
+    device.state = USB_READY;
+    device.interface_count = 1;
+    interface->endpoint_count = 2;
+    in = &interface->endpoints[0];
+    out = &interface->endpoints[1];
+    set_endpoint(&device.control, 0, 0);
+    set_endpoint(in, 0x81, USB_TRANSFER_BULK);
+    set_endpoint(out, 0x02, USB_TRANSFER_BULK);
+    HOST_ADDRESS(&device);
+    HOST_ENDPOINTS_OPEN(&device);
+    CHECK(device.over && device.over_result == OK);
+    finished = 0;
+    HOST_FORGET();
+}
+
+static void submit(struct usb_transfer *transfer, struct usb_endpoint *endpoint,
+                   void *buffer, uint32_t bytes)
+{
+    transfer->endpoint = endpoint;
+    transfer->buffer = buffer;
+    transfer->bytes = bytes;
+    transfer->done = done;
+    CHECK(HOST_TRANSFER(transfer) == OK);
+}
+
+static bool was_reset;
+
+static void reset_is_done(struct usb_endpoint *endpoint, enum err result)
+{
+    (void)endpoint;
+    was_reset = result == OK;
+}
+
+static void reset_endpoint(struct usb_endpoint *endpoint)
+{
+    was_reset = false;
+    endpoint->resetting = true;
+    endpoint->reset_done = reset_is_done;
+    HOST_ENDPOINT_RESET(endpoint);
+    run_ms(5);
+    CHECK(was_reset);
+    HOST_IS_RESET();
+}
+
+/* ---- What devices answer ------------------------------------------------- */
+
+static uint32_t stream_at;
+
+static int answer_stream(uint32_t direction, uint8_t *data, uint32_t bytes)
+{
+    uint32_t i;
+
+    for (i = 0; direction != TOKEN_SETUP && i < bytes; i++, stream_at++) {
+        if (direction == TOKEN_IN) {
+            data[i] = (uint8_t)(stream_at * 7 + stream_at / 251);
+        } else {
+            CHECK(data[i] == (uint8_t)(stream_at * 7 + stream_at / 251));
+        }
+    }
+    return (int)bytes;
+}
+
+static int answer_stall(uint32_t direction, uint8_t *data, uint32_t bytes)
+{
+    (void)direction;
+    (void)data;
+    (void)bytes;
+    return STALLED;
+}
+
+static int answer_broken(uint32_t direction, uint8_t *data, uint32_t bytes)
+{
+    (void)direction;
+    (void)data;
+    (void)bytes;
+    return BROKEN;
+}
+
+static int answer_never(uint32_t direction, uint8_t *data, uint32_t bytes)
+{
+    (void)direction;
+    (void)data;
+    (void)bytes;
+    return NOT_NOW;
+}
+
+#endif
