@@ -54,11 +54,14 @@ static enum err keep_row(void *context, const struct store_row *row)
     return OK;
 }
 
+/* Between two windows of a message others go on: of a long one, what is done
+ * with all its windows takes long, however it is taken apart. */
 static int read_message(const struct mime_source *source, uint32_t offset,
                         void *buffer, size_t bytes)
 {
     const struct web_work *work = source->context;
 
+    st_job_pause();
     return store_message_read(work->store, work->message_id, offset, buffer,
                               bytes);
 }
