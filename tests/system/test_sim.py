@@ -9,7 +9,7 @@ import pytest
 from stick import ROOT
 
 PROGRAMS = [
-    ("power_cut", ["--runs", "300"]),  # 2 to 6 cuts in each run
+    ("power_cut", ["--runs", "265"]),  # 2 to 6 cuts in each run
     ("lossy_wire", ["--runs", "1000"]),
     ("stick_faults", []),
     ("relay_cut", ["--runs", "60"]),
