@@ -2,8 +2,8 @@
 """Makes the C file of the AO's static files: assets.py FILE... >assets.c
 
 Each file becomes "/assets/NAME", with its head, its tag (a hash of what it
-holds) and its compressed form, or where that is not smaller, as it is. favicon.ico and
-robots.txt stand at the root, where they are looked for.
+holds) and its compressed form, or where that is not smaller, as it is.
+favicon.ico and robots.txt stand at the root, where they are looked for.
 """
 import gzip
 import hashlib

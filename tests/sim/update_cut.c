@@ -12,6 +12,7 @@
 #include "mailstore/slots.h"
 #include "store/st.h"
 #include "tests/sim/world.h"
+#include "tests/unit/sham_program.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,29 +60,9 @@ static struct {
 /* ---- Programs -------------------------------------------------------------
  */
 
-/* The n-th: an AO as far as can be seen, all other bytes its own. */
 static void make_program(unsigned n, uint8_t *ao, struct program_label *label)
 {
-    static const uint32_t header[] = {
-        0x1badb002, 0x10003,  -(0x1badb002u + 0x10003u),
-        0x100000,   0x100000, 0x110000,
-        0x120000,   0x100200, 0,
-        0,          0,        0,
-        0x50425545, 0x300,    0x20000};
-    struct sha256 sha;
-
-    memset(label, 0, sizeof(*label));
-    label->bytes = label->unpacked_bytes = PROGRAM_BYTES + n * 1777;
-    for (uint32_t i = 0; i < label->bytes; i++)
-        ao[i] = (uint8_t)(n * 37 + i * 7 + i / 512);
-    memcpy(ao, "\177ELF\2\1", 6);
-    memcpy(ao + 18, "\76\0", 2);
-    memcpy(ao + 4096, header, sizeof(header));
-    label->store = STORE_VERSION;
-    snprintf(label->version, sizeof(label->version), "number %u", n);
-    sha256_begin(&sha);
-    sha256_add(&sha, ao, label->bytes);
-    sha256_end(&sha, label->sha256);
+    sham_program(n, ao, PROGRAM_BYTES + n * 1777, STORE_VERSION, label);
 }
 
 static void offer(unsigned n)

@@ -322,4 +322,36 @@ static inline enum err open_drop(struct st_maildrop *drop, int64_t user)
     return drop->request.result;
 }
 
+/* ---- Begin and end ------------------------------------------------------- */
+
+#define HEAP_BYTES ((size_t)10 << 20)
+
+static void *sticks_heap;
+
+/* Before any stick is made; false: there is no folder for their images. */
+static bool sticks_begin(void)
+{
+    if (!mkdtemp(folder))
+        return false;
+    setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
+    for (unsigned i = 0; i < MACHINE_DISKS; i++)
+        list_init(&disks[i].queue);
+    timer_module_init();
+    random_module_init();
+    sticks_heap = malloc(HEAP_BYTES);
+    CHECK(store_module_init(sticks_heap, HEAP_BYTES, now_ms) == OK);
+    return true;
+}
+
+/* What main() returns. The sticks are freed by whoever made them. */
+static int sticks_end(void)
+{
+    char command[100];
+
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    (void)!system(command);
+    free(sticks_heap);
+    return check_report();
+}
+
 #endif

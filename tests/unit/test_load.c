@@ -7,6 +7,7 @@
 #include "mailstore/slots.h"
 #include "net/tftp.h"
 #include "store/st_stick.h"
+#include "tests/unit/sham_program.h"
 #include <sys/wait.h>
 
 #define SLOT_BYTES    (512u << 10)
@@ -108,31 +109,11 @@ static void turn_all(void)
 
 static struct program_label label;
 
-/* An AO as far as can be seen, the n-th. */
 static unsigned store_version = STORE_VERSION;
 
 static void make_program(unsigned n, uint8_t *ao)
 {
-    static const uint32_t header[] = {
-        0x1badb002, 0x10003,  -(0x1badb002u + 0x10003u),
-        0x100000,   0x100000, 0x110000,
-        0x120000,   0x100200, 0,
-        0,          0,        0,
-        0x50425545, 0x300,    0x20000};
-    struct sha256 sha;
-
-    memset(&label, 0, sizeof label);
-    label.bytes = label.unpacked_bytes = PROGRAM_BYTES - n;
-    for (uint32_t i = 0; i < label.bytes; i++)
-        ao[i] = (uint8_t)(n * 37 + i * 7 + i / 512);
-    memcpy(ao, "\177ELF\2\1", 6);
-    memcpy(ao + 18, "\76\0", 2);
-    memcpy(ao + 4096, header, sizeof header);
-    label.store = store_version;
-    snprintf(label.version, sizeof label.version, "number %u", n);
-    sha256_begin(&sha);
-    sha256_add(&sha, ao, label.bytes);
-    sha256_end(&sha, label.sha256);
+    sham_program(n, ao, PROGRAM_BYTES - n, store_version, &label);
 }
 
 static void offer(unsigned n)
@@ -404,18 +385,10 @@ static void test_cuts(void)
 
 int main(void)
 {
-    void *heap = malloc(10u << 20);
     size_t taken;
-    char command[100];
 
-    if (!mkdtemp(folder))
+    if (!sticks_begin())
         return 1;
-    setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
-    for (unsigned i = 0; i < MACHINE_DISKS; i++)
-        list_init(&disks[i].queue);
-    timer_module_init();
-    random_module_init();
-    CHECK(store_module_init(heap, 10u << 20, now_ms) == OK);
     make_store(&sticks[0]);
     make_slots(&sticks[0]);
     CHECK(st_module_init(BUFFER_BYTES) == OK);
@@ -432,9 +405,6 @@ int main(void)
     test_liars();
     test_sticks_that_fail();
     test_cuts();
-    snprintf(command, sizeof(command), "rm -rf %s", folder);
-    (void)!system(command);
     ram_medium_free(&sticks[0]);
-    free(heap);
-    return check_report();
+    return sticks_end();
 }

@@ -4,6 +4,7 @@
 #include "core/inflate.h"
 #include "core/program.h"
 #include "tests/unit/check.h"
+#include "tests/unit/sham_program.h"
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -201,22 +202,10 @@ static void test_label(void)
 /* ---- An AO
  * ------------------------------------------------------------------- */
 
-#define HEADER_AT 4096u
-
 static void make_ao(uint8_t *ao)
 {
-    static const uint32_t header[] = {
-        0x1badb002, 0x10003,  -(0x1badb002u + 0x10003u),
-        0x100000,   0x100000, 0x105000,
-        0x109000,   0x100200, 0,
-        0,          0,        0,
-        0x50425545, 0x300,    0x9000};
-
     memset(ao, 0, 32768);
-    memcpy(ao, "\177ELF\2\1", 6);
-    ao[18] = 62;
-    for (unsigned i = 0; i < sizeof header / sizeof header[0]; i++)
-        put_le32(ao + HEADER_AT + 4 * i, header[i]);
+    sham_marks(ao, 0x105000, 0x109000, 0x9000);
 }
 
 static void test_image(void)
@@ -227,33 +216,34 @@ static void test_image(void)
     } wrong[] = {
         {0, 0x464c4570},
         {16, 3 << 16 | 2}, /* another processor */
-        {HEADER_AT, 1},
-        {HEADER_AT + 4, 3},
-        {HEADER_AT + 12, 0xfffff},  /* header before the image */
-        {HEADER_AT + 16, 0x1000},   /* image before the file */
-        {HEADER_AT + 20, 0x100000}, /* empty */
-        {HEADER_AT + 20, 0x1f0000}, /* behind the file's end */
-        {HEADER_AT + 48, 0x50425546},
-        {HEADER_AT + 52, 0x5000}, /* entry behind the image */
-        {HEADER_AT + 56, 0x4000}, /* smaller than what the file holds */
-        {HEADER_AT + 56, 0xffffffff},
+        {SHAM_HEADER_AT, 1},
+        {SHAM_HEADER_AT + 4, 3},
+        {SHAM_HEADER_AT + 12, 0xfffff},  /* header before the image */
+        {SHAM_HEADER_AT + 16, 0x1000},   /* image before the file */
+        {SHAM_HEADER_AT + 20, 0x100000}, /* empty */
+        {SHAM_HEADER_AT + 20, 0x1f0000}, /* behind the file's end */
+        {SHAM_HEADER_AT + 48, 0x50425546},
+        {SHAM_HEADER_AT + 52, 0x5000}, /* entry behind the image */
+        {SHAM_HEADER_AT + 56, 0x4000}, /* smaller than what the file holds */
+        {SHAM_HEADER_AT + 56, 0xffffffff},
     };
     struct program_image image;
     uint8_t *ao = malloc(32768);
 
     make_ao(ao);
     CHECK(program_find_image(ao, 8192, 32768, &image) == OK);
-    CHECK(image.offset == HEADER_AT && image.file_bytes == 0x5000);
+    CHECK(image.offset == SHAM_HEADER_AT && image.file_bytes == 0x5000);
     CHECK(image.entry == 0x300 && image.image_bytes == 0x9000);
-    CHECK(program_find_image(ao, HEADER_AT + 60, 32768, &image) == OK);
-    CHECK(program_find_image(ao, HEADER_AT + 59, 32768, &image) == ERR_INVALID);
+    CHECK(program_find_image(ao, SHAM_HEADER_AT + 60, 32768, &image) == OK);
+    CHECK(program_find_image(ao, SHAM_HEADER_AT + 59, 32768, &image) ==
+          ERR_INVALID);
     CHECK(program_find_image(ao, 20, 32768, &image) == ERR_INVALID);
     CHECK(program_find_image(ao, 8192, 0x5fff, &image) == ERR_INVALID);
     for (unsigned i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         make_ao(ao);
         put_le32(ao + wrong[i].at, wrong[i].value);
-        if (wrong[i].at == HEADER_AT + 4)
-            put_le32(ao + HEADER_AT + 8, -(0x1badb002u + 3));
+        if (wrong[i].at == SHAM_HEADER_AT + 4)
+            put_le32(ao + SHAM_HEADER_AT + 8, -(0x1badb002u + 3));
         CHECK(program_find_image(ao, 8192, 32768, &image) == ERR_INVALID);
     }
     free(ao);

@@ -636,17 +636,8 @@ static void test_close(void)
 
 int main(void)
 {
-    void *heap = malloc(10u << 20);
-    char command[100];
-
-    if (!mkdtemp(folder))
+    if (!sticks_begin())
         return 1;
-    setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
-    for (unsigned i = 0; i < MACHINE_DISKS; i++)
-        list_init(&disks[i].queue);
-    timer_module_init();
-    random_module_init();
-    CHECK(store_module_init(heap, 10u << 20, now_ms) == OK);
     make_store(&sticks[1]);
     make_store(&sticks[0]);
     format_stick(&blank);
@@ -673,11 +664,8 @@ int main(void)
     test_log_lines();
     test_full();
     test_close();
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    (void)!system(command);
     for (unsigned i = 0; i < 2; i++)
         ram_medium_free(&sticks[i]);
     ram_medium_free(&blank);
-    free(heap);
-    return check_report();
+    return sticks_end();
 }

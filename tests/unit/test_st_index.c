@@ -176,17 +176,8 @@ static void test_pull(void)
 
 int main(void)
 {
-    void *heap = malloc(10u << 20);
-    char command[100];
-
-    if (!mkdtemp(folder))
+    if (!sticks_begin())
         return 1;
-    setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
-    for (unsigned i = 0; i < MACHINE_DISKS; i++)
-        list_init(&disks[i].queue);
-    timer_module_init();
-    random_module_init();
-    CHECK(store_module_init(heap, 10u << 20, now_ms) == OK);
     make_store(&sticks[0]);
     CHECK(st_password_init() == OK);
     CHECK(st_module_init(BUFFER_BYTES) == OK);
@@ -197,9 +188,6 @@ int main(void)
     test_pull();
     st_close();
     CHECK(UNTIL(st_state() == ST_GONE));
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    (void)!system(command);
     ram_medium_free(&sticks[0]);
-    free(heap);
-    return check_report();
+    return sticks_end();
 }
