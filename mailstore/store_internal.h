@@ -132,9 +132,9 @@ struct store {
     bool writer;
     bool old_version; /* to be upgraded by the writer */
     bool in_transaction;
-    bool queue_changed; /* something may be due: store_queue_changed() */
+    bool queue_changed;    /* something may be due: store_queue_changed() */
     int64_t queue_seen_ms; /* writer: when the queue was looked at last */
-    bool garbage;       /* writer: there may be some */
+    bool garbage;          /* writer: there may be some */
     sqlite3_stmt *statements[STATEMENTS];
     int64_t next_id;  /* writer: the next message id to give */
     int64_t id_limit; /* writer: as the setting mail_id_limit says */

@@ -64,6 +64,9 @@ static void on_login(struct account_login *login)
     smtp_enter_state(session, SMTP_HELLO);
     if (result == OK) {
         session->user = user;
+        /* Block lists are for strangers. */
+        session->listed = 0;
+        session->refuse_listed = false;
         smtp_say(session, SMTP_AUTH_OK);
     } else if (result == ERR_REFUSED) {
         session->errors = (uint8_t)(session->errors + WRONG_WEIGHT - 1);
