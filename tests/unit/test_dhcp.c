@@ -4,13 +4,6 @@
 
 static const uint8_t other_mac[6] = {2, 0, 0, 0, 0, 0x77};
 
-static const struct wire_frame *frame_next(void)
-{
-    if (wire.out_head == wire.out_tail)
-        return NULL;
-    return &wire.out[wire.out_head++ % WIRE_FRAMES];
-}
-
 #define SERVER_IP GATEWAY_IP
 #define LEASE_IP  0xC0A80137U
 
