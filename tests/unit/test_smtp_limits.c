@@ -168,6 +168,7 @@ static void test_block_lists(void)
     /* Who logs in meanwhile is believed, wherever he is. */
     fake_store_reset();
     fake_set("dnsbl", "one.example");
+    fake_set("limit_user_messages", "0");
     begin();
     send_text(TO_MAIL ANNA "RSET\r\nAUTH PLAIN AGFubmEAc2UgY3JldA==\r\n"
                            "MAIL FROM:<anna@example.org>\r\n" ANNA
