@@ -525,6 +525,44 @@ static void test_silence(void)
     CHECK(fake_rows[0].attempts == 1);
 }
 
+/* Whoever makes us send notices to servers of his that never say a word does
+ * not keep us from sending what users write: not to others, nor to there. */
+static void test_tarpits(void)
+{
+    struct store_due *row, *behind;
+
+    frame_memory = 1;
+    reset();
+    fake_name("dumb.example", DNS_A, 0, "192.0.2.20");
+    sink_rule(&fake_peer("192.0.2.20")->sink, "CONNECT", "!silent", 0);
+    for (unsigned i = 0; i < 20; i++) {
+        static char names[20][20];
+        char address[40];
+
+        snprintf(names[i], sizeof(names[i]), "t%u.example", i);
+        fake_name(names[i], DNS_MX, 0, "dumb.example");
+        snprintf(address, sizeof(address), "a@%s", names[i]);
+        queue(1 + i, address)->sender[0] = '\0';
+    }
+    run();
+    fake_sleep(1000);
+    queue(30, "a@far.example")->sender[0] = '\0';
+    behind = queue(31, "b@far.example");
+    fake_changed();
+    fake_sleep(1000);
+    CHECK(!is_queued(behind));
+    row = queue(32, "a@far.example");
+    fake_changed();
+    fake_sleep(1000);
+    CHECK(!is_queued(row));
+    /* In the end everything had its turn. */
+    fake_sleep(HOUR);
+    CHECK(!is_queued(&fake_rows[20]) && far->sink.message_count == 3);
+    for (unsigned i = 0; i < 20; i++)
+        CHECK(fake_rows[i].attempts >= 1);
+    frame_memory = 4 << 20;
+}
+
 /* A server that takes its time for each of many recipients. */
 static void test_slow_recipients(void)
 {
@@ -631,6 +669,7 @@ int main(void)
     test_offers();
     test_silence();
     test_slow_recipients();
+    test_tarpits();
     test_too_early();
     test_endless();
     return check_report();
