@@ -285,31 +285,49 @@ static bool may_begin(struct relay_host *host)
     return true;
 }
 
+static void move_all(struct list *to, struct list *from)
+{
+    struct list *node;
+
+    while ((node = list_take_first(from)) != NULL)
+        list_append(to, node);
+}
+
+/* One session for each host of the ring that may have one: who gets it goes to
+ * the end of the ring, the others keep their places. Returns whether any did.
+ */
+static bool give_round(void)
+{
+    struct list round, served;
+    struct list *node;
+    bool started = false;
+
+    list_init(&round);
+    list_init(&served);
+    move_all(&round, &state.ready);
+    while ((node = list_take_first(&round)) != NULL) {
+        struct relay_host *host = LIST_ELEMENT(node, struct relay_host, ready);
+
+        if (!may_begin(host) || !relay_session_begin(host)) {
+            list_append(&state.ready, node);
+            continue;
+        }
+        started = true;
+        if (!list_empty(&host->jobs))
+            list_append(&served, node);
+    }
+    move_all(&state.ready, &served);
+    return started;
+}
+
 void relay_host_schedule(void)
 {
-    bool started = true;
-
     if (timer_running(&state.pause) || list_empty(&state.ready))
         return;
     if (!relay_context.network->is_up()) {
         relay_host_pause();
         return;
     }
-    while (started && !list_empty(&state.ready) && !relay_context.stopping) {
-        struct list round;
-
-        /* One session for each host of the ring, as often as that works. */
-        started = false;
-        list_init(&round);
-        while (!list_empty(&state.ready))
-            list_append(&round, list_take_first(&state.ready));
-        while (!list_empty(&round)) {
-            struct relay_host *host =
-                LIST_ELEMENT(list_take_first(&round), struct relay_host, ready);
-
-            list_append(&state.ready, &host->ready);
-            if (may_begin(host))
-                started |= relay_session_begin(host);
-        }
-    }
+    while (!relay_context.stopping && give_round())
+        ;
 }
