@@ -122,8 +122,8 @@ static const char *const texts[STATEMENTS] = {
     [SQL_QUEUE_LIST] =
         "SELECT QueueID,queue.MailID,State,Attempts,NextMs,Recipient,Reply,"
         "ExpiresMs,Sender,ReceivedMs,Bytes FROM queue JOIN outgoing"
-        " USING(MailID) JOIN message USING(MailID) ORDER BY QueueID"
-        " LIMIT -1 OFFSET ?1",
+        " USING(MailID) JOIN message USING(MailID) WHERE QueueID>?1"
+        " ORDER BY QueueID LIMIT 1 OFFSET ?2",
     [SQL_OUTGOING_DROP] = "DELETE FROM outgoing WHERE MailID=?1 AND NOT EXISTS"
                           "(SELECT 1 FROM queue WHERE queue.MailID=?1)",
     [SQL_ROUTE_FIND] = "SELECT Host,Port,Login,Password FROM route"
@@ -704,6 +704,29 @@ static enum err start_writer(struct store *store)
     return err;
 }
 
+static void keep_message(const struct store *store)
+{
+    snprintf(state.open_message, sizeof state.open_message, "%s",
+             store->message);
+}
+
+enum err store_identify(const struct store_place *place, char *id, size_t bytes)
+{
+    struct store *store;
+    enum err err = connect(place, &store);
+
+    if (err)
+        return err;
+    sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    err = check_version(store);
+    if (!err || (err == ERR_VERSION && store->old_version))
+        err = store_setting_get(store, "store_id", id, bytes);
+    else
+        keep_message(store);
+    store_close(store);
+    return err;
+}
+
 enum err store_open(const struct store_place *place, bool writer,
                     struct store **store)
 {
@@ -727,8 +750,7 @@ enum err store_open(const struct store_place *place, bool writer,
         err = start_writer(made);
     }
     if (err) {
-        snprintf(state.open_message, sizeof state.open_message, "%s",
-                 made->message);
+        keep_message(made);
         store_close(made);
         return err;
     }

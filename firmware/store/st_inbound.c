@@ -154,15 +154,18 @@ static void chunks_removed(struct st_request *request)
     free_inbound(request->context);
 }
 
-/* The end of a message that was not delivered. */
+/* The end of a message that was not delivered. A chunk of it may still be in
+ * the writer's hands: then it ends when that one is done. */
 static void drop(struct st_inbound *inbound)
 {
     free_chain(&inbound->filling);
+    inbound->discarded = true;
+    if (inbound->spill_busy)
+        return;
     if (inbound->chunks == 0 || inbound->error == ERR_GONE) {
         free_inbound(inbound);
         return;
     }
-    inbound->discarded = true;
     inbound->spill_busy = true;
     inbound->spill.work = remove_chunks;
     inbound->spill.done = chunks_removed;
@@ -529,10 +532,7 @@ void st_inbound_discard(struct st_inbound *inbound)
     if (inbound->waiting)
         state.waiting--;
     inbound->waiting = false;
-    inbound->discarded = true;
-    free_chain(&inbound->filling);
-    if (!inbound->spill_busy)
-        drop(inbound);
+    drop(inbound);
 }
 
 /* ---- MT ----------------------------------------------------------------- */
