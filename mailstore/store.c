@@ -479,19 +479,15 @@ enum err store_commit(struct store *store)
 
 void store_rollback(struct store *store)
 {
-    int64_t limit = 0;
-
     store->in_transaction = false;
     store_usage_end(store, true);
     store->log_known = false;
     store->ruled_known = false;
+    /* The next message sets its number's limit anew. */
+    store->id_limit = 0;
     /* Some errors have rolled back already. */
-    if (!sqlite3_get_autocommit(store->db) &&
-        store_run(store, store_statement(store, SQL_ROLLBACK)))
-        return;
-    if (store->writer &&
-        !store_setting_number(store, "mail_id_limit", 1, &limit))
-        store->id_limit = limit;
+    if (!sqlite3_get_autocommit(store->db))
+        (void)!store_run(store, store_statement(store, SQL_ROLLBACK));
 }
 
 enum err store_atomically(struct store *store,

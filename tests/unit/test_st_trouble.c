@@ -178,15 +178,36 @@ static void test_close(void)
     CHECK(UNTIL(st_state() == ST_GONE));
 }
 
+/* As many domains as mkusb takes. */
+static void add_domains(void)
+{
+    struct store_place place;
+    struct store *store;
+    char domains[1000] = "example.org";
+
+    for (size_t len = strlen(domains); len + 30 < sizeof domains;
+         len = strlen(domains))
+        snprintf(domains + len, sizeof domains - len, " number-%zu.example",
+                 len);
+    strcat(domains, " last.example");
+    CHECK(store_locate(&sticks[0].media, 0, &place) == OK);
+    CHECK(store_open(&place, true, &store) == OK);
+    CHECK(store_setting_put(store, "domains", domains) == OK);
+    store_close(store);
+}
+
 int main(void)
 {
     if (!sticks_begin())
         return 1;
     make_store(&sticks[0]);
+    add_domains();
     CHECK(st_password_init() == OK);
     CHECK(st_module_init(BUFFER_BYTES) == OK);
     plug(0, &sticks[0]);
     CHECK(UNTIL(st_state() == ST_READY));
+    CHECK(directory_is_local_domain("example.org", 11));
+    CHECK(directory_is_local_domain("last.example", 12));
     test_envelope_without_room();
     test_upgrade();
     test_unread_answer();
