@@ -263,7 +263,7 @@ void tcb_event(struct tcb *tcb, enum tcp_event event);
 void tcb_finish(struct tcb *tcb, enum err reason);
 /* The same, with RST before. */
 void tcb_kill(struct tcb *tcb, enum err reason);
-/* Puts it into the list of tcp_flush(). */
+/* Puts it into the list of tcp_flush(), unless it has ended. */
 void tcb_touch(struct tcb *tcb);
 /* To compact TIME-WAIT. */
 void tcb_rest(struct tcb *tcb);
@@ -323,6 +323,10 @@ bool tcp_transmit(struct tcb *tcb, struct iobuf *buffer, uint32_t sequence,
                   uint8_t flags);
 /* One without payload. Returns false also when no buffer is left. */
 bool tcp_send_control(struct tcb *tcb, uint32_t sequence, uint8_t flags);
+/* A bare acknowledgement. Its number lies within the peer's window, even when
+ * probes were sent beyond: else it would not be looked at (RFC 9293 3.10.7.4).
+ * Returns false like tcp_send_control(). */
+bool tcp_send_ack(struct tcb *tcb);
 void tcp_send_syn_ack(struct tcp_half_open *half);
 void tcp_send_bare(const struct tcp_key *key, uint32_t sequence, uint32_t ack,
                    uint8_t flags, uint16_t window);

@@ -353,7 +353,7 @@ static void send_fin(struct tcb *tcb)
 
 static void send_ack(struct tcb *tcb)
 {
-    if (tcp_send_control(tcb, tcb->send_highest, TCP_ACK))
+    if (tcp_send_ack(tcb))
         return;
     tcb->ack_pending = true;
     tcb->ack_due_ms = now_ms32() + TCP_BUSY_RETRY_MS;
@@ -368,7 +368,8 @@ void tcp_output(struct tcb *tcb)
         return;
     if (sends_data(state)) {
         send_data(tcb);
-        if (tcb->fin_queued && !tcb->fin_sent && !tcb->unsent)
+        if (tcb->fin_queued && !tcb->fin_sent && !tcb->unsent &&
+            tcb->send_unacked != tcb->send_end + 1)
             send_fin(tcb);
         watch_stopped(tcb);
     }

@@ -202,6 +202,37 @@ static inline void pass_time(uint64_t ms)
     }
 }
 
+/* ---- What the AO has sent ---- */
+
+/* The oldest frame that was not taken yet; NULL: none. */
+static inline const struct wire_frame *frame_next(void)
+{
+    if (wire.out_head == wire.out_tail)
+        return NULL;
+    return &wire.out[wire.out_head++ % WIRE_FRAMES];
+}
+
+/* operation: 1 a request, 2 a reply. */
+static inline bool is_arp(const struct wire_frame *f, uint16_t operation,
+                          uint32_t sender, uint32_t target)
+{
+    return f && get_be16(f->bytes + 12) == 0x0806 &&
+           get_be16(f->bytes + 20) == operation &&
+           get_be32(f->bytes + 28) == sender &&
+           get_be32(f->bytes + 38) == target;
+}
+
+static inline unsigned count_arp(uint16_t operation, uint32_t sender,
+                                 uint32_t target)
+{
+    const struct wire_frame *f;
+    unsigned count = 0;
+
+    while ((f = frame_next()) != NULL)
+        count += is_arp(f, operation, sender, target);
+    return count;
+}
+
 /* An IP packet around `len` bytes that already stand at f + 34. */
 static inline size_t build_ip(uint8_t *f, uint32_t from, uint32_t to,
                               uint8_t protocol, size_t len)
