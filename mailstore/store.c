@@ -124,6 +124,7 @@ static const char *const texts[STATEMENTS] = {
         "ExpiresMs,Sender,ReceivedMs,Bytes FROM queue JOIN outgoing"
         " USING(MailID) JOIN message USING(MailID) WHERE QueueID>?1"
         " ORDER BY QueueID LIMIT 1 OFFSET ?2",
+    [SQL_OUTGOING_MEND] = "UPDATE outgoing SET ExpiresMs=?1 WHERE ExpiresMs>?2",
     [SQL_OUTGOING_DROP] = "DELETE FROM outgoing WHERE MailID=?1 AND NOT EXISTS"
                           "(SELECT 1 FROM queue WHERE queue.MailID=?1)",
     [SQL_ROUTE_FIND] = "SELECT Host,Port,Login,Password FROM route"

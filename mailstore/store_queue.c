@@ -126,16 +126,34 @@ static enum err list_state(struct store *store, enum store_queue_state which,
     return err ? err : store_error(store, code);
 }
 
-/* Rows that a wrong clock has put off for too long. */
-static enum err mend_times(struct store *store, int64_t now_ms)
+/* What is later than it can be, by more than a day, becomes `latest_ms`. */
+static enum err mend(struct store *store, enum statement which,
+                     int64_t latest_ms)
 {
-    sqlite3_stmt *statement = store_statement(store, SQL_QUEUE_MEND);
+    sqlite3_stmt *statement = store_statement(store, which);
 
     if (statement) {
-        sqlite3_bind_int64(statement, 1, now_ms);
-        sqlite3_bind_int64(statement, 2, now_ms + STORE_QUEUE_WAIT_MAX_MS);
+        sqlite3_bind_int64(statement, 1, latest_ms);
+        sqlite3_bind_int64(statement, 2, latest_ms + STORE_QUEUE_WAIT_MAX_MS);
     }
     return store_run(store, statement);
+}
+
+/* Rows that a wrong clock has put off for too long; and messages that it lets
+ * live for too long, when the clock was put back, and at first. */
+static enum err mend_times(struct store *store, int64_t now_ms)
+{
+    int64_t queue_ms;
+    enum err err = mend(store, SQL_QUEUE_MEND, now_ms);
+
+    if (!err && (store->queue_seen_ms == 0 || now_ms < store->queue_seen_ms)) {
+        err = store_queue_ms(store, &queue_ms);
+        if (!err)
+            err = mend(store, SQL_OUTGOING_MEND, now_ms + queue_ms);
+    }
+    if (!err)
+        store->queue_seen_ms = now_ms;
+    return err;
 }
 
 static enum err list_due(struct store *store, void *context)

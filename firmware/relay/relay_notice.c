@@ -41,6 +41,32 @@ struct notice {
 
 /* ---- Who is told of what ------------------------------------------------- */
 
+/* Whether the postmaster's mail goes on to this address. */
+static bool is_postmaster(const char *address)
+{
+    static const char name[] = "postmaster";
+    const struct directory_expansion *expansion;
+
+    if (directory_expand(name, sizeof(name) - 1, "", 0, &expansion) != OK)
+        return false;
+    for (unsigned i = 0; i < expansion->count; i++) {
+        const struct directory_target *target = &expansion->targets[i];
+
+        if (target->user == NULL && strcasecmp(target->address, address) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Of a message without sender: failures, for the postmaster, but not that he
+ * himself cannot be reached: that would be told there again, for ever. */
+static bool wanted_by_postmaster(const struct relay_recipient *recipient)
+{
+    return recipient->outcome == RELAY_FAILED &&
+           strcmp(st_setting("bounce_postmaster"), "yes") == 0 &&
+           !is_postmaster(recipient->address);
+}
+
 bool relay_notice_wanted(const struct relay_job *job,
                          const struct relay_recipient *recipient,
                          bool delay_due)
@@ -48,12 +74,10 @@ bool relay_notice_wanted(const struct relay_job *job,
     uint8_t notify = recipient->notify;
     bool unsaid = notify == STORE_NOTIFY_DEFAULT;
 
-    if (job->sender[0] == '\0' &&
-        (recipient->outcome != RELAY_FAILED ||
-         strcmp(st_setting("bounce_postmaster"), "yes") != 0))
-        return false;
+    if (job->sender[0] == '\0')
+        return wanted_by_postmaster(recipient);
     if (notify & STORE_NOTIFY_NEVER)
-        return job->sender[0] == '\0';
+        return false;
     switch ((enum relay_outcome)recipient->outcome) {
     case RELAY_RELAYED:
         return notify & STORE_NOTIFY_SUCCESS;

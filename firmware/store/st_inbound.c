@@ -154,12 +154,12 @@ static void chunks_removed(struct st_request *request)
     free_inbound(request->context);
 }
 
-/* The end of a message that was not delivered. A chunk of it may still be in
- * the writer's hands: then it ends when that one is done. */
+/* The end of a message that was not delivered. */
 static void drop(struct st_inbound *inbound)
 {
     free_chain(&inbound->filling);
     inbound->discarded = true;
+    /* The writer has a chunk of it: chunk_is_put() comes back. */
     if (inbound->spill_busy)
         return;
     if (inbound->chunks == 0 || inbound->error == ERR_GONE) {

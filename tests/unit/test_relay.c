@@ -181,6 +181,8 @@ static void test_dead_ends(void)
         {"b@six.example", "450 4.4.4", false},
         {"b@[IPv6:2001:db8::1]", "450 4.4.4", false},
         {"b@badmx.example", "450 4.4.4", false},
+        {"b@group.example", "450 4.4.4", false},
+        {"b@[255.255.255.255]", "550 5.4.4", true},
         {"b@[rubbish]", "553 5.1.3", true},
         {"no-at-sign", "553 5.1.3", true},
         {"a b@far.example\r\nRSET", "553 5.1.3", true},
@@ -196,6 +198,8 @@ static void test_dead_ends(void)
     fake_name("noaddress.example", DNS_TXT, 0, "192.0.2.1");
     fake_name("six.example", DNS_AAAA, 0, "2001:db8::1");
     fake_name("badmx.example", DNS_MX, 0, "nothing.example");
+    fake_name("group.example", DNS_A, 0, "224.0.0.1");
+    fake_name("group.example", DNS_A, 0, "255.255.255.255");
     for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct store_due *row = queue(1 + i, cases[i].recipient);
 
@@ -521,6 +525,32 @@ static void test_silence(void)
     CHECK(fake_rows[0].attempts == 1);
 }
 
+/* A server that takes its time for each of many recipients. */
+static void test_slow_recipients(void)
+{
+    reset();
+    far->sink.offers = "8BITMIME";
+    for (unsigned i = 0; i < 30; i++) {
+        char name[40];
+
+        snprintf(name, sizeof(name), "a%u@far.example", i);
+        (void)queue(1, name);
+    }
+    fake_held = true;
+    run();
+    for (unsigned i = 0; i < 40; i++) {
+        fake_sleep(20000);
+        fake_held = false;
+        (void)fake_turn();
+        fake_held = true;
+    }
+    CHECK(far->sink.connections == 1 && far->sink.message_count == 1);
+    fake_held = false;
+    fake_sleep(1000);
+    CHECK(!is_queued(&fake_rows[0]) && !is_queued(&fake_rows[29]));
+    check_rest();
+}
+
 /* Answers that come before what they are for, to a client whose words wait for
  * room; and one while the message is on its way. */
 static void test_too_early(void)
@@ -600,6 +630,7 @@ int main(void)
     test_one_a_connection();
     test_offers();
     test_silence();
+    test_slow_recipients();
     test_too_early();
     test_endless();
     return check_report();
