@@ -2,6 +2,7 @@
 #include "account/account_change.h"
 #include "core/bytes.h"
 #include "core/log.h"
+#include "userdb/directory.h"
 #include <string.h>
 
 static void finish(struct account_change *change, enum err result)
@@ -47,23 +48,38 @@ static void on_hashed(struct st_request *request)
     put_user(change);
 }
 
-static void on_invalid(struct st_request *request)
+static void on_wrong(struct st_request *request)
 {
     finish(request->context, request->result);
+}
+
+/* What can be told before a password is hashed, which takes long. */
+static enum err check(const struct account_change *change)
+{
+    const struct user *user = &change->user;
+
+    if (!user_name_valid(user->name))
+        return ERR_INVALID;
+    if (user->id != 0)
+        return OK;
+    if (directory_find_user(user->name, strlen(user->name)) != NULL)
+        return ERR_EXISTS;
+    return change->password[0] == '\0' && user->hash[0] == '\0' ? ERR_INVALID
+                                                                : OK;
 }
 
 void account_change(struct account_change *change)
 {
     struct st_password *work = &change->work;
     bool hash = change->password[0] != '\0';
+    enum err wrong = check(change);
 
     memset(work, 0, sizeof(*work));
     list_init(&work->request.link);
     work->request.context = change;
-    if ((change->user.id == 0 && !hash && change->user.hash[0] == '\0') ||
-        !user_name_valid(change->user.name)) {
-        work->request.done = on_invalid;
-        st_defer(&work->request, ERR_INVALID);
+    if (wrong != OK) {
+        work->request.done = on_wrong;
+        st_defer(&work->request, wrong);
         return;
     }
     if (!hash) {

@@ -40,6 +40,7 @@
 #define TCP_CHALLENGE_MS     100 /* between answers to bad segments */
 #define TCP_BUSY_RETRY_MS    10
 #define TCP_WRITABLE_POLL_MS 100
+#define TCP_RETRY_MS         100 /* of a probe that the card did not take */
 
 enum tcp_flag {
     TCP_FIN = 1,
@@ -301,8 +302,9 @@ bool tcp_send_first_again(struct tcb *tcb);
 bool tcp_send_hole_again(struct tcb *tcb);
 /* Forgets TCP_BUFFER_ marks. */
 void tcp_clear_marks(struct tcb *tcb, uint16_t marks);
-/* At least a byte although the window is closed. */
-void tcp_send_probe(struct tcb *tcb);
+/* At least a byte although the window is closed. Returns false when the card is
+ * busy, or no memory. */
+bool tcp_send_probe(struct tcb *tcb);
 void tcp_rewind(struct tcb *tcb);
 void tcp_drop_sending(struct tcb *tcb);
 void tcp_set_mss(struct tcb *tcb, uint16_t mss);

@@ -24,7 +24,7 @@ PROGRAM = "wapiti"
 MODULES = ("backup", "crlf", "csp", "csrf", "exec", "file", "htaccess",
            "http_headers", "methods", "permanentxss", "redirect", "shellshock",
            "sql", "xss")
-MODULE_SECONDS = 600
+MODULE_SECONDS = 1800
 MINUTES = 90
 
 

@@ -360,10 +360,11 @@ static inline unsigned seen_count(void)
     return count;
 }
 
-static inline void peer_raw(struct peer *p, uint32_t seq, uint32_t ack,
-                            uint8_t flags, const void *data, size_t len)
+/* A frame with one segment of the peer. Returns its length. */
+static inline size_t build_segment(uint8_t *frame, const struct peer *p,
+                                   uint32_t seq, uint32_t ack, uint8_t flags,
+                                   const void *data, size_t len)
 {
-    uint8_t frame[1514];
     uint8_t *tcp = frame + 34;
     size_t header = 20 + p->option_bytes, total = header + len;
 
@@ -380,7 +381,15 @@ static inline void peer_raw(struct peer *p, uint32_t seq, uint32_t ack,
         memcpy(tcp + header, data, len);
     put_be16(tcp + 16,
              plain_checksum(tcp, total, plain_pseudo(p->ip, OUR_IP, 6, total)));
-    wire_in(frame, build_ip(frame, p->ip, OUR_IP, 6, total));
+    return build_ip(frame, p->ip, OUR_IP, 6, total);
+}
+
+static inline void peer_raw(const struct peer *p, uint32_t seq, uint32_t ack,
+                            uint8_t flags, const void *data, size_t len)
+{
+    uint8_t frame[1514];
+
+    wire_in(frame, build_segment(frame, p, seq, ack, flags, data, len));
 }
 
 /* In sequence; SYN and FIN count. */

@@ -143,6 +143,73 @@ static void test_acknowledge_behind_probe(void)
     end();
 }
 
+/* A window that was closed long before anything was written is probed like any
+ * other; that nothing was acknowledged meanwhile means nothing. */
+static void test_closed_for_long(void)
+{
+    struct peer p;
+    struct seen s;
+
+    begin();
+    p = connected(41070);
+    p.window = 0;
+    peer_send(&p, ACK, NULL, 0);
+    pass_time(300000);
+    wire_know_peer();
+    stream_write(session.stream, "0123456789", 10);
+    pass_time(1500);
+    s = seen_next();
+    CHECK(s.len == 1 && session.closed == 0);
+    p.window = 1000;
+    p.ack = s.seq;
+    peer_send(&p, ACK, NULL, 0);
+    CHECK(seen_next().len >= 1);
+    end();
+}
+
+/* A card that is busy for a moment is no closed window, neither before ... */
+static void test_busy_is_not_closed(void)
+{
+    struct peer p;
+    struct tcb *tcb;
+
+    begin();
+    p = connected(41080);
+    tcb = (struct tcb *)(void *)session.stream;
+    send_and_acknowledge(&p, 1);
+    pass_time(300000);
+    wire_know_peer();
+    wire.refuse = true;
+    stream_write(session.stream, "0123456789", 10);
+    pass_time(5000);
+    CHECK(session.closed == 0);
+    wire.refuse = false;
+    pass_time(300);
+    CHECK(peer_take(&p).len == 10 && !tcb->probing);
+    end();
+}
+
+/* ... nor when it is so just as a probe is due: that one was not sent. */
+static void test_busy_at_probe(void)
+{
+    struct peer p;
+
+    begin();
+    p = connected(41090);
+    send_and_acknowledge(&p, 1);
+    p.window = 0;
+    peer_send(&p, ACK, NULL, 0);
+    stream_write(session.stream, "0123456789", 10);
+    pass_time(3500); /* at 0.2, 0.6, 1.4, 3 s */
+    CHECK(seen_count() == 4);
+    wire.refuse = true;
+    pass_time(2800); /* 6.2 s */
+    wire.refuse = false;
+    pass_time(500);
+    CHECK(seen_count() == 1);
+    end();
+}
+
 /* What came too early gives way to what is awaited, when no more may be kept: a
  * handler that needs the rest of a line would wait for ever. */
 static void test_early_gives_way(void)
@@ -206,6 +273,9 @@ int main(void)
     test_recovery_after_much();
     test_odd_window();
     test_acknowledge_behind_probe();
+    test_closed_for_long();
+    test_busy_is_not_closed();
+    test_busy_at_probe();
     test_early_gives_way();
     test_second_syn();
     return check_report();
