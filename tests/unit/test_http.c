@@ -300,6 +300,24 @@ static void test_broken(void)
             CHECK(strchr(statuses(text, strlen(text), &plays[i]), 'x') != NULL);
 }
 
+/* The store goes between two pieces of an answer. */
+static void test_pieces_without_store(void)
+{
+    static const char text[] = GET("/pieces?bytes=200000");
+    struct fake_stream fake;
+
+    begin_play(&fake, &plays[7]);
+    fake.in = (const void *)text;
+    fake.in_len = strlen(text);
+    while (!strstr(fake.out, "xxxx"))
+        (void)fake_web_turn(&fake, &plays[7]);
+    fake_jobs.gone = true;
+    fake_web_settle(&fake, &plays[7]);
+    CHECK(fake.end == FAKE_ABORTED);
+    CHECK(strstr(fake.out, "html") == NULL);
+    end_play(&fake, &plays[7]);
+}
+
 /* Empty lines before a request do not change what it is (RFC 9112 2.2). */
 static void test_empty_lines(void)
 {
@@ -583,6 +601,7 @@ int main(void)
     test_ranges();
     test_statuses();
     test_broken();
+    test_pieces_without_store();
     test_empty_lines();
     test_head_of_errors();
     test_uploads();
