@@ -15,6 +15,7 @@
 #include "load/load.h"
 #include "menu/settings.h"
 #include "net/dns.h"
+#include "net/ipv4.h"
 #include "net/mdns.h"
 #include "net/net.h"
 #include "net/sntp.h"
@@ -112,6 +113,12 @@ static bool is_own_address(const struct net_address *address)
     return first == 0 || first == 127;
 }
 
+static bool is_host_address(const struct net_address *address)
+{
+    return net_address_is_v4(address) &&
+           ipv4_is_unicast(net_address_to_v4(address));
+}
+
 static bool is_network_up(void)
 {
     struct net_status status;
@@ -123,6 +130,7 @@ static bool is_network_up(void)
 static const struct relay_network relay_network = {
     .is_up = is_network_up,
     .is_own = is_own_address,
+    .is_host = is_host_address,
 };
 
 enum err service_init(void)

@@ -32,15 +32,17 @@ int64_t store_reserve_id(struct store *store)
  * it or before it, so that no later opening gives it again. */
 static enum err cover_id(struct store *store, int64_t id)
 {
+    /* It is never lowered by a message that took long to come. */
+    int64_t given = id < store->next_id ? store->next_id : id;
     char text[24];
     enum err err;
 
     if (id < store->id_limit)
         return OK;
-    snprintf(text, sizeof text, "%lld", (long long)id + ID_STEP);
+    snprintf(text, sizeof text, "%lld", (long long)given + ID_STEP);
     err = store_setting_put(store, "mail_id_limit", text);
     if (!err)
-        store->id_limit = id + ID_STEP;
+        store->id_limit = given + ID_STEP;
     return err;
 }
 
@@ -299,10 +301,8 @@ enum err store_put_inbox(struct store *store, int64_t user_id, int64_t mail_id,
     return err ? err : store_put_entry(store, &entry);
 }
 
-static enum err put_outgoing(struct store *store,
-                             const struct store_delivery *delivery)
+enum err store_queue_ms(struct store *store, int64_t *ms)
 {
-    sqlite3_stmt *statement;
     int64_t days;
     enum err err = store_setting_number(store, "queue_days", QUEUE_DAYS, &days);
 
@@ -311,6 +311,19 @@ static enum err put_outgoing(struct store *store,
         return err;
     if (days < 1 || days > 365)
         days = QUEUE_DAYS;
+    *ms = days * DAY_MS;
+    return OK;
+}
+
+static enum err put_outgoing(struct store *store,
+                             const struct store_delivery *delivery)
+{
+    sqlite3_stmt *statement;
+    int64_t queue_ms;
+    enum err err = store_queue_ms(store, &queue_ms);
+
+    if (err)
+        return err;
     statement = store_statement(store, SQL_OUTGOING_PUT);
     if (statement) {
         sqlite3_bind_int64(statement, 1, delivery->message_id);
@@ -320,7 +333,7 @@ static enum err put_outgoing(struct store *store,
         sqlite3_bind_int(statement, 4, (int)delivery->returning);
         sqlite3_bind_int(statement, 5, delivery->smtputf8);
         sqlite3_bind_int(statement, 6, delivery->eight_bit);
-        sqlite3_bind_int64(statement, 7, delivery->received_ms + days * DAY_MS);
+        sqlite3_bind_int64(statement, 7, delivery->received_ms + queue_ms);
     }
     return store_run(store, statement);
 }

@@ -57,6 +57,7 @@ enum statement {
     SQL_QUEUE_DEFER,
     SQL_QUEUE_STATE,
     SQL_QUEUE_LIST,
+    SQL_OUTGOING_MEND,
     SQL_OUTGOING_DROP,
     SQL_ROUTE_FIND,
     SQL_ROUTE_PUT,
@@ -131,11 +132,12 @@ struct store {
     bool writer;
     bool old_version; /* to be upgraded by the writer */
     bool in_transaction;
-    bool queue_changed; /* something may be due: store_queue_changed() */
-    bool garbage;       /* writer: there may be some */
+    bool queue_changed;    /* something may be due: store_queue_changed() */
+    int64_t queue_seen_ms; /* writer: when the queue was looked at last */
+    bool garbage;          /* writer: there may be some */
     sqlite3_stmt *statements[STATEMENTS];
     int64_t next_id;  /* writer: the next message id to give */
-    int64_t id_limit; /* writer: as the setting mail_id_limit says */
+    int64_t id_limit; /* writer: the setting mail_id_limit, 0: unknown */
     struct store_uids uids[STORE_UID_SLOTS]; /* writer */
     int64_t log_first, log_last;             /* writer: while log_known */
     bool log_known;
@@ -266,6 +268,9 @@ enum err store_flag_entry(struct store *store, int64_t mailbox_id, uint32_t uid,
 /* store_typed_drop - a draft is gone: and so is what was typed into it. */
 enum err store_typed_drop(struct store *store, int64_t user_id,
                           int64_t mail_id) MUST_CHECK;
+
+/* store_queue_ms - for how long a message is tried, as set. */
+enum err store_queue_ms(struct store *store, int64_t *ms) MUST_CHECK;
 
 struct store_notice;
 /* store_put_notice - a notice as a new message, within a transaction. */

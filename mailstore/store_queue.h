@@ -67,7 +67,8 @@ struct store_due_list {
 
 /* store_queue_due (writer) - what is due, the longest waiting first; all
  * recipients of a message that are due, or none of them. A row that was put off
- * for longer than a day was so by a clock that went wrong: it is due.
+ * for longer than a day was so by a clock that went wrong: it is due; likewise
+ * no message is tried for longer than is set.
  * Asked of the writer, so that nothing that was settled before is still seen.
  */
 enum err store_queue_due(struct store *store,
@@ -93,7 +94,7 @@ struct store_notice {
     bool smtputf8;
     const char *head, *tail;
     size_t head_bytes, tail_bytes;
-    int64_t original; /* message id */
+    int64_t original; /* message id; 0: nothing of it */
     bool full;        /* all of it, up to STORE_RETURN_BYTES; else the header */
 };
 

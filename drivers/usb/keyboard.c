@@ -37,7 +37,13 @@
 #define REPEAT_US       33000u
 #define NEVER_US        UINT64_MAX
 
-enum keyboard_state { KEYS_FREE, KEYS_PROTOCOL, KEYS_IDLE, KEYS_READING };
+enum keyboard_state {
+    KEYS_FREE,
+    KEYS_PROTOCOL,
+    KEYS_IDLE,
+    KEYS_READING,
+    KEYS_DEAD, /* left alone until it is pulled */
+};
 
 struct keyboard {
     enum keyboard_state state;
@@ -209,7 +215,7 @@ static void read_next(struct keyboard *keyboard);
 static void give_up(struct keyboard *keyboard, const char *why)
 {
     log_warn("keyboard", "not used any more: %s", why);
-    keyboard->state = KEYS_FREE;
+    keyboard->state = KEYS_DEAD;
 }
 
 static struct keyboard *keyboard_of(const struct usb_endpoint *endpoint)
@@ -293,7 +299,8 @@ static void request_done(struct usb_device *device, void *context,
 
     (void)device;
     (void)actual;
-    if (status == USB_GONE || keyboard->state == KEYS_FREE)
+    if (status == USB_GONE ||
+        (keyboard->state != KEYS_PROTOCOL && keyboard->state != KEYS_IDLE))
         return;
     if (keyboard->state == KEYS_PROTOCOL) {
         keyboard->state = KEYS_IDLE;

@@ -44,6 +44,7 @@ static_assert(8 * sizeof(struct record) <= ENVELOPE_FEW,
 
 static struct {
     struct list free;
+    unsigned blocks, blocks_free;
     struct envelope_lists lists;
 } state;
 
@@ -60,6 +61,7 @@ enum err envelope_module_init(unsigned blocks)
         list_init(&block[i].link);
         list_append(&state.free, &block[i].link);
     }
+    state.blocks = state.blocks_free = blocks;
     return OK;
 }
 
@@ -69,6 +71,7 @@ static void free_blocks(struct envelope_block *block)
         struct envelope_block *next = block->next;
 
         list_append(&state.free, &block->link);
+        state.blocks_free++;
         block = next;
     }
 }
@@ -81,23 +84,35 @@ void envelope_clear(struct envelope *envelope)
 
 /* ---- Records ------------------------------------------------------------- */
 
+/* NULL: there is none for this envelope. */
+static struct envelope_block *take_block(const struct envelope *envelope)
+{
+    unsigned kept = envelope->stranger ? state.blocks / 2 : 0;
+    struct envelope_block *block;
+
+    if (state.blocks_free <= kept)
+        return NULL;
+    state.blocks_free--;
+    block =
+        LIST_ELEMENT(list_take_first(&state.free), struct envelope_block, link);
+    block->next = NULL;
+    block->used = 0;
+    return block;
+}
+
 /* Where a record of so many bytes goes; NULL: nowhere. */
 static uint8_t *take_room(struct envelope *envelope, size_t bytes)
 {
     struct envelope_block *block = envelope->last;
-    struct list *node;
 
     if (block == NULL && bytes <= sizeof(envelope->few) - envelope->used) {
         envelope->used = (uint16_t)(envelope->used + bytes);
         return envelope->few + envelope->used - bytes;
     }
     if (block == NULL || bytes > (size_t)BLOCK_BYTES - block->used) {
-        node = list_take_first(&state.free);
-        if (node == NULL)
+        block = take_block(envelope);
+        if (block == NULL)
             return NULL;
-        block = LIST_ELEMENT(node, struct envelope_block, link);
-        block->next = NULL;
-        block->used = 0;
         if (envelope->last != NULL)
             envelope->last->next = block;
         else

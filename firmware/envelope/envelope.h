@@ -3,7 +3,8 @@
  * them here, for which there is room in the envelope itself; more of them, and
  * addresses elsewhere, lie in blocks of a pool, so that a session stays small.
  * While the pool is used up, a further recipient is told to come later, as
- * behind the hundredth (RFC 5321 4.5.3.1.10). */
+ * behind the hundredth (RFC 5321 4.5.3.1.10). Half of it is for users who have
+ * logged in: no stranger can keep them from sending. */
 #ifndef ENVELOPE_ENVELOPE_H
 #define ENVELOPE_ENVELOPE_H
 
@@ -26,6 +27,7 @@ struct envelope {
     uint8_t remote_count;
     uint8_t success_count; /* of envelope_add_success() */
     bool utf8;             /* one of the addresses elsewhere is (RFC 6531) */
+    bool stranger;         /* the asker sets it: nobody has logged in */
     uint8_t few[ENVELOPE_FEW];
 };
 

@@ -147,16 +147,17 @@ static void keep_key(int key)
 
 static bool take_key(int key);
 
-/* What was typed meanwhile. */
+/* What was typed meanwhile. A key may lead out of here, and drop the rest. */
 static void take_ahead(void)
 {
-    unsigned used = 0;
+    while (!state.running && state.ahead_count > 0) {
+        const int key = state.ahead[0];
 
-    while (!state.running && used < state.ahead_count)
-        (void)take_key(state.ahead[used++]);
-    state.ahead_count -= used;
-    memmove(state.ahead, state.ahead + used,
-            state.ahead_count * sizeof(state.ahead[0]));
+        state.ahead_count--;
+        memmove(state.ahead, state.ahead + 1,
+                state.ahead_count * sizeof(state.ahead[0]));
+        (void)take_key(key);
+    }
 }
 
 /* Takes what has been answered, up to a screenful. */

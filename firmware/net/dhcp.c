@@ -33,7 +33,7 @@
 #define JITTER_MS       1000
 #define REBOOT_TRIES    3
 #define REQUEST_TRIES   4
-#define DECLINE_WAIT_MS 10000 /* RFC 2131 3.1, 5 */
+#define DECLINE_WAIT_MS 10000 /* RFC 2131 3.1, 5; also after a refusal */
 #define RENEW_WAIT_MS   60000 /* shortest, RFC 2131 4.4.5 */
 #define LEASE_MIN_S     60
 #define LEASE_MAX_S     (365U * 24 * 3600)
@@ -77,7 +77,7 @@ enum dhcp_state {
     BOUND,
     RENEWING,
     REBINDING,
-    DECLINED, /* waiting before a new start */
+    DECLINED, /* or refused: waiting before a new start */
     STATES,
 };
 
@@ -474,15 +474,28 @@ static enum dhcp_state do_extend(void)
     return do_bind();
 }
 
+static enum dhcp_state wait_for_restart(void)
+{
+    lose_lease();
+    state.known = false;
+    timer_start(&state.timer, DECLINE_WAIT_MS);
+    return DECLINED;
+}
+
 static enum dhcp_state do_decline(void)
 {
     log_warn("dhcp", "address in use by another host: declined");
     state.state = DECLINED;
     send_message(DECLINE);
-    lose_lease();
-    state.known = false;
-    timer_start(&state.timer, DECLINE_WAIT_MS);
-    return DECLINED;
+    return wait_for_restart();
+}
+
+/* The server has taken back its offer: at once, it would do so again, and
+ * again. */
+static enum dhcp_state do_refused(void)
+{
+    log_warn("dhcp", "refused after an offer");
+    return wait_for_restart();
 }
 
 /* RFC 2131 4.4.5: half of what is left, a minute at least. */
@@ -536,7 +549,7 @@ static enum dhcp_state (*const table[STATES][EVENTS])(void) = {
     [REQUESTING] = {
         [EVENT_START] = do_start,         [EVENT_STOP] = do_stop,
         [EVENT_OFFER] = do_nothing,       [EVENT_ACK] = do_probe,
-        [EVENT_NAK] = do_restart,         [EVENT_TIMER] = do_request_again,
+        [EVENT_NAK] = do_refused,         [EVENT_TIMER] = do_request_again,
         [EVENT_FREE] = do_nothing,        [EVENT_TAKEN] = do_nothing },
     [PROBING] = {
         [EVENT_START] = do_start,         [EVENT_STOP] = do_stop,

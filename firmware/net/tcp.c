@@ -145,7 +145,7 @@ void tcb_leave(struct tcb *tcb)
 
 void tcb_touch(struct tcb *tcb)
 {
-    if (list_empty(&tcb->flush))
+    if (!tcb_dead(tcb) && list_empty(&tcb->flush))
         list_append(&state.flush, &tcb->flush);
 }
 

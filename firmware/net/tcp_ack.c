@@ -172,10 +172,14 @@ static void advance(struct tcb *tcb, uint32_t ack)
     tcb->duplicate_acks = 0;
     tcb->probing = false;
     end_backoff(tcb);
-    if (tcb->recovering)
+    if (tcb->recovering) {
         recover(tcb, acked);
-    else
+    } else {
         grow_window(tcb, acked, flight);
+        /* Follows, lest it seem to lie ahead 2^31 bytes later. */
+        if (seq_lt(tcb->recover, ack - 1))
+            tcb->recover = ack - 1;
+    }
     if (tcb->send_highest != tcb->send_unacked)
         tcp_arm_retransmit(tcb, tcb->rto_ms);
 }
@@ -271,6 +275,7 @@ void tcp_take_ack(struct tcb *tcb, const struct tcp_segment *segment)
         duplicate(tcb);
     }
     take_window(tcb, segment, window, newest);
-    if (tcb->fin_sent && tcb->send_unacked == tcb->send_end + 1)
+    /* It may have been sent before the last rewinding. */
+    if (tcb->fin_queued && tcb->send_unacked == tcb->send_end + 1)
         tcb_event(tcb, TCP_EVENT_FIN_ACKED);
 }

@@ -9,7 +9,7 @@ static inline struct tcb *tcb_of_node(struct tcp_node *node)
 static void challenge(struct tcb *tcb)
 {
     if (tcp_challenge_allowed(&tcb->challenged_ms))
-        tcp_send_control(tcb, tcb->send_highest, TCP_ACK);
+        tcp_send_ack(tcb);
 }
 
 /* ---- Passive open ---- */
@@ -125,7 +125,8 @@ static void input_half_open(struct tcp_half_open *half,
         tcp_send_syn_ack(half); /* ours was lost */
         return;
     }
-    if (segment->sequence - (half->irs + 1) >= window) {
+    if (segment->flags & TCP_SYN ||
+        segment->sequence - (half->irs + 1) >= window) {
         if (!(segment->flags & TCP_RST) &&
             tcp_challenge_allowed(&half->challenged_ms))
             tcp_send_bare(&half->node.key, half->iss + 1, half->irs + 1,
@@ -137,7 +138,7 @@ static void input_half_open(struct tcp_half_open *half,
             tcp_half_open_free(half);
         return;
     }
-    if (segment->flags & TCP_SYN || !(segment->flags & TCP_ACK))
+    if (!(segment->flags & TCP_ACK))
         return;
     if (segment->ack != half->iss + 1) {
         tcp_send_reset_for(segment);

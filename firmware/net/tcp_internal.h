@@ -40,6 +40,7 @@
 #define TCP_CHALLENGE_MS     100 /* between answers to bad segments */
 #define TCP_BUSY_RETRY_MS    10
 #define TCP_WRITABLE_POLL_MS 100
+#define TCP_RETRY_MS         100 /* of a probe that the card did not take */
 
 enum tcp_flag {
     TCP_FIN = 1,
@@ -263,7 +264,7 @@ void tcb_event(struct tcb *tcb, enum tcp_event event);
 void tcb_finish(struct tcb *tcb, enum err reason);
 /* The same, with RST before. */
 void tcb_kill(struct tcb *tcb, enum err reason);
-/* Puts it into the list of tcp_flush(). */
+/* Puts it into the list of tcp_flush(), unless it has ended. */
 void tcb_touch(struct tcb *tcb);
 /* To compact TIME-WAIT. */
 void tcb_rest(struct tcb *tcb);
@@ -301,8 +302,9 @@ bool tcp_send_first_again(struct tcb *tcb);
 bool tcp_send_hole_again(struct tcb *tcb);
 /* Forgets TCP_BUFFER_ marks. */
 void tcp_clear_marks(struct tcb *tcb, uint16_t marks);
-/* At least a byte although the window is closed. */
-void tcp_send_probe(struct tcb *tcb);
+/* At least a byte although the window is closed. Returns false when the card is
+ * busy, or no memory. */
+bool tcp_send_probe(struct tcb *tcb);
 void tcp_rewind(struct tcb *tcb);
 void tcp_drop_sending(struct tcb *tcb);
 void tcp_set_mss(struct tcb *tcb, uint16_t mss);
@@ -323,6 +325,10 @@ bool tcp_transmit(struct tcb *tcb, struct iobuf *buffer, uint32_t sequence,
                   uint8_t flags);
 /* One without payload. Returns false also when no buffer is left. */
 bool tcp_send_control(struct tcb *tcb, uint32_t sequence, uint8_t flags);
+/* A bare acknowledgement. Its number lies within the peer's window, even when
+ * probes were sent beyond: else it would not be looked at (RFC 9293 3.10.7.4).
+ * Returns false like tcp_send_control(). */
+bool tcp_send_ack(struct tcb *tcb);
 void tcp_send_syn_ack(struct tcp_half_open *half);
 void tcp_send_bare(const struct tcp_key *key, uint32_t sequence, uint32_t ack,
                    uint8_t flags, uint16_t window);

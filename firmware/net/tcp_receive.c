@@ -26,6 +26,25 @@ static bool may_keep(const struct tcb *tcb)
            tcb->receive_count < tcp_buffer_share();
 }
 
+static void release(struct tcb *tcb, struct iobuf *buffer)
+{
+    list_remove(&buffer->link);
+    iobuf_release(buffer);
+    tcb->receive_count--;
+}
+
+/* The same of what was awaited: the last one that came too early gives way to
+ * it, and comes again. Else a handler that waits for the rest of a line would
+ * wait for ever. */
+static bool may_keep_awaited(struct tcb *tcb)
+{
+    if (!may_keep(tcb) && !list_empty(&tcb->early)) {
+        release(tcb, element(tcb->early.previous));
+        return true;
+    }
+    return may_keep(tcb);
+}
+
 /* Copies the payload behind what `to` holds, where it continues it. */
 static bool join(struct iobuf *to, const struct iobuf *from)
 {
@@ -35,13 +54,6 @@ static bool join(struct iobuf *to, const struct iobuf *from)
         return false;
     memcpy(iobuf_put(to, bytes), from->data, bytes);
     return true;
-}
-
-static void release(struct tcb *tcb, struct iobuf *buffer)
-{
-    list_remove(&buffer->link);
-    iobuf_release(buffer);
-    tcb->receive_count--;
 }
 
 /* Queues a buffer that continues `received`. Returns false when it must be
@@ -54,7 +66,7 @@ static bool keep(struct tcb *tcb, struct iobuf *buffer)
         join(element(tcb->received.previous), buffer)) {
         iobuf_release(buffer);
     } else {
-        if (!may_keep(tcb))
+        if (!may_keep_awaited(tcb))
             return false;
         list_append(&tcb->received, &buffer->link);
         tcb->receive_count++;
@@ -210,7 +222,7 @@ static void take_in_order(struct tcb *tcb, struct tcp_segment *segment)
         consumed = offer(tcb, buffer->data, bytes);
         if (tcb_dead(tcb) || consumed == bytes)
             return;
-        if (!may_keep(tcb)) {
+        if (!may_keep_awaited(tcb)) {
             /* Only what was consumed is acknowledged. */
             tcb->receive_next -= bytes - (uint32_t)consumed;
             return;

@@ -206,16 +206,20 @@ static size_t put_sack(const struct tcb *tcb, uint8_t *p)
     return 4 + 8 * (size_t)count;
 }
 
-/* The window field, and what it promises is remembered. */
+/* The window field, and what it promises is remembered. The edge stays where it
+ * was promised before, although the field may tell up to three bytes less. */
 static uint16_t window_field(struct tcb *tcb, bool syn)
 {
     uint32_t window = tcp_window_edge(tcb) - tcb->receive_next;
     uint8_t scale = tcb->scaling && !syn ? TCP_WINDOW_SCALE : 0;
+    uint32_t edge;
 
     window >>= scale;
     if (window > 0xFFFF)
         window = 0xFFFF;
-    tcb->receive_edge = tcb->receive_next + (window << scale);
+    edge = tcb->receive_next + (window << scale);
+    if (seq_lt(tcb->receive_edge, edge))
+        tcb->receive_edge = edge;
     return (uint16_t)window;
 }
 
@@ -250,6 +254,16 @@ bool tcp_transmit(struct tcb *tcb, struct iobuf *buffer, uint32_t sequence,
     tcb->ack_sent = tcb->receive_next;
     tcb->sent_ms = now_ms32();
     return true;
+}
+
+bool tcp_send_ack(struct tcb *tcb)
+{
+    uint32_t sequence = tcb->send_highest;
+    uint32_t edge = tcb->send_unacked + tcb->send_window;
+
+    if (tcb->node.state >= TCP_ESTABLISHED && seq_lt(edge, sequence))
+        sequence = edge;
+    return tcp_send_control(tcb, sequence, TCP_ACK);
 }
 
 bool tcp_send_control(struct tcb *tcb, uint32_t sequence, uint8_t flags)

@@ -304,6 +304,7 @@ static void send_data(struct tcb *tcb)
             break;
         if (!send_buffer(tcb, buffer))
             break;
+        tcb->probing = false;
     }
 }
 
@@ -313,7 +314,9 @@ static bool sends_data(enum tcp_state state)
            state != TCP_TIME_WAIT;
 }
 
-/* Something is written, nothing is on its way that an ACK could come for. */
+/* Something is written, nothing is on its way that an ACK could come for: a
+ * closed window, or a card that is busy. How long that lasts counts from now.
+ */
 static void watch_stopped(struct tcb *tcb)
 {
     if (tcb->send_highest != tcb->send_unacked ||
@@ -323,6 +326,7 @@ static void watch_stopped(struct tcb *tcb)
         if (!tcb->probing) {
             tcb->probing = true;
             tcb->backoff = 0;
+            tcb->progress_ms = now_ms32();
             tcp_arm_retransmit(tcb, tcb->rto_ms);
         }
     } else if (tcb->want_writable) {
@@ -353,7 +357,7 @@ static void send_fin(struct tcb *tcb)
 
 static void send_ack(struct tcb *tcb)
 {
-    if (tcp_send_control(tcb, tcb->send_highest, TCP_ACK))
+    if (tcp_send_ack(tcb))
         return;
     tcb->ack_pending = true;
     tcb->ack_due_ms = now_ms32() + TCP_BUSY_RETRY_MS;
@@ -368,7 +372,8 @@ void tcp_output(struct tcb *tcb)
         return;
     if (sends_data(state)) {
         send_data(tcb);
-        if (tcb->fin_queued && !tcb->fin_sent && !tcb->unsent)
+        if (tcb->fin_queued && !tcb->fin_sent && !tcb->unsent &&
+            tcb->send_unacked != tcb->send_end + 1)
             send_fin(tcb);
         watch_stopped(tcb);
     }
@@ -434,20 +439,20 @@ void tcp_clear_marks(struct tcb *tcb, uint16_t marks)
 
 /* RFC 9293 3.8.6.1. What may be sent is sent however little it is; else one
  * byte, which becomes a segment of its own. */
-void tcp_send_probe(struct tcb *tcb)
+bool tcp_send_probe(struct tcb *tcb)
 {
     struct iobuf *first;
     uint32_t room, bytes = 1;
 
     if (list_empty(&tcb->sending))
-        return;
+        return true;
     first = first_of(&tcb->sending);
     room = tcb->send_unacked + tcb->send_window - first->sequence;
     if (tcb->send_window && (int32_t)room > 1)
         bytes = room < tcb->mss ? room : tcb->mss;
     if (tcp_buffer_bytes(first) > bytes && !split(tcb, first, bytes))
-        return;
-    send_buffer(tcb, first);
+        return false;
+    return send_buffer(tcb, first);
 }
 
 void tcp_rewind(struct tcb *tcb)

@@ -89,16 +89,19 @@ static void lost(struct tcb *tcb)
     tcp_rewind(tcb);
     tcp_output(tcb);
     if (tcb->send_next == tcb->send_unacked)
-        tcp_send_probe(tcb); /* the window has become too small */
+        (void)tcp_send_probe(tcb); /* the window has become too small */
     tcp_arm_retransmit(tcb, tcb->rto_ms);
 }
 
 static void probe(struct tcb *tcb)
 {
     tcb->timing = false;
-    tcp_send_probe(tcb);
-    back_off(tcb);
     tcb->probing = true;
+    if (!tcp_send_probe(tcb)) {
+        tcp_arm_retransmit(tcb, TCP_RETRY_MS);
+        return;
+    }
+    back_off(tcb);
     tcp_arm_retransmit(tcb, tcb->rto_ms);
 }
 

@@ -15,6 +15,8 @@ struct relay_network {
     bool (*is_up)(void);
     /* Whether an address is this server's, so that it sends itself nothing. */
     bool (*is_own)(const struct net_address *address);
+    /* Whether it can be that of a server at all: no group, no broadcast. */
+    bool (*is_host)(const struct net_address *address);
 };
 
 /* relay_init - makes the pool "SMTPC" and what the queue needs in memory, of

@@ -101,7 +101,11 @@ static void read_done(struct st_request *request)
     if (session->job == NULL || session->stream == NULL)
         return;
     if (request->result != OK) {
-        /* The stick is away, or the administrator has deleted it. */
+        /* The stick is away, which counts as nothing; or it has damaged the
+         * message, or the administrator has deleted that. */
+        if (request->result != ERR_GONE)
+            relay_decide(session->job, RELAY_DEFERRED,
+                         "451 4.3.0 the message cannot be read here");
         relay_drop(session);
         return;
     }

@@ -353,6 +353,8 @@ void relay_on_envelope(struct relay_session *session)
         return;
     }
     session->answered++;
+    /* Each command has its time (RFC 5321 4.5.3.2). */
+    relay_enter_state(session, RELAY_ENVELOPE);
     if (command == MAIL_COMMAND) {
         session->mail_accepted = is_good(session->answer.code);
         if (!session->mail_accepted)

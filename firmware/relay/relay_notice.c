@@ -41,6 +41,31 @@ struct notice {
 
 /* ---- Who is told of what ------------------------------------------------- */
 
+/* Whether the postmaster's mail goes on to this address. */
+static bool is_postmaster(const char *address)
+{
+    const struct directory_expansion *expansion;
+
+    if (directory_expand_whole("postmaster", &expansion) != OK)
+        return false;
+    for (unsigned i = 0; i < expansion->count; i++) {
+        const struct directory_target *target = &expansion->targets[i];
+
+        if (target->user == NULL && strcasecmp(target->address, address) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Of a message without sender: failures, for the postmaster, but not that he
+ * himself cannot be reached: that would be told there again, for ever. */
+static bool wanted_by_postmaster(const struct relay_recipient *recipient)
+{
+    return recipient->outcome == RELAY_FAILED &&
+           strcmp(st_setting("bounce_postmaster"), "yes") == 0 &&
+           !is_postmaster(recipient->address);
+}
+
 bool relay_notice_wanted(const struct relay_job *job,
                          const struct relay_recipient *recipient,
                          bool delay_due)
@@ -48,12 +73,10 @@ bool relay_notice_wanted(const struct relay_job *job,
     uint8_t notify = recipient->notify;
     bool unsaid = notify == STORE_NOTIFY_DEFAULT;
 
-    if (job->sender[0] == '\0' &&
-        (recipient->outcome != RELAY_FAILED ||
-         strcmp(st_setting("bounce_postmaster"), "yes") != 0))
-        return false;
+    if (job->sender[0] == '\0')
+        return wanted_by_postmaster(recipient);
     if (notify & STORE_NOTIFY_NEVER)
-        return job->sender[0] == '\0';
+        return false;
     switch ((enum relay_outcome)recipient->outcome) {
     case RELAY_RELAYED:
         return notify & STORE_NOTIFY_SUCCESS;
@@ -76,11 +99,7 @@ static bool address_notice(struct store_notice *notice, const char *sender)
 {
     const struct directory_expansion *expansion;
     const char *to = sender[0] ? sender : "postmaster";
-    const char *at = strrchr(to, '@');
-    size_t local_len = at ? (size_t)(at - to) : strlen(to);
-    const char *domain = at ? at + 1 : "";
-    enum err err =
-        directory_expand(to, local_len, domain, strlen(domain), &expansion);
+    enum err err = directory_expand_whole(to, &expansion);
 
     if (err == ERR_REFUSED) {
         (void)snprintf(notice->remote, sizeof(notice->remote), "%s", to);

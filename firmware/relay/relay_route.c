@@ -105,6 +105,15 @@ void relay_route_loop(struct relay_session *session)
         next_server(session);
 }
 
+/* Why the present server is left out. */
+static void without_address(struct relay_session *session, const char *why)
+{
+    session->permanent = false;
+    (void)snprintf(session->reply, sizeof(session->reply), "%s %.180s", why,
+                   session->mx[session->mx_at].name);
+    next_server(session);
+}
+
 static void got_addresses(struct relay_session *session)
 {
     const struct dns_lookup *lookup = &session->lookup;
@@ -112,15 +121,20 @@ static void got_addresses(struct relay_session *session)
     for (unsigned i = 0;
          i < lookup->count && session->address_count < RELAY_ADDRESSES_MAX;
          i++) {
-        if (relay_context.network->is_own(&lookup->answers[i].address) &&
-            !session->host->routed) {
+        const struct net_address *address = &lookup->answers[i].address;
+
+        if (relay_context.network->is_own(address) && !session->host->routed) {
             relay_route_loop(session);
             return;
         }
-        session->addresses[session->address_count++] =
-            lookup->answers[i].address;
+        /* To another one no connection is ever begun. */
+        if (relay_context.network->is_host(address))
+            session->addresses[session->address_count++] = *address;
     }
-    relay_open(session);
+    if (session->address_count > 0)
+        relay_open(session);
+    else
+        without_address(session, "450 4.4.4 no server can have the address of");
 }
 
 static void on_address(struct relay_session *session)
@@ -132,12 +146,8 @@ static void on_address(struct relay_session *session)
         got_addresses(session);
         break;
     case DNS_FAILED:
-        session->permanent = false;
-        (void)snprintf(session->reply, sizeof(session->reply),
-                       "451 4.4.3 no name server knows the address of %.180s "
-                       "now",
-                       name);
-        next_server(session);
+        without_address(session,
+                        "451 4.4.3 no name server knows now the address of");
         break;
     case DNS_NO_NAME:
     case DNS_NO_DATA:
@@ -277,6 +287,8 @@ static void begin_literal(struct relay_session *session,
         give_up_for(session, true,
                     "550 5.4.6 mail for this address comes back to this "
                     "server");
+    } else if (!relay_context.network->is_host(address)) {
+        give_up_for(session, true, "550 5.4.4 no server can have this address");
     } else {
         session->addresses[0] = *address;
         session->address_count = 1;

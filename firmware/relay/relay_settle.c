@@ -146,6 +146,7 @@ static void take_recipients(struct settlement *settlement)
 
         ASSERT(recipient->outcome > RELAY_ACCEPTED);
         expire(job, recipient, now_ms);
+        recipient->told = false;
         settlement->recipients[settlement->count++] = recipient;
     }
 }
@@ -177,6 +178,7 @@ static void write_notice(struct settlement *settlement)
 
         if (is_told && seen++ >= written)
             continue;
+        all[i]->told = is_told;
         if (is_told && all[i]->outcome == RELAY_DEFERRED)
             all[i]->delayed = true;
         all[kept++] = all[i];
@@ -273,6 +275,49 @@ static void finish(struct settlement *settlement)
     pump();
 }
 
+/* The store is full: who cannot be told of a failure now is tried again later,
+ * and what needs no notice goes on meanwhile. */
+static void postpone_notice(struct settlement *settlement)
+{
+    for (unsigned i = 0; i < settlement->count; i++) {
+        struct relay_recipient *recipient = settlement->recipients[i];
+
+        if (!recipient->told)
+            continue;
+        recipient->delayed = false;
+        recipient->expired = false;
+        if (recipient->outcome == RELAY_FAILED)
+            recipient->outcome = RELAY_DEFERRED;
+    }
+    settlement->request.settlement.notice = NULL;
+    write_rows(settlement);
+    give_back(settlement);
+    pump();
+}
+
+/* A settlement with a notice could not be stored. Returns whether that is
+ * changed by now, for the next try. */
+static bool mend_notice(struct settlement *settlement, enum err result)
+{
+    bool unreadable = result == ERR_CORRUPT || result == ERR_IO;
+
+    if (settlement->request.settlement.notice == NULL)
+        return false;
+    if (result == ERR_FULL) {
+        postpone_notice(settlement);
+    } else if (unreadable && settlement->notice.original != 0) {
+        /* It may be the message that it returns. */
+        settlement->notice.original = 0;
+    } else if (result == ERR_NOT_FOUND || result == ERR_INVALID) {
+        log_warn("relay", "id=%lld sender not told: %s",
+                 (long long)settlement->job->message_id, err_text(result));
+        settlement->request.settlement.notice = NULL;
+    } else {
+        return false;
+    }
+    return true;
+}
+
 static void settled(struct st_request *request)
 {
     struct settlement *settlement = request->context;
@@ -282,12 +327,7 @@ static void settled(struct st_request *request)
         finish(settlement);
         return;
     }
-    if ((result == ERR_NOT_FOUND || result == ERR_INVALID) &&
-        settlement->request.settlement.notice != NULL) {
-        log_warn("relay", "id=%lld sender not told: %s",
-                 (long long)settlement->job->message_id, err_text(result));
-        settlement->request.settlement.notice = NULL;
-    } else if (result != ERR_GONE) {
+    if (!mend_notice(settlement, result) && result != ERR_GONE) {
         log_warn("relay", "id=%lld outcome not stored, tried again: %s",
                  (long long)settlement->job->message_id, err_text(result));
     }

@@ -51,6 +51,7 @@ static void ask(struct smtp_session *session, const char *prompt)
     text_string(&text, prompt);
     text_string(&text, "\r\n");
     smtp_enter_state(session, SMTP_SECRET);
+    smtp_author_ask(session->author, session);
     dialogue_write(&session->dialogue, text.bytes, text.len);
 }
 
@@ -64,6 +65,9 @@ static void on_login(struct account_login *login)
     smtp_enter_state(session, SMTP_HELLO);
     if (result == OK) {
         session->user = user;
+        /* Block lists are for strangers. */
+        session->listed = 0;
+        session->refuse_listed = false;
         smtp_say(session, SMTP_AUTH_OK);
     } else if (result == ERR_REFUSED) {
         session->errors = (uint8_t)(session->errors + WRONG_WEIGHT - 1);
@@ -122,6 +126,7 @@ static void take_base64(struct smtp_session *session, const char *text,
     char secret[ACCOUNT_SECRET_BYTES];
     int got;
 
+    smtp_author_answered(session->author);
     /* "=" stands for an initial response of no bytes (RFC 4954 section 4). */
     if (len == 1 && text[0] == '=')
         len = 0;
@@ -135,6 +140,28 @@ static void take_base64(struct smtp_session *session, const char *text,
     else
         take_response(session, secret, (size_t)got);
     bytes_wipe(secret, sizeof(secret));
+}
+
+/* While all are in use, whoever was asked for a name or password longest ago
+ * and has not answered gives way: else a few clients that never do would keep
+ * everybody from logging in. One whose stream takes no answer is passed over.
+ */
+static struct smtp_author *take_author(void)
+{
+    struct smtp_author *author = smtp_author_take();
+    struct smtp_session *first = smtp_author_oldest();
+    struct smtp_session *other = first;
+
+    if (author != NULL || first == NULL)
+        return author;
+    while (dialogue_blocked(&other->dialogue)) {
+        smtp_author_ask(other->author, other);
+        other = smtp_author_oldest();
+        if (other == first)
+            return NULL;
+    }
+    give_up(other, SMTP_AUTH_BUSY);
+    return smtp_author_take();
 }
 
 void smtp_run_auth(struct smtp_session *session,
@@ -158,7 +185,7 @@ void smtp_run_auth(struct smtp_session *session,
         smtp_say(session, SMTP_AUTH_CLEAR);
         return;
     }
-    session->author = smtp_author_take();
+    session->author = take_author();
     if (session->author == NULL) {
         smtp_say(session, SMTP_AUTH_BUSY);
         return;

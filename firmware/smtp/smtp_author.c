@@ -4,7 +4,7 @@
 #include "core/memory.h"
 
 static struct {
-    struct list free;
+    struct list free, asked;
 } state;
 
 enum err smtp_author_module_init(unsigned count)
@@ -14,6 +14,7 @@ enum err smtp_author_module_init(unsigned count)
     unsigned i;
 
     list_init(&state.free);
+    list_init(&state.asked);
     if (author == NULL)
         return ERR_MEMORY;
     for (i = 0; i < count; i++) {
@@ -32,7 +33,28 @@ struct smtp_author *smtp_author_take(void)
 
 void smtp_author_give(struct smtp_author *author)
 {
+    list_remove(&author->link);
     bytes_wipe(author, sizeof(*author));
     list_init(&author->link);
     list_append(&state.free, &author->link);
+}
+
+void smtp_author_ask(struct smtp_author *author, struct smtp_session *session)
+{
+    author->asked = session;
+    list_remove(&author->link);
+    list_append(&state.asked, &author->link);
+}
+
+void smtp_author_answered(struct smtp_author *author)
+{
+    list_remove(&author->link);
+}
+
+struct smtp_session *smtp_author_oldest(void)
+{
+    return list_empty(&state.asked)
+               ? NULL
+               : LIST_ELEMENT(state.asked.next, struct smtp_author, link)
+                     ->asked;
 }

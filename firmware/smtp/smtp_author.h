@@ -37,8 +37,11 @@ enum smtp_header_line {
     SMTP_HEADER_BODY,  /* the body begins, without an empty line */
 };
 
+struct smtp_session;
+
 struct smtp_author {
-    struct list link; /* of the free ones */
+    struct list link; /* of the free ones, or of those that were asked */
+    struct smtp_session *asked; /* whose client has to answer now */
     uint8_t mechanism;
     bool named; /* AUTH LOGIN: the name is here, the password is not */
     union {
@@ -54,6 +57,14 @@ enum err smtp_author_module_init(unsigned count) MUST_CHECK;
 /* smtp_author_take - zeroed; NULL: all are in use. smtp_author_give - wipes. */
 struct smtp_author *smtp_author_take(void);
 void smtp_author_give(struct smtp_author *author);
+
+/* smtp_author_ask - the session's client has to answer before anything goes on:
+ * meanwhile it can give way to others. smtp_author_answered - it has.
+ * smtp_author_oldest - the session whose client was asked longest ago; NULL:
+ * none is. */
+void smtp_author_ask(struct smtp_author *author, struct smtp_session *session);
+void smtp_author_answered(struct smtp_author *author);
+struct smtp_session *smtp_author_oldest(void);
 
 /* ---- smtp_header.c --------------------------------------------------------
  */

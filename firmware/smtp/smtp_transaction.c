@@ -132,6 +132,7 @@ void smtp_run_mail(struct smtp_session *session,
     reply = check_parameters(&words, true, &parameters);
     if (reply == SMTP_OK)
         reply = check_mail(session, &path, &parameters);
+    session->envelope.stranger = session->user == 0;
     if (reply == SMTP_OK && parameters.envid_len > 0 &&
         envelope_set_id(&session->envelope, parameters.envid,
                         parameters.envid_len) != OK)

@@ -158,11 +158,14 @@ static void chunks_removed(struct st_request *request)
 static void drop(struct st_inbound *inbound)
 {
     free_chain(&inbound->filling);
+    inbound->discarded = true;
+    /* The writer has a chunk of it: chunk_is_put() comes back. */
+    if (inbound->spill_busy)
+        return;
     if (inbound->chunks == 0 || inbound->error == ERR_GONE) {
         free_inbound(inbound);
         return;
     }
-    inbound->discarded = true;
     inbound->spill_busy = true;
     inbound->spill.work = remove_chunks;
     inbound->spill.done = chunks_removed;
@@ -529,10 +532,7 @@ void st_inbound_discard(struct st_inbound *inbound)
     if (inbound->waiting)
         state.waiting--;
     inbound->waiting = false;
-    inbound->discarded = true;
-    free_chain(&inbound->filling);
-    if (!inbound->spill_busy)
-        drop(inbound);
+    drop(inbound);
 }
 
 /* ---- MT ----------------------------------------------------------------- */

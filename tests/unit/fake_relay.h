@@ -147,6 +147,7 @@ static size_t fake_space_max = 65536; /* of a send buffer */
 static size_t fake_piece = SIZE_MAX;  /* bytes that arrive at a time */
 static unsigned fake_open_streams, fake_open_most;
 static bool fake_full; /* no connection is free */
+static bool fake_held; /* what is sent does not arrive yet */
 
 static size_t fake_write(struct stream *stream, const void *data, size_t len)
 {
@@ -223,13 +224,20 @@ static inline struct fake_peer *fake_peer(const char *address)
     return &fake_peers[fake_peer_count++];
 }
 
+static inline bool network_is_host(const struct net_address *address)
+{
+    return !net_address_is_v4(address) ||
+           net_address_to_v4(address) < 0xe0000000;
+}
+
 struct stream *tcp_connect(const struct net_endpoint *remote,
                            const struct stream_handler *handler, void *context)
 {
     struct fake_stream *fake;
     char text[NET_ADDRESS_TEXT];
 
-    if (fake_full)
+    /* As the real one: to no group, and to no broadcast address. */
+    if (fake_full || !network_is_host(&remote->address))
         return NULL;
     fake = calloc(1, sizeof(*fake));
 
@@ -308,7 +316,7 @@ static inline bool fake_stream_turn(struct fake_stream *fake)
         sink_open(&fake->talk, &fake->peer->sink);
         moved = true;
     }
-    if (fake->out_len > 0) {
+    if (fake->out_len > 0 && !fake_held) {
         char *out = fake->out;
         size_t len = fake->out_len;
 
@@ -358,6 +366,8 @@ static unsigned fake_row_count;
 static struct fake_message fake_messages[600];
 static struct list fake_requests;
 static enum err fake_settle_error, fake_read_error;
+/* Of a settlement with a notice that returns a message; with any notice. */
+static enum err fake_return_error, fake_notice_error;
 static bool fake_no_cancel;
 static unsigned fake_settlements;
 /* The notices as they were stored, one behind the other; and for whom. */
@@ -428,7 +438,11 @@ static void fake_work_settle(struct st_request *request, struct store *store)
 
     (void)store;
     request->result = fake_settle_error;
-    if (fake_settle_error)
+    if (!request->result && notice != NULL)
+        request->result = fake_notice_error;
+    if (!request->result && notice != NULL && notice->original != 0)
+        request->result = fake_return_error;
+    if (request->result)
         return;
     fake_settlements++;
     for (unsigned i = 0; i < settlement->count; i++) {

@@ -202,6 +202,37 @@ static inline void pass_time(uint64_t ms)
     }
 }
 
+/* ---- What the AO has sent ---- */
+
+/* The oldest frame that was not taken yet; NULL: none. */
+static inline const struct wire_frame *frame_next(void)
+{
+    if (wire.out_head == wire.out_tail)
+        return NULL;
+    return &wire.out[wire.out_head++ % WIRE_FRAMES];
+}
+
+/* operation: 1 a request, 2 a reply. */
+static inline bool is_arp(const struct wire_frame *f, uint16_t operation,
+                          uint32_t sender, uint32_t target)
+{
+    return f && get_be16(f->bytes + 12) == 0x0806 &&
+           get_be16(f->bytes + 20) == operation &&
+           get_be32(f->bytes + 28) == sender &&
+           get_be32(f->bytes + 38) == target;
+}
+
+static inline unsigned count_arp(uint16_t operation, uint32_t sender,
+                                 uint32_t target)
+{
+    const struct wire_frame *f;
+    unsigned count = 0;
+
+    while ((f = frame_next()) != NULL)
+        count += is_arp(f, operation, sender, target);
+    return count;
+}
+
 /* An IP packet around `len` bytes that already stand at f + 34. */
 static inline size_t build_ip(uint8_t *f, uint32_t from, uint32_t to,
                               uint8_t protocol, size_t len)
@@ -329,10 +360,11 @@ static inline unsigned seen_count(void)
     return count;
 }
 
-static inline void peer_raw(struct peer *p, uint32_t seq, uint32_t ack,
-                            uint8_t flags, const void *data, size_t len)
+/* A frame with one segment of the peer. Returns its length. */
+static inline size_t build_segment(uint8_t *frame, const struct peer *p,
+                                   uint32_t seq, uint32_t ack, uint8_t flags,
+                                   const void *data, size_t len)
 {
-    uint8_t frame[1514];
     uint8_t *tcp = frame + 34;
     size_t header = 20 + p->option_bytes, total = header + len;
 
@@ -349,7 +381,15 @@ static inline void peer_raw(struct peer *p, uint32_t seq, uint32_t ack,
         memcpy(tcp + header, data, len);
     put_be16(tcp + 16,
              plain_checksum(tcp, total, plain_pseudo(p->ip, OUR_IP, 6, total)));
-    wire_in(frame, build_ip(frame, p->ip, OUR_IP, 6, total));
+    return build_ip(frame, p->ip, OUR_IP, 6, total);
+}
+
+static inline void peer_raw(const struct peer *p, uint32_t seq, uint32_t ack,
+                            uint8_t flags, const void *data, size_t len)
+{
+    uint8_t frame[1514];
+
+    wire_in(frame, build_segment(frame, p, seq, ack, flags, data, len));
 }
 
 /* In sequence; SYN and FIN count. */

@@ -466,9 +466,17 @@ static bool carry(struct model_usb *model, struct usb_transfer *transfer)
         control(model, device, transfer);
         return true;
     }
+    if (device->broken) {
+        transfer->status = USB_ERROR;
+        transfer->actual = 0;
+        return true;
+    }
     if (device->reports > 0) {
         device->reports--;
         memset(transfer->buffer, 0, transfer->bytes);
+        if (device->reports % 2 != 0) {
+            ((uint8_t *)transfer->buffer)[2] = device->key;
+        }
         transfer->status = USB_OK;
         transfer->actual = transfer->bytes;
         return true;

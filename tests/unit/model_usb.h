@@ -34,9 +34,12 @@ struct model_device {
     bool stalls;          /* all class requests */
     bool deaf_at_address; /* SET_ADDRESS gets no answer */
     bool stalls_once;     /* the status change endpoint */
-    /* Of a leaf: a keyboard, which has so many reports left (all keys up). */
+    /* Of a leaf: a keyboard, which has so many reports left. At every second
+     * one, the last one not, `key` is down. */
     bool keyboard;
     unsigned reports;
+    uint8_t key;
+    bool broken; /* its reports fail */
 };
 
 struct model_usb {

@@ -20,6 +20,8 @@ static const char body_sent[] __attribute__((unused)) =
     ".dot\r\n..two\r\nend\r\n";
 
 static struct fake_peer *far;
+/* Where the postmaster's mail goes on to; NULL: he is anna. */
+static const char *postmaster_elsewhere;
 
 static inline bool is_own(const struct net_address *address)
 {
@@ -36,22 +38,29 @@ static inline bool is_up(void)
     return network_up;
 }
 
-static const struct relay_network network = {.is_up = is_up, .is_own = is_own};
+static const struct relay_network network = {
+    .is_up = is_up, .is_own = is_own, .is_host = network_is_host};
 
 static const struct user anna = {.id = 7, .name = "anna", .enabled = true};
 
-enum err directory_expand(const char *local, size_t local_len,
-                          const char *domain, size_t domain_len,
-                          const struct directory_expansion **expansion)
+enum err directory_expand_whole(const char *address,
+                                const struct directory_expansion **expansion)
 {
     static struct directory_expansion found = {.count = 1};
+    size_t local_len = strcspn(address, "@");
 
     *expansion = &found;
-    if (domain_len != 0 && strncasecmp(domain, "here.example", domain_len) != 0)
+    if (address[local_len] != '\0' &&
+        strcasecmp(address + local_len, "@here.example") != 0)
         return ERR_REFUSED;
     found.targets[0].user = &anna;
-    return strncmp(local, "anna", local_len) == 0 ||
-                   strncmp(local, "postmaster", local_len) == 0
+    if (postmaster_elsewhere != NULL &&
+        strncmp(address, "postmaster", local_len) == 0) {
+        found.targets[0].user = NULL;
+        found.targets[0].address = postmaster_elsewhere;
+    }
+    return strncmp(address, "anna", local_len) == 0 ||
+                   strncmp(address, "postmaster", local_len) == 0
                ? OK
                : ERR_NOT_FOUND;
 }
@@ -69,12 +78,15 @@ static inline void reset(void)
     memset(fake_peers, 0, sizeof(fake_peers));
     memset(fake_rows, 0, sizeof(fake_rows));
     memset(fake_settings, 0, sizeof(fake_settings));
+    postmaster_elsewhere = NULL;
     memset(&fake_route, 0, sizeof(fake_route));
     fake_peer_count = fake_row_count = fake_name_count = 0;
     fake_settlements = fake_lookups = fake_open_most = 0;
     fake_notice_count = 0;
     fake_notices[0] = '\0';
     fake_settle_error = fake_read_error = OK;
+    fake_return_error = fake_notice_error = OK;
+    fake_held = false;
     fake_no_cancel = false;
     fake_space_max = 65536;
     fake_piece = SIZE_MAX;

@@ -20,6 +20,7 @@ struct session {
     const char *greeting;
     bool close_on_accept, abort_on_accept;
     bool close_in_received, abort_in_received, close_on_end;
+    bool resume_in_received;
     const char *answer;
 };
 
@@ -51,6 +52,8 @@ static inline size_t on_received(struct stream *stream, const uint8_t *data,
     session.len += take;
     if (session.answer && take)
         stream_write(stream, session.answer, strlen(session.answer));
+    if (session.resume_in_received)
+        stream_resume(stream);
     if (session.abort_in_received)
         stream_abort(stream);
     else if (session.close_in_received)

@@ -4,13 +4,6 @@
 
 static const uint8_t other_mac[6] = {2, 0, 0, 0, 0, 0x77};
 
-static const struct wire_frame *frame_next(void)
-{
-    if (wire.out_head == wire.out_tail)
-        return NULL;
-    return &wire.out[wire.out_head++ % WIRE_FRAMES];
-}
-
 #define SERVER_IP GATEWAY_IP
 #define LEASE_IP  0xC0A80137U
 
@@ -296,6 +289,26 @@ static void test_dhcp_nak(void)
     CHECK(r.type == 1 && !r.requested);
 }
 
+/* A server that takes back what it has just offered is not asked again as fast
+ * as it answers. */
+static void test_dhcp_refusal(void)
+{
+    struct request r;
+
+    begin_dhcp();
+    pass_time(1600);
+    r = request_next();
+    wire_forget();
+    reply(&r, 2, LEASE_IP, 600, 0xFFFFFFFF);
+    r = request_next();
+    CHECK(r.type == 3);
+    reply(&r, 6, 0, 0, 0xFFFFFFFF);
+    pass_time(9000);
+    CHECK(request_next().type == 0);
+    pass_time(3000);
+    CHECK(request_next().type == 1);
+}
+
 static void test_dhcp_conflict(void)
 {
     struct request r;
@@ -399,6 +412,7 @@ int main(void)
     test_dhcp_rebind();
     test_dhcp_options();
     test_dhcp_nak();
+    test_dhcp_refusal();
     test_dhcp_conflict();
     test_dhcp_silence();
     test_dhcp_unicast();

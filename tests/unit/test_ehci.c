@@ -163,51 +163,18 @@ static const struct ehci_qh *queue_of(const struct usb_endpoint *endpoint)
 
 /* ---- What devices answer ------------------------------------------------- */
 
-static uint32_t stream_at;
-
-static int answer_stream(uint32_t pid, uint8_t *data, uint32_t bytes)
-{
-    uint32_t i;
-
-    for (i = 0; i < bytes; i++, stream_at++) {
-        if (pid == EHCI_QTD_IN) {
-            data[i] = (uint8_t)(stream_at * 7 + stream_at / 251);
-        } else {
-            CHECK(data[i] == (uint8_t)(stream_at * 7 + stream_at / 251));
-        }
-    }
-    return (int)bytes;
-}
+#define STALLED     MODEL_STALLED
+#define BROKEN      MODEL_BROKEN
+#define NOT_NOW     MODEL_NOT_NOW
+#define TOKEN_IN    EHCI_QTD_IN
+#define TOKEN_SETUP EHCI_QTD_SETUP
+#include "tests/unit/usb_answers.h"
 
 static int answer_short(uint32_t pid, uint8_t *data, uint32_t bytes)
 {
     (void)pid;
     memset(data, 0x5a, bytes);
     return bytes > 100 ? 100 : (int)bytes;
-}
-
-static int answer_stall(uint32_t pid, uint8_t *data, uint32_t bytes)
-{
-    (void)pid;
-    (void)data;
-    (void)bytes;
-    return MODEL_STALLED;
-}
-
-static int answer_broken(uint32_t pid, uint8_t *data, uint32_t bytes)
-{
-    (void)pid;
-    (void)data;
-    (void)bytes;
-    return MODEL_BROKEN;
-}
-
-static int answer_never(uint32_t pid, uint8_t *data, uint32_t bytes)
-{
-    (void)pid;
-    (void)data;
-    (void)bytes;
-    return MODEL_NOT_NOW;
 }
 
 /* ---- Tests --------------------------------------------------------------- */

@@ -5,32 +5,6 @@
 
 static const uint8_t other_mac[6] = {2, 0, 0, 0, 0, 0x77};
 
-static const struct wire_frame *frame_next(void)
-{
-    if (wire.out_head == wire.out_tail)
-        return NULL;
-    return &wire.out[wire.out_head++ % WIRE_FRAMES];
-}
-
-static bool is_arp(const struct wire_frame *f, uint16_t operation,
-                   uint32_t sender, uint32_t target)
-{
-    return f && get_be16(f->bytes + 12) == 0x0806 &&
-           get_be16(f->bytes + 20) == operation &&
-           get_be32(f->bytes + 28) == sender &&
-           get_be32(f->bytes + 38) == target;
-}
-
-static unsigned count_arp(uint16_t operation, uint32_t sender, uint32_t target)
-{
-    const struct wire_frame *f;
-    unsigned count = 0;
-
-    while ((f = frame_next()) != NULL)
-        count += is_arp(f, operation, sender, target);
-    return count;
-}
-
 static void link_comes_up(void)
 {
     wire_begin(256, 4);

@@ -116,6 +116,28 @@ static void test_notice_addressees(void)
     check_rest();
 }
 
+/* The postmaster's mail goes on to where it fails: he is not told of that by
+ * more of it, for ever. */
+static void test_postmaster_elsewhere(void)
+{
+    reset();
+    postmaster_elsewhere = "Boss@far.example";
+    fake_settings[0][0] = "bounce_postmaster";
+    fake_settings[0][1] = "yes";
+    sink_rule(&far->sink, "RCPT", "550 5.1.1 no\r\n", 0);
+    strcpy(queue(1, "boss@FAR.example")->sender, "");
+    fake_rows[0].notify = STORE_NOTIFY_NEVER;
+    strcpy(queue(2, "a@far.example")->sender, "");
+    fake_rows[1].notify = STORE_NOTIFY_NEVER;
+    run();
+    fake_sleep(1000);
+    CHECK(!is_queued(&fake_rows[0]) && !is_queued(&fake_rows[1]));
+    CHECK(fake_notice_count == 1);
+    CHECK(strcmp(fake_notice_remote, "Boss@far.example") == 0);
+    CHECK(strstr(fake_notices, "rfc822; a@far.example") != NULL);
+    check_rest();
+}
+
 static void test_notice_of_many(void)
 {
     reset();
@@ -164,6 +186,49 @@ static void test_stick_away(void)
     fake_read_error = OK;
     fake_sleep(6000);
     CHECK(!is_queued(row) && far->sink.message_count == 1);
+    check_rest();
+}
+
+/* A message that the stick has damaged: not tried again and again, and its
+ * sender hears of it, without what cannot be read. */
+static void test_unreadable(void)
+{
+    struct store_due *row;
+
+    reset();
+    fake_read_error = fake_return_error = ERR_CORRUPT;
+    row = queue(1, "a@far.example");
+    (void)queue(1, "b@far.example");
+    run();
+    fake_sleep(MINUTE);
+    CHECK(row->attempts == 1 && far->sink.connections == 1);
+    CHECK(strstr(row->reply, "451 4.3.0") != NULL);
+    fake_sleep((uint64_t)130 * HOUR);
+    CHECK(!is_queued(row) && !is_queued(&fake_rows[1]));
+    CHECK(fake_notice_count > 0 && far->sink.message_count == 0);
+    CHECK(strstr(fake_notices, "Action: failed\r\nStatus: 4.4.7\r\n"));
+    check_rest();
+}
+
+/* The store has no room for notices: they come when it has, and whatever needs
+ * none is not kept from its outcome meanwhile. */
+static void test_no_room_for_notices(void)
+{
+    struct store_due *row;
+
+    reset();
+    fake_notice_error = ERR_FULL;
+    sink_rule(&far->sink, "RCPT TO:<no", "550 5.1.1 no\r\n", 0);
+    for (unsigned i = 0; i < 10; i++)
+        (void)queue(1 + i, "no@far.example");
+    row = queue(20, "a@far.example");
+    run();
+    fake_sleep(HOUR);
+    CHECK(!is_queued(row) && far->sink.message_count == 1);
+    CHECK(is_queued(&fake_rows[0]) && fake_notice_count == 0);
+    fake_notice_error = OK;
+    fake_sleep(5 * HOUR);
+    CHECK(!is_queued(&fake_rows[0]) && fake_notice_count == 10);
     check_rest();
 }
 
@@ -263,8 +328,11 @@ int main(void)
     test_greylisting();
     test_notice_wishes();
     test_notice_addressees();
+    test_postmaster_elsewhere();
     test_notice_of_many();
     test_stick_away();
+    test_unreadable();
+    test_no_room_for_notices();
     test_late_reads();
     test_administrator();
     test_nothing_free();

@@ -1,5 +1,6 @@
 /* AUTH, and what users may do who are logged in: whom they send to, as whom
  * they send, what is added to their mail. */
+#include "smtp/smtp_author.h"
 #include "tests/unit/smtp_play.h"
 
 /* NUL anna NUL se cret */
@@ -13,6 +14,8 @@
 
 #define LOG_IN  "EHLO c.test\r\nAUTH PLAIN " PLAIN "\r\n"
 #define AT_USER GREETING EXTENDED LOGGED_IN
+
+#define AUTHORS 8 /* that there are for a few sessions */
 
 static void on_587(void)
 {
@@ -180,6 +183,51 @@ static void test_many_users(void)
     }
 }
 
+/* Who begins to log in and never goes on keeps nobody from it: he is sent away
+ * first. */
+static void test_undecided(void)
+{
+    static const char begin[] = "EHLO c.test\r\nAUTH LOGIN\r\n";
+    struct smtp_author *others[AUTHORS - 3];
+    struct fake_stream fake[4];
+    unsigned i;
+
+    fake_store_reset();
+    for (i = 0; i < AUTHORS - 3; i++) {
+        others[i] = smtp_author_take();
+        CHECK(others[i] != NULL);
+    }
+    for (i = 0; i < 3; i++) {
+        fake_connect(&fake[i], &fake_play_plain);
+        fake_send(&fake[i], &fake_play_plain, begin, sizeof(begin) - 1);
+        CHECK(
+            fake_matches(fake[i].out, fake[i].out_len, GREETING EXTENDED NAME));
+    }
+    fake_connect(&fake[3], &fake_play_plain);
+    fake_send(&fake[3], &fake_play_plain, LOG_IN, strlen(LOG_IN));
+    CHECK(fake_matches(fake[3].out, fake[3].out_len, AT_USER));
+    fake_send(&fake[0], &fake_play_plain, "NOOP\r\n", 6);
+    CHECK(fake_matches(
+        fake[0].out, fake[0].out_len,
+        GREETING EXTENDED NAME
+        "454 4.7.0 Cannot check this now, try again later\r\n" OKAY));
+    fake_send(&fake[2], &fake_play_plain, ANNA64 "\r\n", 10);
+    fake_send(&fake[2], &fake_play_plain, PASS64 "\r\n", 14);
+    CHECK(fake_matches(fake[2].out, fake[2].out_len,
+                       GREETING EXTENDED NAME SECRET LOGGED_IN));
+    /* The second one is the only one left that has not gone on. */
+    fake_send(&fake[0], &fake_play_plain, "AUTH LOGIN\r\n", 12);
+    fake_send(&fake[0], &fake_play_plain, "*\r\nAUTH LOGIN\r\n", 15);
+    CHECK(strstr(fake[1].out, "454 4.7.0") != NULL);
+    for (i = 0; i < 4; i++) {
+        fake_lose(&fake[i], ERR_RESET);
+        fake_free(&fake[i]);
+    }
+    for (i = 0; i < AUTHORS - 3; i++)
+        smtp_author_give(others[i]);
+    check_clean();
+}
+
 /* ---- Whom and as whom ------------------------------------------------------
  */
 
@@ -317,6 +365,7 @@ int main(void)
     test_guessing();
     test_gone();
     test_many_users();
+    test_undecided();
     test_submission_port();
     test_recipients();
     test_senders();

@@ -353,6 +353,11 @@ static void test_success(void)
     CHECK(strcmp(last_stored()->remotes, "\303\244@y.test  1\n") == 0);
     CHECK(strstr(last_stored()->bytes, "message/global-delivery-status") &&
           strstr(last_stored()->bytes, "utf-8; \303\274nal@example.org\r\n"));
+    CHECK(play("EHLO c.test\r\nMAIL FROM:<\"bert\"@example.org>\r\n"
+               "RCPT TO:<anna@example.org> NOTIFY=SUCCESS\r\nDATA\r\n.\r\n",
+               GREETING EXTENDED SENDER RECIPIENT START STORED));
+    CHECK(fake_st.stored_count == 2);
+    CHECK(last_stored()->user_count == 1 && last_stored()->users[0] == 2);
     /* Nobody is told of these: the null sender, one who is nobody here. */
     CHECK(play("EHLO c.test\r\nMAIL FROM:<>\r\n"
                "RCPT TO:<anna@example.org> NOTIFY=SUCCESS\r\nDATA\r\n.\r\n"
@@ -386,6 +391,42 @@ static void test_many_successes(void)
           0);
     fake_lose(&fake, ERR_RESET);
     fake_free(&fake);
+    check_clean();
+}
+
+/* A stranger who writes as much as he can about each of many recipients leaves
+ * room for those who have logged in. */
+static void test_greedy_stranger(void)
+{
+    static char text[100 * 600];
+    struct fake_stream stranger, user;
+    size_t at = (size_t)sprintf(text, "EHLO c.test\r\nMAIL FROM:<a@b>\r\n");
+
+    for (unsigned i = 0; i < 100; i++)
+        at += (size_t)sprintf(text + at,
+                              "RCPT TO:<anna+%u@example.org> NOTIFY=SUCCESS "
+                              "ORCPT=rfc822;%0490u\r\n",
+                              i, i);
+    fake_store_reset();
+    fake_connect(&stranger, &fake_play_plain);
+    fake_send(&stranger, &fake_play_plain, text, at);
+    CHECK(strstr(stranger.out, "452 4.5.3 Too many recipients\r\n") != NULL);
+    fake_connect(&user, &fake_play_plain);
+    at = (size_t)sprintf(text, "EHLO c.test\r\nAUTH PLAIN AGFubmEAc2UgY3JldA=="
+                               "\r\nMAIL FROM:<anna@example.org>\r\n");
+    for (unsigned i = 0; i < 20; i++)
+        at += (size_t)sprintf(text + at, "RCPT TO:<%060u@far.test>\r\n", i);
+    at += (size_t)sprintf(text + at, "DATA\r\n.\r\n");
+    fake_send(&user, &fake_play_plain, text, at);
+    CHECK(strstr(user.out, "452") == NULL);
+    CHECK(fake_st.stored_count == 1 && last_stored()->remote_count == 20);
+    fake_lose(&user, ERR_RESET);
+    fake_free(&user);
+    /* What he has been told does not take longer: he may go on. */
+    fake_send(&stranger, &fake_play_plain, "DATA\r\n.\r\n", 9);
+    CHECK(fake_st.stored_count == 3);
+    fake_lose(&stranger, ERR_RESET);
+    fake_free(&stranger);
     check_clean();
 }
 
@@ -458,6 +499,7 @@ int main(void)
     test_long_parameters();
     test_success();
     test_many_successes();
+    test_greedy_stranger();
     test_limits();
     fake_store_reset();
     return check_report();

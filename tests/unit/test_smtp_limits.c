@@ -165,6 +165,20 @@ static void test_block_lists(void)
     CHECK(said(AT_MAIL RECIPIENT START STORED));
     CHECK(stored_with("\r\nX-Blocklist: one.example\r\nx"));
     end();
+    /* Who logs in meanwhile is believed, wherever he is. */
+    fake_store_reset();
+    fake_set("dnsbl", "one.example");
+    fake_set("limit_user_messages", "0");
+    begin();
+    send_text(TO_MAIL ANNA "RSET\r\nAUTH PLAIN AGFubmEAc2UgY3JldA==\r\n"
+                           "MAIL FROM:<anna@example.org>\r\n" ANNA
+                           "DATA\r\nx\r\n.\r\n");
+    tell_list(DNS_OK, 0x7f000004);
+    CHECK(said(AT_MAIL "550 5.7.1 one.example lists your address as one that "
+                       "sends unwanted mail\r\n" OKAY LOGGED_IN SENDER RECIPIENT
+                           START STORED));
+    CHECK(!stored_with("X-Blocklist"));
+    end();
     /* The resolver is silent. */
     fake_store_reset();
     fake_set("dnsbl", "one.example");

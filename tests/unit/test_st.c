@@ -313,6 +313,41 @@ static void test_shortage(void)
     CHECK(figures.buffers_free == figures.buffers);
 }
 
+/* An envelope that finds no room while the message's last chunk is on its way
+ * to the stick. */
+static void test_refused_envelope(void)
+{
+    static char orcpt[8192];
+    const struct store_remote remote = {.address = "a@b.example",
+                                        .orcpt = orcpt};
+    const struct st_envelope envelope = {.sender = "s@d.example",
+                                         .users = user_ids,
+                                         .user_count = 1,
+                                         .remotes = &remote,
+                                         .remote_count = 1,
+                                         .envid = ""};
+    struct st_figures figures;
+    static struct sent sent, other;
+
+    memset(orcpt, 'x', sizeof(orcpt) - 1);
+    for (unsigned i = 0; i < 4; i++) {
+        CHECK(begin(&sent, STORE_CHUNK_BYTES + 1000, (uint8_t)i) == OK);
+        CHECK(begin(&other, 3 * STORE_CHUNK_BYTES, (uint8_t)i) == OK);
+        CHECK(push(&sent));
+        for (unsigned turns = 0; turns < i; turns++)
+            turn();
+        st_inbound_commit(sent.inbound, &envelope, on_done, &sent);
+        CHECK(UNTIL(push(&other)));
+        commit(&other, user_ids[0]);
+        CHECK(UNTIL(sent.answered && other.answered));
+        CHECK(sent.result == ERR_MEMORY);
+        CHECK(other.result == OK && stored_right(&other));
+        CHECK(UNTIL(
+            (st_figures(&figures),
+             figures.queued == 0 && figures.buffers_free == figures.buffers)));
+    }
+}
+
 static void test_cancel_and_forget(void)
 {
     struct st_maildrop drop = {.user_id = user_ids[0]};
@@ -655,6 +690,7 @@ int main(void)
     test_large();
     test_remotes();
     test_shortage();
+    test_refused_envelope();
     test_cancel_and_forget();
     test_settings();
     test_gone();

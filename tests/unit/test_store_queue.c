@@ -179,6 +179,7 @@ static void test_due(void)
     /* A clock that was a year ahead. */
     list = look(now_ms() - (int64_t)365 * 24 * 3600 * 1000, ROOM);
     CHECK(list.count == 5);
+    CHECK(due[0].expires_ms == now_ms() - (int64_t)360 * 24 * 3600 * 1000);
     CHECK(store_route_put(store, "far.example", &none) == OK);
     CHECK(store_route_put(store, "", &far) == OK);
     list = look(now_ms(), ROOM);

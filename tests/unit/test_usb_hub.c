@@ -5,6 +5,7 @@
 #include "tests/unit/model_usb.h"
 #include "core/machine.h"
 #include "core/timer.h"
+#include "drivers/console/console.h"
 #include "drivers/io.h"
 #include <stdlib.h>
 #include <string.h>
@@ -15,10 +16,16 @@ static struct {
     uint64_t now_us;
     struct model_usb model;
     unsigned leaves; /* attached now */
+    unsigned keys;   /* that keyboards have given */
     struct usb_device *last;
 } state;
 
 /* ---- What lies under the driver --------------------------------------- */
+
+void keys_put(int key)
+{
+    state.keys += key == 'a';
+}
 
 /* ---- A driver of leaves ------------------------------------------------ */
 
@@ -77,7 +84,9 @@ static void begin(void)
         made = true;
         state.now_us = 5000000;
         timer_module_init();
-        CHECK(usb_hub_driver.attach != NULL); /* takes it out of the archive */
+        /* Named: so they are taken out of the archive. */
+        CHECK(usb_hub_driver.attach != NULL);
+        CHECK(usb_keyboard_driver.attach != NULL);
     } else {
         usb_bus_drop(&state.model.bus);
         timer_stop(&state.model.bus.wake);
@@ -268,6 +277,30 @@ static void test_pulls(void)
     CHECK(state.leaves == 1);
 }
 
+/* One that was given up keeps its place until it is pulled, so that nothing
+ * happens to the one that came after it. */
+static void test_keyboards(void)
+{
+    struct model_device *broken, *good;
+
+    begin();
+    broken = plug(NULL, 1, USB_LOW, 0);
+    broken->keyboard = broken->broken = true;
+    settle();
+    good = plug(NULL, 2, USB_LOW, 0);
+    good->keyboard = true;
+    good->key = 4; /* A */
+    settle();
+    good->reports = 4;
+    settle();
+    CHECK(state.keys == 2);
+    model_usb_pull(&state.model, broken);
+    settle();
+    good->reports = 4;
+    settle();
+    CHECK(state.keys == 4);
+}
+
 int main(void)
 {
     test_translator();
@@ -277,5 +310,6 @@ int main(void)
     test_deaf();
     test_failing_hub();
     test_pulls();
+    test_keyboards();
     return check_report();
 }

@@ -8,7 +8,7 @@
  *   HOST_FORGET(), HOST_IS_RESET()
  *                        what the model forgets for a new device, and of an
  *                        endpoint that begins again
- *   TOKEN_IN, TOKEN_SETUP  what it calls a packet's direction */
+ * and what usb_answers.h wants. */
 #ifndef TESTS_UNIT_USB_FULL_SPEED_H
 #define TESTS_UNIT_USB_FULL_SPEED_H
 
@@ -94,46 +94,6 @@ static void reset_endpoint(struct usb_endpoint *endpoint)
     HOST_IS_RESET();
 }
 
-/* ---- What devices answer ------------------------------------------------- */
-
-static uint32_t stream_at;
-
-static int answer_stream(uint32_t direction, uint8_t *data, uint32_t bytes)
-{
-    uint32_t i;
-
-    for (i = 0; direction != TOKEN_SETUP && i < bytes; i++, stream_at++) {
-        if (direction == TOKEN_IN) {
-            data[i] = (uint8_t)(stream_at * 7 + stream_at / 251);
-        } else {
-            CHECK(data[i] == (uint8_t)(stream_at * 7 + stream_at / 251));
-        }
-    }
-    return (int)bytes;
-}
-
-static int answer_stall(uint32_t direction, uint8_t *data, uint32_t bytes)
-{
-    (void)direction;
-    (void)data;
-    (void)bytes;
-    return STALLED;
-}
-
-static int answer_broken(uint32_t direction, uint8_t *data, uint32_t bytes)
-{
-    (void)direction;
-    (void)data;
-    (void)bytes;
-    return BROKEN;
-}
-
-static int answer_never(uint32_t direction, uint8_t *data, uint32_t bytes)
-{
-    (void)direction;
-    (void)data;
-    (void)bytes;
-    return NOT_NOW;
-}
+#include "tests/unit/usb_answers.h"
 
 #endif
