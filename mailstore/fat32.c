@@ -567,6 +567,9 @@ static enum err make_file(struct fat32 *fat, const char *name, uint64_t bytes,
         err = fat32_link(fat, first, count, FAT32_MASK);
     if (!err)
         err = copy ? copy_chain(fat, old, first) : clear_start(fat, first);
+    /* The old chain is not whole: the new one is nobody's again. */
+    if (err == ERR_CORRUPT && fat32_release(fat, first))
+        return ERR_IO;
     if (!err)
         err = fat32_forget_info(fat);
     if (!err)

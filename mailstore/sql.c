@@ -33,10 +33,16 @@ static bool snapshot_in_the_way(const struct sql *sql)
                volume_wal_capacity(sql->volume) / 8;
 }
 
-bool sql_breathe(struct sql *sql, bool waiting)
+bool sql_holds_up_mail(struct sql *sql)
 {
     if (sql->stop == SQL_GOES_ON && snapshot_in_the_way(sql))
         sql->stop = SQL_STOP_SNAPSHOT;
+    return sql->stop == SQL_STOP_SNAPSHOT;
+}
+
+bool sql_breathe(struct sql *sql, bool waiting)
+{
+    (void)sql_holds_up_mail(sql);
     if (sql->stop == SQL_GOES_ON &&
         (sql->options.pause == NULL
              ? waiting

@@ -57,6 +57,11 @@ enum err sql_open(const struct sql_options *options, struct sql **sql,
                   char message[SQL_MESSAGE_BYTES]) MUST_CHECK;
 void sql_close(struct sql *sql);
 
+/* sql_holds_up_mail - whether what runs now has a view of mail.db that holds
+ * room in the WAL which mail needs: then it is to end, as soon as it runs or
+ * its host's write() returns an error. */
+bool sql_holds_up_mail(struct sql *sql);
+
 /* sql_interrupt - from outside: what runs now ends with an error. */
 void sql_interrupt(struct sql *sql);
 

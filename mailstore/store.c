@@ -122,8 +122,8 @@ static const char *const texts[STATEMENTS] = {
     [SQL_QUEUE_LIST] =
         "SELECT QueueID,queue.MailID,State,Attempts,NextMs,Recipient,Reply,"
         "ExpiresMs,Sender,ReceivedMs,Bytes FROM queue JOIN outgoing"
-        " USING(MailID) JOIN message USING(MailID) ORDER BY QueueID"
-        " LIMIT -1 OFFSET ?1",
+        " USING(MailID) JOIN message USING(MailID) WHERE QueueID>?1"
+        " ORDER BY QueueID LIMIT 1 OFFSET ?2",
     [SQL_OUTGOING_MEND] = "UPDATE outgoing SET ExpiresMs=?1 WHERE ExpiresMs>?2",
     [SQL_OUTGOING_DROP] = "DELETE FROM outgoing WHERE MailID=?1 AND NOT EXISTS"
                           "(SELECT 1 FROM queue WHERE queue.MailID=?1)",
@@ -480,19 +480,15 @@ enum err store_commit(struct store *store)
 
 void store_rollback(struct store *store)
 {
-    int64_t limit = 0;
-
     store->in_transaction = false;
     store_usage_end(store, true);
     store->log_known = false;
     store->ruled_known = false;
+    /* The next message sets its number's limit anew. */
+    store->id_limit = 0;
     /* Some errors have rolled back already. */
-    if (!sqlite3_get_autocommit(store->db) &&
-        store_run(store, store_statement(store, SQL_ROLLBACK)))
-        return;
-    if (store->writer &&
-        !store_setting_number(store, "mail_id_limit", 1, &limit))
-        store->id_limit = limit;
+    if (!sqlite3_get_autocommit(store->db))
+        (void)!store_run(store, store_statement(store, SQL_ROLLBACK));
 }
 
 enum err store_atomically(struct store *store,
@@ -705,6 +701,29 @@ static enum err start_writer(struct store *store)
     return err;
 }
 
+static void keep_message(const struct store *store)
+{
+    snprintf(state.open_message, sizeof state.open_message, "%s",
+             store->message);
+}
+
+enum err store_identify(const struct store_place *place, char *id, size_t bytes)
+{
+    struct store *store;
+    enum err err = connect(place, &store);
+
+    if (err)
+        return err;
+    sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    err = check_version(store);
+    if (!err || (err == ERR_VERSION && store->old_version))
+        err = store_setting_get(store, "store_id", id, bytes);
+    else
+        keep_message(store);
+    store_close(store);
+    return err;
+}
+
 enum err store_open(const struct store_place *place, bool writer,
                     struct store **store)
 {
@@ -728,8 +747,7 @@ enum err store_open(const struct store_place *place, bool writer,
         err = start_writer(made);
     }
     if (err) {
-        snprintf(state.open_message, sizeof state.open_message, "%s",
-                 made->message);
+        keep_message(made);
         store_close(made);
         return err;
     }

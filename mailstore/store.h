@@ -62,6 +62,12 @@ enum err store_open(const struct store_place *place, bool writer,
                     struct store **store) MUST_CHECK;
 void store_close(struct store *store);
 
+/* store_identify - the setting "store_id" of what lies there, without changing
+ * anything, also of a store that the writer would have to bring up first.
+ * Errors as of store_open(). */
+enum err store_identify(const struct store_place *place, char *id,
+                        size_t bytes) MUST_CHECK;
+
 /* store_set_pause - `pause` is called now and then while SQL runs for long on
  * this connection; when it returns false that SQL ends with ERR_GONE. */
 void store_set_pause(struct store *store, bool (*pause)(void));

@@ -283,22 +283,20 @@ static enum err load_rows(struct store *store, const char *sql,
     return err;
 }
 
-static enum err load_domains(struct store *store)
+/* The setting "domains", however long it is. */
+static enum err load_domains(sqlite3_stmt *statement)
 {
-    char domains[768] = "";
-    enum err err = store_setting_get(store, "domains", domains, sizeof domains);
-    char *at = domains;
+    const char *at = (const char *)sqlite3_column_text(statement, 0);
+    char domain[USER_DOMAIN_BYTES];
 
-    if (err)
-        return err == ERR_NOT_FOUND ? OK : err;
-    while (*at) {
+    while (at && *at) {
         size_t len = strcspn(at, " ");
-        bool last = at[len] == '\0';
 
-        at[len] = '\0';
-        if (len && directory_add_domain(at) == ERR_MEMORY)
+        (void)snprintf(domain, sizeof domain, "%.*s", (int)len, at);
+        if (len && len < sizeof domain &&
+            directory_add_domain(domain) == ERR_MEMORY)
             return ERR_MEMORY;
-        at += len + !last;
+        at += len + (at[len] == ' ');
     }
     return OK;
 }
@@ -326,7 +324,8 @@ enum err store_load_directory(struct store *store)
                         " ORDER BY AliasID",
                         load_alias);
     if (!err)
-        err = load_domains(store);
+        err = load_rows(store, "SELECT Value FROM setting WHERE Key='domains'",
+                        load_domains);
     if (!err)
         err = load_rows(store,
                         "SELECT Key,Value FROM setting"

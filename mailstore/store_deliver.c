@@ -32,15 +32,17 @@ int64_t store_reserve_id(struct store *store)
  * it or before it, so that no later opening gives it again. */
 static enum err cover_id(struct store *store, int64_t id)
 {
+    /* It is never lowered by a message that took long to come. */
+    int64_t given = id < store->next_id ? store->next_id : id;
     char text[24];
     enum err err;
 
     if (id < store->id_limit)
         return OK;
-    snprintf(text, sizeof text, "%lld", (long long)id + ID_STEP);
+    snprintf(text, sizeof text, "%lld", (long long)given + ID_STEP);
     err = store_setting_put(store, "mail_id_limit", text);
     if (!err)
-        store->id_limit = id + ID_STEP;
+        store->id_limit = given + ID_STEP;
     return err;
 }
 

@@ -193,29 +193,36 @@ enum err store_file_find(struct store *store, const char *name,
     return err;
 }
 
+/* Row by row: nothing is half-way while one is shown. */
 enum err store_file_list(struct store *store, const char *behind, unsigned most,
                          enum err (*each)(void *context,
                                           const struct store_file *file),
                          void *context)
 {
     sqlite3_stmt *statement;
+    struct store_file file;
+    const char *last = behind;
     enum err err =
-        prepare(store, COLUMNS "WHERE Ready AND Name>?1 ORDER BY Name LIMIT ?2",
+        prepare(store, COLUMNS "WHERE Ready AND Name>?1 ORDER BY Name LIMIT 1",
                 &statement);
-    int code = SQLITE_DONE;
 
     if (err)
         return err;
-    sqlite3_bind_text(statement, 1, behind, -1, SQLITE_STATIC);
-    sqlite3_bind_int64(statement, 2, most);
-    while (!err && (code = sqlite3_step(statement)) == SQLITE_ROW) {
-        struct store_file file;
+    for (unsigned i = 0; !err && i < most; i++) {
+        int code;
 
-        take_row(statement, &file);
+        sqlite3_bind_text(statement, 1, last, -1, SQLITE_TRANSIENT);
+        code = sqlite3_step(statement);
+        if (code == SQLITE_ROW)
+            take_row(statement, &file);
+        sqlite3_reset(statement);
+        if (code != SQLITE_ROW) {
+            err = store_error(store, code);
+            break;
+        }
+        last = file.name;
         err = each(context, &file);
     }
-    if (!err)
-        err = store_error(store, code);
     sqlite3_finalize(statement);
     return err;
 }

@@ -41,6 +41,7 @@ struct item {
     uint32_t uid;
     bool sent;  /* it lies in Sent */
     bool known; /* the index has it from another mailbox */
+    bool lost;  /* it cannot be read: passed over */
     /* In the batch's text, each with its NUL: */
     uint16_t sender, people, text, contacts;
     char subject[256];
@@ -355,8 +356,10 @@ static enum err read_items(struct work *work)
         } else {
             err = read_item(work, item);
         }
+        /* The stick does not give it back: the others are not to wait. */
+        item->lost = err == ERR_CORRUPT || err == ERR_IO;
         /* It has gone just now; the writer will see. */
-        if (err == ERR_NOT_FOUND)
+        if (err == ERR_NOT_FOUND || item->lost)
             err = OK;
     }
     return err;
@@ -512,7 +515,7 @@ static enum err put_item(struct store *store, const struct store_batch *batch,
     int64_t indexed = 0;
     enum err err = store_find_entry(store, item->mailbox_id, item->uid, &entry);
 
-    if (err)
+    if (err || item->lost)
         return err == ERR_NOT_FOUND ? OK : err;
     err = store_number_of(store, SQL_SUMMARY_FIND, item->mail_id, &indexed);
     if (!err && !indexed && !item->known) {

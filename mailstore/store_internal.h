@@ -137,7 +137,7 @@ struct store {
     bool garbage;          /* writer: there may be some */
     sqlite3_stmt *statements[STATEMENTS];
     int64_t next_id;  /* writer: the next message id to give */
-    int64_t id_limit; /* writer: as the setting mail_id_limit says */
+    int64_t id_limit; /* writer: the setting mail_id_limit, 0: unknown */
     struct store_uids uids[STORE_UID_SLOTS]; /* writer */
     int64_t log_first, log_last;             /* writer: while log_known */
     bool log_known;

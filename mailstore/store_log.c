@@ -83,26 +83,53 @@ static void copy_column(sqlite3_stmt *statement, int column, char *to,
     (void)snprintf(to, bytes, "%s", text ? text : "");
 }
 
-static enum err read_lines(sqlite3_stmt *statement,
+/* The line that the statement finds first, of those between two ids. */
+static enum err read_line(struct store *store, sqlite3_stmt *statement,
+                          int64_t from, int64_t to, struct store_log_line *line,
+                          bool *found)
+{
+    int code;
+
+    sqlite3_bind_int64(statement, 1, from);
+    sqlite3_bind_int64(statement, 2, to);
+    code = sqlite3_step(statement);
+    *found = code == SQLITE_ROW;
+    if (*found) {
+        line->log_id = sqlite3_column_int64(statement, 0);
+        line->time_ms = sqlite3_column_int64(statement, 1);
+        line->mail_id = sqlite3_column_int64(statement, 2);
+        copy_column(statement, 3, line->module, sizeof line->module);
+        copy_column(statement, 4, line->text, sizeof line->text);
+    }
+    sqlite3_reset(statement);
+    return store_error(store, code);
+}
+
+/* Line by line: nothing is half-way while one is shown. */
+static enum err read_lines(struct store *store, sqlite3_stmt *statement,
+                           const struct store_log_query *query,
                            enum err (*each)(void *context,
                                             const struct store_log_line *line),
-                           void *context, int *code)
+                           void *context)
 {
+    int64_t from = query->from, to = query->to;
     struct store_log_line line;
+    bool found = true;
+    enum err err = OK;
 
-    while ((*code = sqlite3_step(statement)) == SQLITE_ROW) {
-        enum err err;
-
-        line.log_id = sqlite3_column_int64(statement, 0);
-        line.time_ms = sqlite3_column_int64(statement, 1);
-        line.mail_id = sqlite3_column_int64(statement, 2);
-        copy_column(statement, 3, line.module, sizeof line.module);
-        copy_column(statement, 4, line.text, sizeof line.text);
+    while (!err && from <= to) {
+        err = read_line(store, statement, from, to, &line, &found);
+        if (err || !found)
+            break;
         err = each(context, &line);
-        if (err)
-            return err;
+        if (line.log_id == (query->backward ? from : to))
+            break;
+        if (query->backward)
+            to = line.log_id - 1;
+        else
+            from = line.log_id + 1;
     }
-    return OK;
+    return err;
 }
 
 enum err store_log_list(struct store *store,
@@ -114,10 +141,10 @@ enum err store_log_list(struct store *store,
 #define COLUMNS "SELECT LogID,TimeMs,MailID,Module,Text FROM log"
 #define RANGE   "LogID BETWEEN ?1 AND ?2"
     static const char *const sql[2][2] = {
-        {COLUMNS " WHERE " RANGE " ORDER BY LogID",
-         COLUMNS " WHERE " RANGE " ORDER BY LogID DESC"},
-        {COLUMNS " WHERE MailID=?3 AND " RANGE " ORDER BY LogID",
-         COLUMNS " WHERE MailID=?3 AND " RANGE " ORDER BY LogID DESC"},
+        {COLUMNS " WHERE " RANGE " ORDER BY LogID LIMIT 1",
+         COLUMNS " WHERE " RANGE " ORDER BY LogID DESC LIMIT 1"},
+        {COLUMNS " WHERE MailID=?3 AND " RANGE " ORDER BY LogID LIMIT 1",
+         COLUMNS " WHERE MailID=?3 AND " RANGE " ORDER BY LogID DESC LIMIT 1"},
     };
     sqlite3_stmt *statement;
     int code =
@@ -127,13 +154,9 @@ enum err store_log_list(struct store *store,
 
     if (err)
         return err;
-    sqlite3_bind_int64(statement, 1, query->from);
-    sqlite3_bind_int64(statement, 2, query->to);
     if (query->mail_id)
         sqlite3_bind_int64(statement, 3, query->mail_id);
-    err = read_lines(statement, each, context, &code);
-    if (!err)
-        err = store_error(store, code);
+    err = read_lines(store, statement, query, each, context);
     sqlite3_finalize(statement);
     return err;
 }

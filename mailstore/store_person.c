@@ -254,7 +254,7 @@ static bool rule_valid(const struct store_rule *rule)
 
 struct rule_put {
     int64_t user_id;
-    struct store_rule *rule;
+    const struct store_rule *rule;
 };
 
 static enum err count_rules(struct store *store, int64_t user_id,
@@ -301,14 +301,12 @@ static enum err put_rule(struct store *store, void *context)
     err = store_run(store, statement);
     if (err == ERR_EXISTS || (!err && sqlite3_changes(store->db) == 0))
         err = ERR_NOT_FOUND;
-    if (!err && !change)
-        put->rule->id = sqlite3_last_insert_rowid(store->db);
     store->ruled_known = false;
     return err;
 }
 
 enum err store_rule_put(struct store *store, int64_t user_id,
-                        struct store_rule *rule)
+                        const struct store_rule *rule)
 {
     struct rule_put put = {user_id, rule};
 

@@ -83,13 +83,13 @@ enum err store_list_rules(struct store *store, int64_t user_id,
                                            const struct store_rule *rule),
                           void *context) MUST_CHECK;
 
-/* store_rule_put - id 0: a new one, behind the others, which gets its id; else
- * in the place of that one. ERR_INVALID: no action, a bad address, field or
- * text; ERR_NOT_FOUND: rule, folder or user; ERR_TOO_BIG: too many.
+/* store_rule_put - id 0: a new one, behind the others; else in the place of
+ * that one. ERR_INVALID: no action, a bad address, field or text;
+ * ERR_NOT_FOUND: rule, folder or user; ERR_TOO_BIG: too many.
  * store_rule_drop, store_rule_raise - removes it; puts it before the one that
  * is before it. ERR_NOT_FOUND. */
 enum err store_rule_put(struct store *store, int64_t user_id,
-                        struct store_rule *rule) MUST_CHECK;
+                        const struct store_rule *rule) MUST_CHECK;
 enum err store_rule_drop(struct store *store, int64_t user_id,
                          int64_t rule_id) MUST_CHECK;
 enum err store_rule_raise(struct store *store, int64_t user_id,

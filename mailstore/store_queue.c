@@ -307,29 +307,44 @@ static void load_info(sqlite3_stmt *statement, struct store_queue_info *info)
     info->bytes = (uint64_t)sqlite3_column_int64(statement, 10);
 }
 
+/* The row behind the one that is there, and behind `skip` others. Row by row:
+ * nothing is half-way while one is shown. */
+static enum err next_info(struct store *store, uint64_t skip,
+                          struct store_queue_info *info, bool *found)
+{
+    sqlite3_stmt *statement = store_statement(store, SQL_QUEUE_LIST);
+    int code;
+
+    if (!statement)
+        return store_error(store, sqlite3_errcode(store->db));
+    sqlite3_bind_int64(statement, 1, info->queue_id);
+    sqlite3_bind_int64(statement, 2, (sqlite3_int64)skip);
+    code = sqlite3_step(statement);
+    *found = code == SQLITE_ROW;
+    if (*found)
+        load_info(statement, info);
+    sqlite3_reset(statement);
+    return store_error(store, code);
+}
+
 enum err store_list_queue(struct store *store, uint64_t skip,
                           enum err (*each)(void *context,
                                            const struct store_queue_info *info),
                           void *context)
 {
-    sqlite3_stmt *statement = store_statement(store, SQL_QUEUE_LIST);
     struct store_queue_info *info = sqlite3_malloc(sizeof *info);
+    bool found = true;
     enum err err = OK;
-    int code = SQLITE_ROW;
 
-    if (!statement || !info) {
-        sqlite3_free(info);
-        return statement ? ERR_MEMORY
-                         : store_error(store, sqlite3_errcode(store->db));
+    if (!info)
+        return ERR_MEMORY;
+    info->queue_id = INT64_MIN;
+    while (!err && found) {
+        err = next_info(store, skip, info, &found);
+        skip = 0;
+        if (!err && found)
+            err = each(context, info);
     }
-    sqlite3_bind_int64(statement, 1, (sqlite3_int64)skip);
-    while (!err && (code = sqlite3_step(statement)) == SQLITE_ROW) {
-        load_info(statement, info);
-        err = each(context, info);
-    }
-    if (!err)
-        err = store_error(store, code);
-    sqlite3_reset(statement);
     sqlite3_free(info);
     return err;
 }

@@ -78,7 +78,7 @@ static int file_read(sqlite3_file *base, void *buffer, int bytes,
     uint64_t size = size_of(file);
     uint64_t at = (uint64_t)offset;
     size_t part = (size_t)bytes;
-    enum err err = OK;
+    enum err err;
 
     if (at >= size) {
         memset(buffer, 0, part);
@@ -90,9 +90,8 @@ static int file_read(sqlite3_file *base, void *buffer, int bytes,
     }
     if (file->wal && bytes == WAL_FRAME_BYTES &&
         (at < window->start || at + part > window->start + window->len))
-        err = window_load(window, at);
-    if (!err)
-        err = window_read(window, at, buffer, part, volume_in_heap(buffer));
+        window_load(window, at);
+    err = window_read(window, at, buffer, part, volume_in_heap(buffer));
     if (err)
         return io_result(file, err, SQLITE_IOERR_READ);
     return part < (size_t)bytes ? SQLITE_IOERR_SHORT_READ : SQLITE_OK;

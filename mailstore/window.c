@@ -168,21 +168,18 @@ enum err window_read(struct window *window, uint64_t offset, void *buffer,
     return err;
 }
 
-enum err window_load(struct window *window, uint64_t offset)
+void window_load(struct window *window, uint64_t offset)
 {
     uint64_t block = block_of(offset);
     size_t bytes = window->capacity;
-    enum err err;
 
     if (window->dirty_to || block >= window->bytes)
-        return OK;
+        return;
     if (bytes > window->bytes - block)
         bytes = (size_t)(window->bytes - block);
     window_forget(window);
-    err = read_blocks(window, block, window->buffer, bytes);
-    if (err)
-        return err;
+    if (read_blocks(window, block, window->buffer, bytes))
+        return;
     window->start = block;
     window->len = bytes;
-    return OK;
 }

@@ -44,8 +44,9 @@ enum err window_read(struct window *window, uint64_t offset, void *buffer,
                      size_t bytes, bool heap_buffer) MUST_CHECK;
 
 /* window_load - moves a clean window to the block of offset and fills it from
- * the medium, for sequential reading. Does nothing when it is dirty. */
-enum err window_load(struct window *window, uint64_t offset) MUST_CHECK;
+ * the medium, for sequential reading. Does nothing when it is dirty; it is
+ * empty when one of the sectors cannot be read. */
+void window_load(struct window *window, uint64_t offset);
 
 /* window_write_out - what gathered goes to the medium; not yet a flush. */
 enum err window_write_out(struct window *window) MUST_CHECK;

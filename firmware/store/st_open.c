@@ -4,7 +4,7 @@
  * command line (store=ID): mkusb writes it there, so that of several sticks the
  * one that the PC was booted from is taken. Without it the first stick with a
  * store is taken. From then on, until the AO is started anew, only a store with
- * the same id is. It is recognised by a reader, which changes nothing on it. */
+ * the same id is. It is recognised without changing anything on it. */
 #include "st_internal.h"
 #include "core/log.h"
 #include "core/machine.h"
@@ -101,13 +101,8 @@ static const char *known_id(void)
 static enum err check_identity(const struct store_place *place)
 {
     char id[ST_STORE_ID_BYTES] = "";
-    struct store *store;
-    enum err err = store_open(place, false, &store);
+    enum err err = store_identify(place, id, sizeof id);
 
-    if (err)
-        return err;
-    err = store_setting_get(store, "store_id", id, sizeof id);
-    store_close(store);
     if (err)
         return err;
     if (known_id()[0] && strcmp(id, known_id()) != 0)

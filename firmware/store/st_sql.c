@@ -75,6 +75,13 @@ static void wake_asker(struct st_query *query)
         query->asker->wake(query->asker);
 }
 
+/* Its view of mail.db must not wait for a reader for longer than mail can. */
+static bool holds_up_mail(const struct st_query *query)
+{
+    return query->state == QUERY_RUNNING && query->sql != NULL &&
+           sql_holds_up_mail(query->sql);
+}
+
 static enum err write_out(void *context, const char *bytes, size_t len)
 {
     struct st_query *query = context;
@@ -83,7 +90,7 @@ static enum err write_out(void *context, const char *bytes, size_t len)
         unsigned at = (query->out_first + query->out_len) % OUT_BYTES;
         size_t part = OUT_BYTES - query->out_len;
 
-        if (must_end(query))
+        if (must_end(query) || holds_up_mail(query))
             return ERR_GONE;
         if (part > OUT_BYTES - at)
             part = OUT_BYTES - at;
@@ -392,6 +399,8 @@ bool st_sql_turn(bool busy)
         int index = (int)(state.next + (unsigned)i) % SQL_HEAPS;
         struct st_query *query = &state.queries[index];
 
+        if (holds_up_mail(query))
+            wake_worker(query);
         if (query->text == NULL || !wants(&query->worker))
             continue;
         if (!any)

@@ -241,7 +241,8 @@ void st_writer_main(void *argument)
         } else if (!store_open_now()) {
             st_context.search_due = false;
             st_search();
-        } else if (st_context.closing && list_empty(&st_context.writes)) {
+        } else if (st_context.closing && list_empty(&st_context.writes) &&
+                   !st_readers_busy()) {
             close_store();
         } else {
             serve();

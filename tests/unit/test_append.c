@@ -237,8 +237,7 @@ static int64_t put_rule(struct store *store, int64_t user,
     strcpy(rule.pattern, pattern);
     strcpy(rule.forward, forward);
     CHECK(store_rule_put(store, user, &rule) == OK);
-    CHECK(rule.id > 0);
-    return rule.id;
+    return sqlite3_last_insert_rowid(store->db);
 }
 
 static enum err take_patterns(void *context, const struct store_rule *rule)
@@ -271,7 +270,13 @@ static void test_rule_list(void)
     CHECK(store_rule_put(store, bert, &rule) == ERR_NOT_FOUND);
     CHECK(store_rule_put(store, anna, &rule) == OK);
     CHECK(store_rule_drop(store, anna, second) == OK);
+    /* The same once more, when what was done together was undone. */
     rule.id = 0;
+    CHECK(store_begin(store) == OK);
+    CHECK(store_rule_put(store, anna, &rule) == OK);
+    store_rollback(store);
+    CHECK(store_rule_put(store, anna, &rule) == OK);
+    CHECK(number(store, "SELECT count(*) FROM rule") == 3);
     rule.actions = STORE_RULE_MOVE;
     rule.mailbox_id = folder;
     CHECK(store_rule_put(store, bert, &rule) == ERR_NOT_FOUND);
@@ -286,7 +291,7 @@ static void test_rule_list(void)
     CHECK(store_rule_put(store, anna, &rule) == ERR_INVALID);
     rule.field = STORE_RULE_SUBJECT;
     while (store_rule_put(store, anna, &rule) == OK)
-        rule.id = 0;
+        continue;
     CHECK(number(store, "SELECT count(*) FROM rule") == STORE_RULES_MAX);
     frame_close(store);
 }

@@ -181,6 +181,34 @@ static void test_grow(void)
     CHECK(file.bytes == 20 << 20 && sound());
 }
 
+/* A file whose chain ends too early cannot be had in one piece; nothing on the
+ * stick changes because of it, however often it is tried. */
+static void test_broken_chain(void)
+{
+    struct fat32_file file;
+    struct fat32 fat;
+    uint64_t before, after;
+    uint8_t *table;
+    uint64_t cluster;
+
+    make_volume(true, 1);
+    CHECK(fat32_mount(&fat, &medium.media) == OK);
+    CHECK(fat32_create(&fat, "mail.db", 5 << 20, &file) == OK);
+    cluster = (file.sector - fat.data_sector) / fat.cluster_sectors + 2 + 1000;
+    for (unsigned i = 0; i < fat.fat_count; i++) {
+        table = medium.content +
+                (fat.fat_sector + (uint64_t)i * fat.fat_sectors) * 512;
+        memcpy(table + cluster * 4, "\xff\xff\xff\x0f", 4);
+    }
+    CHECK(fat32_mount(&fat, &medium.media) == OK);
+    CHECK(fat32_free_run(&fat, &before) == OK);
+    for (int i = 0; i < 3; i++)
+        CHECK(fat32_relocate(&fat, "mail.db", 5 << 20, &file) == ERR_CORRUPT);
+    CHECK(fat32_mount(&fat, &medium.media) == OK);
+    CHECK(fat32_free_run(&fat, &after) == OK);
+    CHECK(before == after);
+}
+
 static void test_many_names(void)
 {
     struct fat32_file file;
@@ -316,6 +344,7 @@ int main(void)
     test_make(false);
     test_others();
     test_grow();
+    test_broken_chain();
     test_many_names();
     test_locate();
     test_garbage();

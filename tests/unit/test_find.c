@@ -433,6 +433,31 @@ static void test_odd_messages(void)
     frame_close(store);
 }
 
+/* One message that the stick does not give back any more hides no other. */
+static void test_damaged(void)
+{
+    struct store *store = frame_open();
+    struct store_page page = {.limit = 10};
+    struct found found = {0};
+    char sql[80];
+    int64_t id;
+
+    CHECK(store_index_want(store, anna) == OK);
+    (void)deliver(store, MAIL("one", "whole"), anna);
+    id = deliver(store, MAIL("two", "lost"), anna);
+    (void)deliver(store, MAIL("three", "whole"), anna);
+    snprintf(sql, sizeof sql, "DELETE FROM body WHERE BodyID>>12=%lld",
+             (long long)id);
+    CHECK(store_exec(store, sql) == OK);
+    CHECK(catch_up(store, 0) > 0);
+    CHECK(search(store, anna, "whole").count == 2);
+    page.mailbox_id = folder_id(store, anna, STORE_FOLDER_INBOX);
+    CHECK(store_list_page(store, anna, &page, take, &found) == OK);
+    CHECK(strcmp(found.subjects, "three two one ") == 0);
+    store_close(store);
+    ram_medium_free(&medium);
+}
+
 int main(void)
 {
     void *heap = frame_heap();
@@ -446,6 +471,7 @@ int main(void)
     test_threads_in_disorder();
     test_contacts();
     test_odd_messages();
+    test_damaged();
     free(heap);
     return check_report();
 }

@@ -6,6 +6,7 @@
 #include "mailstore/store_mailbox.h"
 #include "mailstore/store_usage.h"
 #include "ram_medium.h"
+#include "store_downgrade.h"
 #include "mailstore/store_internal.h"
 #include "userdb/directory.h"
 #include <stdlib.h>
@@ -284,19 +285,6 @@ static void test_versions(void)
     ram_medium_free(&medium);
 }
 
-/* A store of version 2, as far as version 3 differs from it. */
-static const char downgrade[] =
-    "sqlite3 mail.db \"DROP TRIGGER entry_gone; DROP TRIGGER entry_flags;"
-    "DROP TABLE find; DROP TABLE unfind; DROP TABLE summary;"
-    "DROP TABLE garbage; DROP TABLE blind; DROP TABLE contact; DROP TABLE rule;"
-    "DROP TABLE vacation; DROP TABLE preference; DROP TABLE file;"
-    "DROP TABLE file_part; ALTER TABLE mailbox DROP COLUMN Messages;"
-    "ALTER TABLE mailbox DROP COLUMN Unseen;"
-    "ALTER TABLE mailbox DROP COLUMN Bytes;"
-    "ALTER TABLE mailbox DROP COLUMN CountedUID;"
-    "ALTER TABLE mailbox DROP COLUMN IndexedUID;"
-    "PRAGMA user_version=2\"";
-
 /* A store of the version before keeps all and gets what it lacks, once. */
 static void test_upgrade(void)
 {
@@ -314,7 +302,7 @@ static void test_upgrade(void)
         CHECK(deliver(store, "Subject: x\r\n\r\n", users, 1) == OK);
     store_close(store);
     save_files();
-    CHECK(shell(downgrade) == 0);
+    CHECK(shell("sqlite3 mail.db \"" STORE_DOWNGRADE "\"") == 0);
     take_back();
     CHECK(store_open(&place, false, &store) == ERR_VERSION);
     CHECK(strstr(store_open_message(), "version 2") != NULL);

@@ -1,0 +1,217 @@
+/* ST in trouble: an envelope for which there is no room, closing while others
+ * read, a store of the version before. */
+#include "fake_sticks.h"
+#include "store/st_job.h"
+#include "store/st_sql.h"
+#include "store_downgrade.h"
+
+/* As in use: mail comes in and can be read, and nothing is left behind. */
+static void check_works(void)
+{
+    struct st_figures figures;
+    struct sent sent;
+
+    send_small(&sent, user_ids[0], 7);
+    CHECK(UNTIL(sent.answered) && sent.result == OK);
+    CHECK(stored_right(&sent));
+    CHECK(UNTIL((st_inbound_figures(&figures),
+                 figures.buffers_free == figures.buffers)));
+}
+
+/* An envelope with no room while a part of its message is on its way to the
+ * stick. */
+static void test_envelope_without_room(void)
+{
+    static char texts[100][501];
+    static struct sent others[60];
+    struct store_remote remotes[100];
+    struct sent sent;
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < 100; i++) {
+        snprintf(texts[i], sizeof texts[i], "rfc822;%0493u", i);
+        remotes[i] = (struct store_remote){"x@far.test", texts[i], 0};
+    }
+    CHECK(begin(&sent, 65537, 1) == OK);
+    CHECK(push(&sent));
+    while (count < 60 && begin(&others[count], 12000, 2) == OK)
+        (void)push(&others[count++]);
+    st_inbound_commit(sent.inbound,
+                      &(struct st_envelope){.sender = "x@y.z",
+                                            .users = user_ids,
+                                            .remotes = remotes,
+                                            .remote_count = 100,
+                                            .envid = ""},
+                      on_done, &sent);
+    CHECK(UNTIL(sent.answered) && sent.result == ERR_MEMORY);
+    for (unsigned i = 0; i < count; i++)
+        st_inbound_discard(others[i].inbound);
+    check_works();
+}
+
+/* What the stick's file system holds, changed by a command in the folder where
+ * it lies as "image". */
+static void change_stick(const char *command)
+{
+    char text[1200], path[100];
+    FILE *file;
+
+    snprintf(path, sizeof path, "%s/image", folder);
+    file = fopen(path, "wb");
+    CHECK(file && fwrite(sticks[0].content, 1, VOLUME_BYTES, file) > 0);
+    if (file)
+        fclose(file);
+    snprintf(text, sizeof text, "cd %s && %s", folder, command);
+    CHECK(system(text) == 0);
+    file = fopen(path, "rb");
+    CHECK(file &&
+          fread(sticks[0].content, 1, VOLUME_BYTES, file) == VOLUME_BYTES);
+    if (file)
+        fclose(file);
+}
+
+/* A store of the version before becomes one of this version. */
+static void test_upgrade(void)
+{
+    pull(0);
+    CHECK(UNTIL(st_state() == ST_GONE));
+    for (int i = 0; i < 3000; i++)
+        turn();
+    change_stick("mcopy -i image ::mail.db ::mail.db-wal . && sqlite3 mail.db "
+                 "\"" STORE_DOWNGRADE "\" && mcopy -o -i image mail.db :: &&"
+                 " mdel -i image ::mail.db-wal");
+    plug(0, &sticks[0]);
+    CHECK(UNTIL(st_state() == ST_READY));
+    check_works();
+}
+
+/* Mail of more than the WAL holds; true: all of it was taken. */
+static bool take_much_mail(void)
+{
+    bool all = true;
+
+    for (unsigned i = 0; all && i < 400; i++) {
+        struct sent sent;
+
+        all = begin(&sent, 20000, (uint8_t)i) == OK && push(&sent);
+        if (!all)
+            break;
+        commit(&sent, user_ids[i % 2]);
+        while (!sent.answered) {
+            turn();
+            (void)st_sql_turn(true);
+        }
+        all = sent.result == OK;
+    }
+    return all;
+}
+
+/* Who asks for much of mail.db and does not read it holds up no mail. */
+static void test_unread_answer(void)
+{
+    struct st_sql sql = {.admin = true, .time_ms = 100000000};
+    static const char text[] = "SELECT a.*,b.* FROM message a,message b";
+    char bytes[100];
+
+    for (int i = 0; i < 20; i++)
+        check_works();
+    sql_session_init(&sql.session);
+    sql.session.mode = SQL_MODE_LIST;
+    strcpy(sql.session.database, "mail");
+    CHECK(st_sql_open(&sql) == OK);
+    CHECK(st_sql_put(&sql, text, strlen(text)));
+    st_sql_run(&sql);
+    for (int i = 0; i < 3000; i++) {
+        turn();
+        (void)st_sql_turn(false);
+    }
+    CHECK(st_sql_running(&sql));
+    CHECK(take_much_mail());
+    while (!st_sql_done(&sql)) {
+        (void)st_sql_read(&sql, bytes, sizeof bytes);
+        turn();
+        (void)st_sql_turn(false);
+    }
+    (void)st_sql_read(&sql, bytes, sizeof bytes);
+    CHECK(sql.err != OK && strstr(sql.result.message, "mail needs the room"));
+    st_sql_close(&sql);
+    for (int i = 0; i < 100; i++) {
+        turn();
+        (void)st_sql_turn(false);
+    }
+}
+
+struct trial {
+    struct st_job job; /* must be first */
+    bool done, lost_store;
+};
+
+/* A page that is in the middle of something for a while. */
+static void read_slowly(struct st_job *job, struct store *store)
+{
+    struct trial *trial = (struct trial *)job;
+
+    for (int i = 0; i < 300; i++) {
+        st_job_pause();
+        trial->lost_store |= job->worker->store != store;
+    }
+}
+
+static void on_job(struct st_job *job, enum err result)
+{
+    ((struct trial *)job)->done = result == OK;
+}
+
+/* No connection is closed while somebody is at it, whatever else is due. */
+static void test_close(void)
+{
+    struct trial trial = {.job.run = read_slowly, .job.done = on_job};
+
+    st_job_start(&trial.job);
+    for (int i = 0; i < 10; i++)
+        turn();
+    log_fact("test", "a line that waits");
+    st_close();
+    st_context.checkpoint_due = true;
+    CHECK(UNTIL(trial.done));
+    CHECK(!trial.lost_store);
+    CHECK(UNTIL(st_state() == ST_GONE));
+}
+
+/* As many domains as mkusb takes. */
+static void add_domains(void)
+{
+    struct store_place place;
+    struct store *store;
+    char domains[1000] = "example.org";
+
+    for (size_t len = strlen(domains); len + 30 < sizeof domains;
+         len = strlen(domains))
+        snprintf(domains + len, sizeof domains - len, " number-%zu.example",
+                 len);
+    strcat(domains, " last.example");
+    CHECK(store_locate(&sticks[0].media, 0, &place) == OK);
+    CHECK(store_open(&place, true, &store) == OK);
+    CHECK(store_setting_put(store, "domains", domains) == OK);
+    store_close(store);
+}
+
+int main(void)
+{
+    if (!sticks_begin())
+        return 1;
+    make_store(&sticks[0]);
+    add_domains();
+    CHECK(st_password_init() == OK);
+    CHECK(st_module_init(BUFFER_BYTES) == OK);
+    plug(0, &sticks[0]);
+    CHECK(UNTIL(st_state() == ST_READY));
+    CHECK(directory_is_local_domain("example.org", 11));
+    CHECK(directory_is_local_domain("last.example", 12));
+    test_envelope_without_room();
+    test_upgrade();
+    test_unread_answer();
+    test_close();
+    ram_medium_free(&sticks[0]);
+    return sticks_end();
+}
