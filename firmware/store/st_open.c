@@ -55,9 +55,22 @@ void st_keep_setting(const char *key, const char *value)
 
 static enum err keep_setting(void *context, const char *key, const char *value)
 {
-    (void)context;
-    st_keep_setting(key, value);
+    const bool *of_domains = context;
+
+    if ((strncmp(key, "domain:", 7) == 0) == *of_domains)
+        st_keep_setting(key, value);
     return OK;
+}
+
+/* First what there is one of, then what is set of each domain: of that there
+ * may be more than room for it. */
+static enum err keep_settings(struct store *store)
+{
+    bool of_domains = false;
+    enum err err = store_list_settings(store, keep_setting, &of_domains);
+
+    of_domains = true;
+    return err ? err : store_list_settings(store, keep_setting, &of_domains);
 }
 
 enum err st_reload_directory(void)
@@ -160,7 +173,7 @@ static enum err open_connections(const struct store_place *place)
     if (!err)
         err = open_readers(place);
     if (!err)
-        err = store_list_settings(ST_WRITER->store, keep_setting, NULL);
+        err = keep_settings(ST_WRITER->store);
     if (!err)
         err = st_reload_directory();
     if (!err)

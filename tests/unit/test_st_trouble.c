@@ -1,6 +1,7 @@
 /* ST in trouble: an envelope for which there is no room, closing while others
  * read, a store of the version before. */
 #include "fake_sticks.h"
+#include "mailstore/store_internal.h"
 #include "store/st_job.h"
 #include "store/st_sql.h"
 #include "store_downgrade.h"
@@ -83,6 +84,35 @@ static void test_upgrade(void)
     plug(0, &sticks[0]);
     CHECK(UNTIL(st_state() == ST_READY));
     check_works();
+}
+
+/* An error after which SQLite has undone the whole transaction, and that is not
+ * told on, once. */
+static void undo_all(struct st_request *request, struct store *store)
+{
+    bool *done = request->context;
+
+    if (!*done)
+        (void)!store_exec(store, "INSERT OR ROLLBACK INTO setting VALUES"
+                                 "('hostname','x')");
+    *done = true;
+    request->result = OK;
+}
+
+static void test_undone(void)
+{
+    static struct sent sent[3];
+    struct st_request request = {.work = undo_all, .done = on_request};
+
+    finished[0] = false;
+    request.context = &finished[0];
+    send_small(&sent[0], user_ids[0], 1);
+    st_queue(&st_context.writes, &request);
+    for (unsigned i = 1; i < 3; i++)
+        send_small(&sent[i], user_ids[0], (uint8_t)i);
+    CHECK(UNTIL(all_answered(sent, 3)));
+    for (unsigned i = 0; i < 3; i++)
+        CHECK(sent[i].result == OK && stored_right(&sent[i]));
 }
 
 /* Mail of more than the WAL holds; true: all of it was taken. */
@@ -193,6 +223,11 @@ static void add_domains(void)
     CHECK(store_locate(&sticks[0].media, 0, &place) == OK);
     CHECK(store_open(&place, true, &store) == OK);
     CHECK(store_setting_put(store, "domains", domains) == OK);
+    CHECK(store_setting_put(store, "web_login_hours", "7") == OK);
+    for (unsigned i = 0; i < 200; i++) {
+        snprintf(domains, sizeof domains, "domain:number-%u.example", i);
+        CHECK(store_setting_put(store, domains, "closed") == OK);
+    }
     store_close(store);
 }
 
@@ -208,8 +243,12 @@ int main(void)
     CHECK(UNTIL(st_state() == ST_READY));
     CHECK(directory_is_local_domain("example.org", 11));
     CHECK(directory_is_local_domain("last.example", 12));
+    /* What is set of each of them leaves room for all else. */
+    CHECK(strcmp(st_setting("web_login_hours"), "7") == 0);
+    CHECK(strcmp(st_setting("domain:number-0.example"), "closed") == 0);
     test_envelope_without_room();
     test_upgrade();
+    test_undone();
     test_unread_answer();
     test_close();
     ram_medium_free(&sticks[0]);
