@@ -10,6 +10,7 @@
 #include "mailstore/store_file.h"
 #include "net/tftp.h"
 #include "store/st_job.h"
+#include "store/st_user.h"
 #include "userdb/directory.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -220,18 +221,16 @@ static enum err put_alias(void *context, struct store *store)
                        ? store_forward_add(store, alias->alias, alias->address)
                        : store_alias_add(store, alias->alias, alias->id);
 
+    if (!err)
+        st_directory_changed();
     return err == ERR_EXISTS ? OK : err;
 }
 
 static enum err add_alias(const char *name, const char *address, int64_t id)
 {
     struct alias alias = {name, address, id};
-    enum err err = st_job_write(put_alias, &alias);
 
-    if (!err)
-        err = address ? directory_add_forward(name, address)
-                      : directory_add_alias(name, id);
-    return err == ERR_EXISTS ? OK : err;
+    return st_job_write(put_alias, &alias);
 }
 
 static enum err add_aliases(const struct csv_user *entry, int64_t id)

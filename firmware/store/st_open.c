@@ -73,7 +73,7 @@ static enum err keep_settings(struct store *store)
     return err ? err : store_list_settings(store, keep_setting, &of_domains);
 }
 
-enum err st_reload_directory(void)
+enum err st_stage_directory(void)
 {
     unsigned other = 1 - st_context.directory_used;
     enum err err;
@@ -81,10 +81,16 @@ enum err st_reload_directory(void)
     directory_stage(st_context.directory_memory[other],
                     st_context.directory_bytes);
     err = store_load_directory(ST_WRITER->store);
-    directory_publish(err == OK);
-    if (!err)
-        st_context.directory_used = other;
+    if (err)
+        directory_publish(false);
     return err;
+}
+
+void st_publish_directory(bool keep)
+{
+    directory_publish(keep);
+    if (keep)
+        st_context.directory_used = 1 - st_context.directory_used;
 }
 
 /* ---- Opening ------------------------------------------------------------ */
@@ -175,9 +181,11 @@ static enum err open_connections(const struct store_place *place)
     if (!err)
         err = keep_settings(ST_WRITER->store);
     if (!err)
-        err = st_reload_directory();
-    if (!err)
+        err = st_stage_directory();
+    if (!err) {
+        st_publish_directory(true);
         st_user_opened(ST_WRITER->store);
+    }
     st_context.place = *place;
     if (!err)
         err = st_sql_prepare();

@@ -171,6 +171,51 @@ static void test_unread_answer(void)
     }
 }
 
+static bool put_done;
+
+static void on_put(struct st_user_put *put)
+{
+    (void)put;
+    put_done = true;
+}
+
+static enum err add_user(unsigned number)
+{
+    struct st_user_put put = {.user = {.enabled = true}, .done = on_put};
+
+    snprintf(put.user.name, sizeof put.user.name, "user-%u", number);
+    strcpy(put.user.hash, hash);
+    put_done = false;
+    st_user_put(&put);
+    CHECK(UNTIL(put_done));
+    return put.request.result;
+}
+
+/* As many users as there is memory for, and one more, who is refused: what is
+ * in the store can be opened again. */
+static void test_many_users(void)
+{
+    enum err err = OK;
+    unsigned count = 0;
+    struct sent sent;
+
+    while (!err && count < 2000)
+        err = add_user(count++);
+    CHECK(err == ERR_MEMORY && count > 100);
+    CHECK(directory_find_user("user-5", 6));
+    CHECK(directory_user_count() == 3 + count - 1);
+    check_works();
+    pull(0);
+    CHECK(UNTIL(st_state() == ST_GONE));
+    for (int i = 0; i < 3000; i++)
+        turn();
+    plug(0, &sticks[0]);
+    CHECK(UNTIL(st_state() == ST_READY));
+    CHECK(begin(&sent, 10, 0) == OK);
+    st_inbound_discard(sent.inbound);
+    CHECK(directory_user_count() == 3 + count - 1);
+}
+
 struct trial {
     struct st_job job; /* must be first */
     bool done, lost_store;
@@ -238,6 +283,8 @@ int main(void)
     make_store(&sticks[0]);
     add_domains();
     CHECK(st_password_init() == OK);
+    /* A PC with little memory. */
+    fake_machine.memory_taken += memory_left() - (24u << 20);
     CHECK(st_module_init(BUFFER_BYTES) == OK);
     plug(0, &sticks[0]);
     CHECK(UNTIL(st_state() == ST_READY));
@@ -250,6 +297,7 @@ int main(void)
     test_upgrade();
     test_undone();
     test_unread_answer();
+    test_many_users();
     test_close();
     ram_medium_free(&sticks[0]);
     return sticks_end();
