@@ -44,6 +44,8 @@
       showChosen();
     });
   });
+  for (const box of all("form > .messages .pick input, #all"))
+    box.addEventListener("keydown", (event) => { if (event.key === "Enter") event.preventDefault(); });
   if (rows.length) window.addEventListener("pageshow", showChosen);
 
   const current = () => rows.findIndex((row) => row.contains(document.activeElement));
