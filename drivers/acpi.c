@@ -21,6 +21,7 @@
 #define STATUS_BUTTON  0x0100u
 #define SCI_ENABLED    0x0001u
 #define FADT_MIN_BYTES 116u
+#define IBM_CENTURY    0x32u
 
 static struct acpi_state {
     bool searched;
@@ -282,7 +283,7 @@ uint16_t acpi_timer_port(void)
 uint8_t acpi_century_register(void)
 {
     search();
-    return state.century;
+    return state.found ? state.century : IBM_CENTURY;
 }
 
 bool acpi_has_keyboard_controller(void)

@@ -13,12 +13,13 @@
 void acpi_offer(uint64_t rsdp);
 
 /* All of these read the tables when they are first called, and answer 0 or
- * false when there are none. */
+ * false when there are none, where nothing else is said. */
 
 /* acpi_timer_port - I/O port of the 3.58 MHz timer, 0: none. */
 uint16_t acpi_timer_port(void);
 
-/* acpi_century_register - CMOS index of the century, 0: not told. */
+/* acpi_century_register - CMOS index of the century, 0: there is none (5.2.9).
+ * Without tables it is where IBM put it. */
 uint8_t acpi_century_register(void);
 
 /* acpi_reset - writes the reset register, if there is one. */

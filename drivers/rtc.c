@@ -1,7 +1,7 @@
 /* The battery clock (MC146818 and everything after it): read twice between its
  * updates until both readings agree; BCD or binary, 12 or 24 hours. Taken to
- * run in UTC. The century register is where IBM put it (32h) unless ACPI names
- * another. */
+ * run in UTC. Without a century register it is the 21st; what the firmware
+ * keeps in that place is left alone then. */
 #include "core/machine.h"
 #include "drivers/acpi.h"
 #include "drivers/clock.h"
@@ -18,7 +18,6 @@
 #define RTC_YEAR     0x09u
 #define RTC_STATUS_A 0x0au
 #define RTC_STATUS_B 0x0bu
-#define RTC_CENTURY  0x32u
 
 #define UPDATING  0x80u
 #define SET       0x80u
@@ -63,7 +62,7 @@ static void read_raw(uint8_t raw[7])
     wait_for_update();
     for (unsigned i = 0; i < 6; i++)
         raw[i] = read_register(index[i]);
-    raw[6] = read_register(century != 0 ? century : RTC_CENTURY);
+    raw[6] = century != 0 ? read_register(century) : 0;
 }
 
 static unsigned from_bcd(unsigned value, bool binary)
@@ -200,7 +199,7 @@ void rtc_write_ms(int64_t unix_ms)
     write_register(RTC_DAY, (uint8_t)to_register(time.day, binary));
     write_register(RTC_MONTH, (uint8_t)to_register(time.month, binary));
     write_register(RTC_YEAR, (uint8_t)to_register(time.year % 100, binary));
-    write_register(century != 0 ? century : RTC_CENTURY,
-                   (uint8_t)to_register(time.year / 100, binary));
+    if (century != 0)
+        write_register(century, (uint8_t)to_register(time.year / 100, binary));
     write_register(RTC_STATUS_B, mode & (uint8_t)~SET);
 }

@@ -234,12 +234,7 @@ struct targets {
 static enum err expand(const char *address, struct targets *targets)
 {
     const struct directory_expansion *expansion;
-    size_t len = strlen(address);
-    const char *at = user_address_at(address, len);
-    size_t local = at ? (size_t)(at - address) : len;
-    const char *domain = at ? at + 1 : "";
-    enum err err =
-        directory_expand(address, local, domain, strlen(domain), &expansion);
+    enum err err = directory_expand_whole(address, &expansion);
 
     if (err)
         return err;

@@ -245,7 +245,6 @@ static enum err send_reply(struct store *store, struct answering *answering,
                            const char *sender, int64_t now_ms)
 {
     const struct directory_expansion *expansion;
-    const char *at = user_address_at(sender, strlen(sender));
     struct store_remote remote = {
         .address = sender, .orcpt = "", .notify = STORE_NOTIFY_NEVER};
     struct store_delivery delivery = {.sender = "",
@@ -255,8 +254,7 @@ static enum err send_reply(struct store *store, struct answering *answering,
                                       .tail = answering->reply,
                                       .tail_bytes = answering->reply_bytes};
     int64_t user_id;
-    enum err err = directory_expand(sender, (size_t)(at - sender), at + 1,
-                                    strlen(at + 1), &expansion);
+    enum err err = directory_expand_whole(sender, &expansion);
 
     if (err == ERR_REFUSED) {
         delivery.remote_count = 1;

@@ -95,6 +95,12 @@ directory_expand(const char *local, size_t local_len, const char *domain,
                  size_t domain_len,
                  const struct directory_expansion **expansion) MUST_CHECK;
 
+/* directory_expand_whole - the same of an address as it stands in an envelope
+ * (NUL-terminated): its local part perhaps quoted (RFC 5321 4.1.2). */
+enum err
+directory_expand_whole(const char *address,
+                       const struct directory_expansion **expansion) MUST_CHECK;
+
 /* directory_may_send_as - whether a user gets mail for that address, and so may
  * put it as sender. */
 bool directory_may_send_as(int64_t user_id, const char *local, size_t local_len,

@@ -211,6 +211,40 @@ enum err directory_expand(const char *local, size_t local_len,
     return state.disabled ? ERR_BUSY : ERR_NOT_FOUND;
 }
 
+/* What a quoted string stands for, without NUL. Returns its length; 0: it is
+ * none, or longer than any name. */
+static size_t unquote(const char *text, size_t len, char *out, size_t room)
+{
+    size_t at, used = 0;
+
+    if (len < 2 || text[0] != '"' || text[len - 1] != '"')
+        return 0;
+    for (at = 1; at < len - 1; at++) {
+        if (text[at] == '\\')
+            at++;
+        if (at == len - 1 || used == room)
+            return 0;
+        out[used++] = text[at];
+    }
+    return used;
+}
+
+enum err directory_expand_whole(const char *address,
+                                const struct directory_expansion **expansion)
+{
+    char plain[USER_NAME_BYTES];
+    size_t len = strlen(address);
+    const char *at = user_address_at(address, len);
+    size_t local_len = at ? (size_t)(at - address) : len;
+    const char *domain = at ? at + 1 : "";
+    size_t plain_len = unquote(address, local_len, plain, sizeof plain);
+
+    return plain_len ? directory_expand(plain, plain_len, domain,
+                                        strlen(domain), expansion)
+                     : directory_expand(address, local_len, domain,
+                                        strlen(domain), expansion);
+}
+
 bool directory_may_send_as(int64_t user_id, const char *local, size_t local_len,
                            const char *domain, size_t domain_len)
 {

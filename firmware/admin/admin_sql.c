@@ -373,8 +373,10 @@ static void answer(struct http_exchange *x, struct sql_page *page)
 
     st_sql_run(&page->sql);
     pump(x, page);
-    if (http_gone(x))
+    if (http_gone(x)) {
+        http_fail(x, ERR_GONE);
         return;
+    }
     begin_answer(x, page, page->sql.err != OK);
     end[page->form](x, &page->sql.result);
 }

@@ -177,8 +177,9 @@ void http_url(struct http_exchange *x, const char *text);
 void http_printf(struct http_exchange *x, const char *format, ...);
 
 /* http_redirect - 303 to a path of this server, which may have a query.
- * http_error - a page of the engine with that status and one sentence; before
- * the first byte of content.
+ * http_error - a page of the engine with that status and one sentence, in the
+ * place of what was written; the connection breaks where some of that has gone
+ * out, so that nobody takes it for the whole.
  * http_fail - the same for an enum err: 404, 403, 413, 400, 503, 507, 500. */
 void http_redirect(struct http_exchange *x, const char *path);
 void http_error(struct http_exchange *x, unsigned status, const char *sentence);

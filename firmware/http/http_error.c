@@ -96,17 +96,20 @@ void http_error_page(struct http_exchange *x, unsigned status,
 
 void http_error(struct http_exchange *x, unsigned status, const char *sentence)
 {
+    char page[900];
+    struct text text;
+
+    /* What has gone out already would seem to be whole. */
+    if (x->composed) {
+        x->failed = true;
+        return;
+    }
     http_begin(x, status, HTTP_HTML);
     if (status == 503)
         http_header(x, "Retry-After", "5");
-    if (!x->head_only) {
-        char page[900];
-        struct text text;
-
-        text_init(&text, page, sizeof(page));
-        put_page(&text, status, sentence);
-        http_write(x, page, text.len);
-    }
+    text_init(&text, page, sizeof(page));
+    put_page(&text, status, sentence);
+    http_write(x, page, text.len);
 }
 
 void http_fail(struct http_exchange *x, enum err err)

@@ -282,6 +282,7 @@ static void begin_post(struct http_exchange *x)
 {
     static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
+    ASSERT(x->body != NULL);
     if (refuse_body(x))
         return;
     if (x->logged_in)

@@ -6,8 +6,6 @@
 #include "http/http_head.h"
 #include <string.h>
 
-/* Empty lines before a request that are forgiven (RFC 9112 2.2). */
-#define EMPTY_LINES_BYTES 4
 /* Digits of a Content-Length: less than 2^63. */
 #define LENGTH_DIGITS 18
 
@@ -209,8 +207,9 @@ static bool path_clean(const char *path)
     return true;
 }
 
-/* Behind scheme and host of the absolute form (RFC 9112 3.2.2), else 0. */
-static size_t absolute_prefix(const char *target, size_t len)
+/* Behind scheme and host of the absolute form (RFC 9112 3.2.2), else 0. No path
+ * means "/", which takes the place of the host's last letter. */
+static size_t absolute_prefix(char *target, size_t len)
 {
     size_t at = 7;
 
@@ -218,7 +217,10 @@ static size_t absolute_prefix(const char *target, size_t len)
         return 0;
     while (at < len && target[at] != '/' && target[at] != '?')
         at++;
-    return at > 7 && at < len && target[at] == '/' ? at : 0;
+    if (at == 7 || (at < len && target[at] == '/'))
+        return at > 7 ? at : 0;
+    target[--at] = '/';
+    return at;
 }
 
 static uint16_t take_target(struct http_head *head, size_t at, size_t len)
@@ -495,8 +497,6 @@ static uint16_t end_line(struct http_head *head, size_t end, bool *done)
         return 400;
     head->line = (uint16_t)end;
     if (!head->lines) {
-        if (end - begin == 2)
-            return begin < EMPTY_LINES_BYTES ? 0 : 400;
         head->lines = (uint16_t)end;
         return take_request_line(head, begin, end - 2);
     }

@@ -60,6 +60,7 @@ struct http_session {
     struct http_exchange *x; /* NULL: waits for a request */
     uint64_t since_ms;       /* of waiting, or of the request's first byte */
     uint64_t mark_ms, mark;  /* progress when it was looked at last */
+    uint8_t empty;           /* bytes of empty lines before a request */
     bool ended;              /* the peer will send nothing more */
     bool receiving;          /* inside received() */
 };

@@ -19,6 +19,8 @@
 #include <string.h>
 
 #define HTTP_PORT 80
+/* Before a request these are forgiven (RFC 9112 2.2). */
+#define EMPTY_LINES "\r\n\r\n"
 /* How often a connection's progress is looked at. */
 #define LOOK_MS 5000
 /* Between two requests; fewer when connections run short. */
@@ -159,6 +161,36 @@ static void turn_away(struct http_session *session)
     close_stream(session);
 }
 
+/* A request's first letter says what task it needs: empty lines do not get as
+ * far as that. */
+static size_t skip_empty_lines(struct http_session *session,
+                               const uint8_t *data, size_t len)
+{
+    static const uint8_t lines[] = EMPTY_LINES;
+    size_t used = 0;
+
+    while (used < len && session->empty < sizeof(lines) - 1 &&
+           data[used] == lines[session->empty]) {
+        session->empty++;
+        used++;
+    }
+    return used;
+}
+
+static void begin_request(struct http_session *session, uint8_t first)
+{
+    static const uint8_t cr = '\r';
+    bool half = session->empty % 2 != 0;
+
+    session->empty = 0;
+    session->since_ms = timer_now_ms();
+    session->mark_ms = session->since_ms;
+    session->mark = 0;
+    session->x = http_exchange_new(session, half ? cr : first);
+    if (session->x != NULL && half) /* it is no empty line: malformed */
+        (void)http_exchange_take(session->x, &cr, 1);
+}
+
 static size_t on_received(struct stream *stream, const uint8_t *data,
                           size_t len)
 {
@@ -170,10 +202,10 @@ static size_t on_received(struct stream *stream, const uint8_t *data,
         size_t took;
 
         if (session->x == NULL) {
-            session->since_ms = timer_now_ms();
-            session->mark_ms = session->since_ms;
-            session->mark = 0;
-            session->x = http_exchange_new(session, data[used]);
+            used += skip_empty_lines(session, data + used, len - used);
+            if (used == len)
+                break;
+            begin_request(session, data[used]);
         }
         if (session->x == NULL) {
             turn_away(session);

@@ -39,6 +39,8 @@ static struct {
     struct store_log_line lines[LINES_MAX];
     enum purpose purpose;
     bool waiting;
+    bool stale;  /* what is waited for was asked before the page was entered */
+    bool is_log; /* the page; else Trace */
     unsigned count; /* of lines */
     unsigned first; /* of a message's life: the line at the top */
     unsigned shown; /* lines that have found room */
@@ -182,11 +184,17 @@ static void show_found(void)
     ask(SHOW_LIFE, 0, false, LINES_MAX);
 }
 
+static void begin(void);
+
 static void answered(struct st_request *request)
 {
     const struct st_log_read *read = &state.read;
 
     state.waiting = false;
+    if (state.stale) {
+        begin();
+        return;
+    }
     menu_note("");
     if (request->result != OK) {
         char text[81];
@@ -348,29 +356,35 @@ static bool is_busy(int key)
     return state.waiting && key != KEY_ESCAPE;
 }
 
-static void enter(bool typing)
+/* Nothing is waited for any more. */
+static void begin(void)
+{
+    state.stale = false;
+    begin_search();
+    state.typing = !state.is_log;
+    if (state.is_log && !state.memory_only)
+        show_from(0);
+}
+
+static void enter(bool is_log)
 {
     state.memory_only = st_state() != ST_READY;
-    state.first = 0;
-    state.typing = typing;
-    if (state.waiting)
-        return;
-    state.count = 0;
+    state.is_log = is_log;
+    state.first = state.count = 0;
     state.find[0] = '\0';
-    begin_search();
-    state.typing = typing;
+    state.stale = state.waiting;
+    if (!state.waiting)
+        begin();
 }
 
 static void enter_log(void)
 {
-    enter(false);
-    if (!state.memory_only)
-        show_from(0);
+    enter(true);
 }
 
 static void enter_trace(void)
 {
-    enter(true);
+    enter(false);
 }
 
 const struct page page_log = {

@@ -6,6 +6,10 @@
  * be reached is left alone for a minute: what becomes due meanwhile is put off
  * for the same reason.
  *
+ * Messages without sender, notices and the like, may be for whomever a stranger
+ * wants, who may answer as slowly as he likes: for them no session is begun
+ * while as many of them are under way as half of all sessions.
+ *
  * No more jobs are under way at a host, from the first command until their
  * outcome is durable, than it may have sessions: that is what a power cut can
  * make it get twice. */
@@ -18,16 +22,18 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SMTP_PORT      25
-#define SESSIONS_FIRST 5
-#define SESSIONS_MAX   20
-#define DEAD_MS        60000
-#define PAUSE_MS       1000
+#define SMTP_PORT       25
+#define SESSIONS_FIRST  5
+#define SESSIONS_MAX    20
+#define DEAD_MS         60000
+#define PAUSE_MS        1000
+#define AUTOMATIC_SHARE 2 /* of the sessions */
 
 static struct {
     struct list used, free; /* link */
     struct list ready;      /* ready */
     struct timer pause;     /* runs: no session is begun */
+    unsigned automatic;     /* jobs under way whose message has no sender */
 } state;
 
 static void pause_over(struct timer *timer)
@@ -49,6 +55,7 @@ enum err relay_host_init(unsigned hosts)
     list_init(&state.free);
     list_init(&state.ready);
     timer_init(&state.pause, pause_over);
+    state.automatic = 0;
     if (host == NULL)
         return ERR_MEMORY;
     for (unsigned i = 0; i < hosts; i++) {
@@ -181,6 +188,11 @@ void relay_host_add(struct relay_job *job, bool first)
         list_append(&state.ready, &host->ready);
 }
 
+static bool is_automatic(const struct relay_job *job)
+{
+    return job->sender[0] == '\0';
+}
+
 struct relay_job *relay_host_next_job(struct relay_host *host)
 {
     struct list *node = list_take_first(&host->jobs);
@@ -193,6 +205,7 @@ struct relay_job *relay_host_next_job(struct relay_host *host)
     job = LIST_ELEMENT(node, struct relay_job, link);
     job->under_way = true;
     host->under_way++;
+    state.automatic += is_automatic(job);
     return job;
 }
 
@@ -215,7 +228,9 @@ void relay_host_settled(struct relay_job *job)
     job->under_way = false;
     ASSERT(host->under_way > 0);
     host->under_way--;
-    if (!relay_session_resume(host) && !list_empty(&host->jobs))
+    state.automatic -= is_automatic(job);
+    if (!relay_session_resume(host) &&
+        (is_automatic(job) || !list_empty(&host->jobs)))
         relay_host_schedule();
 }
 
@@ -250,31 +265,69 @@ void relay_host_left(struct relay_host *host)
     relay_host_schedule();
 }
 
+/* Whether a session may be begun for a host that has jobs; the one that it is
+ * for is made the first. */
+static bool may_begin(struct relay_host *host)
+{
+    struct list *node = host->jobs.next;
+
+    if (host->active >= host->limit || is_full(host))
+        return false;
+    if (state.automatic < relay_context.pool.count / AUTOMATIC_SHARE)
+        return true;
+    while (node != &host->jobs &&
+           is_automatic(LIST_ELEMENT(node, struct relay_job, link)))
+        node = node->next;
+    if (node == &host->jobs)
+        return false;
+    list_remove(node);
+    list_insert(host->jobs.next, node);
+    return true;
+}
+
+static void move_all(struct list *to, struct list *from)
+{
+    struct list *node;
+
+    while ((node = list_take_first(from)) != NULL)
+        list_append(to, node);
+}
+
+/* One session for each host of the ring that may have one: who gets it goes to
+ * the end of the ring, the others keep their places. Returns whether any did.
+ */
+static bool give_round(void)
+{
+    struct list round, served;
+    struct list *node;
+    bool started = false;
+
+    list_init(&round);
+    list_init(&served);
+    move_all(&round, &state.ready);
+    while ((node = list_take_first(&round)) != NULL) {
+        struct relay_host *host = LIST_ELEMENT(node, struct relay_host, ready);
+
+        if (!may_begin(host) || !relay_session_begin(host)) {
+            list_append(&state.ready, node);
+            continue;
+        }
+        started = true;
+        if (!list_empty(&host->jobs))
+            list_append(&served, node);
+    }
+    move_all(&state.ready, &served);
+    return started;
+}
+
 void relay_host_schedule(void)
 {
-    bool started = true;
-
     if (timer_running(&state.pause) || list_empty(&state.ready))
         return;
     if (!relay_context.network->is_up()) {
         relay_host_pause();
         return;
     }
-    while (started && !list_empty(&state.ready) && !relay_context.stopping) {
-        struct list round;
-
-        /* One session for each host of the ring, as often as that works. */
-        started = false;
-        list_init(&round);
-        while (!list_empty(&state.ready))
-            list_append(&round, list_take_first(&state.ready));
-        while (!list_empty(&round)) {
-            struct relay_host *host =
-                LIST_ELEMENT(list_take_first(&round), struct relay_host, ready);
-
-            list_append(&state.ready, &host->ready);
-            if (host->active < host->limit && !is_full(host))
-                started |= relay_session_begin(host);
-        }
-    }
+    while (!relay_context.stopping && give_round())
+        ;
 }

@@ -38,8 +38,9 @@ struct relay_recipient {
     uint8_t notify;
     uint8_t outcome; /* enum relay_outcome */
     bool delayed;
-    bool expired; /* failed for that */
-    bool told;    /* the notice that is being stored is about it */
+    bool automatic; /* its message has no sender */
+    bool expired;   /* failed for that */
+    bool told;      /* the notice that is being stored is about it */
     char address[USER_ADDRESS_BYTES];
     char orcpt[STORE_ORCPT_BYTES];
     char reply[STORE_REPLY_BYTES]; /* "host said: 550 5.1.1 ..." or ours */

@@ -44,10 +44,9 @@ struct notice {
 /* Whether the postmaster's mail goes on to this address. */
 static bool is_postmaster(const char *address)
 {
-    static const char name[] = "postmaster";
     const struct directory_expansion *expansion;
 
-    if (directory_expand(name, sizeof(name) - 1, "", 0, &expansion) != OK)
+    if (directory_expand_whole("postmaster", &expansion) != OK)
         return false;
     for (unsigned i = 0; i < expansion->count; i++) {
         const struct directory_target *target = &expansion->targets[i];
@@ -100,11 +99,7 @@ static bool address_notice(struct store_notice *notice, const char *sender)
 {
     const struct directory_expansion *expansion;
     const char *to = sender[0] ? sender : "postmaster";
-    const char *at = strrchr(to, '@');
-    size_t local_len = at ? (size_t)(at - to) : strlen(to);
-    const char *domain = at ? at + 1 : "";
-    enum err err =
-        directory_expand(to, local_len, domain, strlen(domain), &expansion);
+    enum err err = directory_expand_whole(to, &expansion);
 
     if (err == ERR_REFUSED) {
         (void)snprintf(notice->remote, sizeof(notice->remote), "%s", to);

@@ -4,7 +4,10 @@
  * One look at the queue is under way at a time. It takes what fits; when there
  * was more, the next look comes as soon as a good part of the memory is free
  * again, else when the next row is due, and at once when something was put into
- * the queue. */
+ * the queue.
+ *
+ * Messages without sender take half of the memory at most: strangers can cause
+ * them, and choose how long they stay. What goes beyond is put off. */
 #include "core/check.h"
 #include "core/log.h"
 #include "core/machine.h"
@@ -14,16 +17,18 @@
 #include <stdio.h>
 #include <string.h>
 
-#define BUCKETS       1024u
-#define ROWS          128 /* of one look */
-#define REFILL_SHARE  4   /* of the memory: free before the next look */
-#define LOOK_MS_MAX   60000
-#define LOOK_MS_RETRY 5000
+#define BUCKETS         1024u
+#define ROWS            128 /* of one look */
+#define REFILL_SHARE    4   /* of the memory: free before the next look */
+#define AUTOMATIC_SHARE 2   /* of the memory */
+#define LOOK_MS_MAX     60000
+#define LOOK_MS_RETRY   5000
 
 static struct {
     struct list buckets[BUCKETS];
     struct list free_recipients, free_jobs;
     unsigned recipients, recipients_free, jobs_free;
+    unsigned automatic; /* recipients of messages without sender */
     struct st_due due;
     struct store_due *rows;
     struct timer timer;
@@ -73,6 +78,8 @@ static void add_recipient(struct relay_job *job, const struct store_due *due)
     recipient->outcome = RELAY_PENDING;
     recipient->delayed = due->delayed;
     recipient->expired = false;
+    recipient->automatic = job->sender[0] == '\0';
+    state.automatic += recipient->automatic;
     (void)snprintf(recipient->address, sizeof(recipient->address), "%s",
                    due->recipient);
     (void)snprintf(recipient->orcpt, sizeof(recipient->orcpt), "%s",
@@ -103,6 +110,7 @@ void relay_queue_free_recipient(struct relay_recipient *recipient)
     list_remove(&recipient->hash);
     list_append(&state.free_recipients, &recipient->link);
     state.recipients_free++;
+    state.automatic -= recipient->automatic;
 }
 
 void relay_queue_free_job(struct relay_job *job)
@@ -232,6 +240,10 @@ static bool take_row(const struct store_due *due, struct list *decided)
         !address_sound(due->sender, true))
         return take_decided(decided, due, RELAY_FAILED,
                             "553 5.1.3 not an address");
+    if (due->sender[0] == '\0' &&
+        state.automatic >= state.recipients / AUTOMATIC_SHARE)
+        return take_decided(decided, due, RELAY_DEFERRED,
+                            "450 4.3.2 too many such notices wait already");
     host = relay_host_find(due);
     if (host == NULL)
         return false;

@@ -172,13 +172,8 @@ static bool address_notice(const char *sender, struct st_envelope *envelope,
                            struct store_remote *remote)
 {
     const struct directory_expansion *expansion;
-    const char *at = user_address_at(sender, strlen(sender));
-    enum err err;
+    enum err err = directory_expand_whole(sender, &expansion);
 
-    if (at == NULL)
-        return false;
-    err = directory_expand(sender, (size_t)(at - sender), at + 1,
-                           strlen(at + 1), &expansion);
     if (err != OK && err != ERR_REFUSED)
         return false;
     if (err == OK && expansion->targets[0].user != NULL) {

@@ -1,6 +1,6 @@
 /* Writing a message: the form of /compose.
  *
- *   ?to= &cc= &bcc= &subject= &text=   a new one
+ *   ?to= &cc= &bcc= &subject= &text=   a new one, whatever else is asked for
  *   ?reply=KEY ?all=KEY ?forward=KEY   an answer
  *   ?draft=KEY &compose=ID             a draft is gone on with, also when its
  *                                      key has changed meanwhile
@@ -23,10 +23,12 @@
 
 /* ---- Reading a POST ----------------------------------------------------- */
 
-static void copy_param(const struct http_exchange *x, const char *name,
+/* Returns whether all of it had room. */
+static bool copy_param(const struct http_exchange *x, const char *name,
                        char *text, size_t bytes)
 {
-    (void)snprintf(text, bytes, "%s", http_param_or(x, name, ""));
+    return (size_t)snprintf(text, bytes, "%s", http_param_or(x, name, "")) <
+           bytes;
 }
 
 static void copy_key(const struct http_exchange *x, const char *name,
@@ -44,12 +46,12 @@ static void read_fields(struct http_exchange *x, struct web_form *form)
     size_t place = 0;
 
     memset(form, 0, sizeof(*form));
-    copy_param(x, "from", form->from, sizeof(form->from));
-    copy_param(x, "to", form->to, sizeof(form->to));
-    copy_param(x, "cc", form->cc, sizeof(form->cc));
-    copy_param(x, "bcc", form->bcc, sizeof(form->bcc));
-    copy_param(x, "subject", form->subject, sizeof(form->subject));
-    copy_param(x, "compose", form->compose, sizeof(form->compose));
+    (void)copy_param(x, "from", form->from, sizeof(form->from));
+    form->cut = !copy_param(x, "to", form->to, sizeof(form->to));
+    form->cut |= !copy_param(x, "cc", form->cc, sizeof(form->cc));
+    form->cut |= !copy_param(x, "bcc", form->bcc, sizeof(form->bcc));
+    (void)copy_param(x, "subject", form->subject, sizeof(form->subject));
+    (void)copy_param(x, "compose", form->compose, sizeof(form->compose));
     if (!store_composition_valid(http_param_or(x, "compose", "")))
         form->compose[0] = '\0';
     copy_key(x, "draft", &form->draft);
@@ -95,6 +97,8 @@ enum err web_form_read(struct http_exchange *x, struct web_work *work,
         err = http_part_next(x, part);
         if (err == OK && strcmp(part->name, "text") == 0)
             return read_text(x, work);
+        if (err == OK && part->file_name[0] == '\0')
+            return ERR_TOO_BIG;
         *file = err == OK;
         text = http_param_or(x, "text", "");
     }
@@ -156,6 +160,16 @@ static enum err begin_draft(struct http_exchange *x, struct web_work *work,
     return it.draft.uid != 0 ? web_draft_load(x, work, form) : err;
 }
 
+/* Only forms say what a message answers and takes files from. */
+static void forget_keys(struct web_form *form)
+{
+    memset(&form->draft, 0, sizeof(form->draft));
+    memset(&form->origin, 0, sizeof(form->origin));
+    memset(&form->source, 0, sizeof(form->source));
+    memset(form->keep, 0, sizeof(form->keep));
+    form->answer = WEB_NEW;
+}
+
 enum err web_form_begin(struct http_exchange *x, struct web_work *work,
                         struct web_form *form)
 {
@@ -167,9 +181,13 @@ enum err web_form_begin(struct http_exchange *x, struct web_work *work,
     unsigned i;
 
     read_fields(x, form);
-    form->answer = WEB_NEW;
+    forget_keys(form);
     work->written_bytes = 0;
     work->written[0] = '\0';
+    /* A link of a mail must not open more than that. */
+    if (http_param(x, "to") != NULL)
+        return begin_new(x, work);
+    copy_key(x, "draft", &form->draft);
     if (form->draft.uid != 0)
         return begin_draft(x, work, form);
     for (i = 0; i < 3; i++) {

@@ -233,6 +233,8 @@ void web_autosave_page(struct http_exchange *x, struct store *store)
     bool file;
     enum err err = web_form_read(x, work, form, &work->part, &file);
 
+    if (err == OK && form->cut)
+        err = ERR_TOO_BIG;
     if (err == OK)
         err = web_draft_save(x, work, form, &work->part, false, false);
     if (err != OK && err != ERR_EXISTS) {

@@ -37,6 +37,7 @@ struct web_form {
     struct store_key source;
     bool keep[WEB_PARTS + 1]; /* also WEB_WHOLE */
     int zone;                 /* minutes east of UTC, as the browser says */
+    bool cut;                 /* more people were typed than have room */
     /* Which composition it is (store_draft.h); "" from whoever does not say. */
     char compose[STORE_COMPOSITION_BYTES];
 };
@@ -62,16 +63,18 @@ enum err web_draft_save(struct http_exchange *x, struct web_work *work,
 enum err web_draft_load(struct http_exchange *x, struct web_work *work,
                         struct web_form *form) MUST_CHECK;
 
-/* web_form_read - a POST, up to its text; ERR_TOO_BIG: the text is too long.
+/* web_form_read - a POST, up to its text; ERR_TOO_BIG: the text is too long, or
+ * another field so long that what stands behind it is not known.
  * Files follow: they are read by http_part_next(), the first of them is *part
  * already when *file is true. */
 enum err web_form_read(struct http_exchange *x, struct web_work *work,
                        struct web_form *form, struct http_part *part,
                        bool *file) MUST_CHECK;
 
-/* web_form_begin - a GET: ?to= cc= bcc= subject= text=, or ?reply= all=
- * forward= draft= with a key. Returns OK, ERR_NOT_FOUND, ERR_EXISTS (the draft
- * has been sent), or an error of the store. */
+/* web_form_begin - a GET: ?to= cc= bcc= subject= text=, as links in mail have
+ * them, too, or without to= ?reply= all= forward= draft= with a key. Returns
+ * OK, ERR_NOT_FOUND, ERR_EXISTS (the draft has been sent), or an error of the
+ * store. */
 enum err web_form_begin(struct http_exchange *x, struct web_work *work,
                         struct web_form *form) MUST_CHECK;
 

@@ -127,7 +127,7 @@ static void add_references(struct http_exchange *x, struct web_work *work,
 static void add_sender(struct http_exchange *x, struct web_work *work,
                        const struct web_form *form)
 {
-    const struct user *user = directory_user_by_id(web_user_id(x));
+    const struct user *user;
     struct mime_make *make = &work->mail.make;
     struct mime_span from = {form->from, strlen(form->from)};
     struct mime_address *person = &work->address;
@@ -139,6 +139,7 @@ static void add_sender(struct http_exchange *x, struct web_work *work,
                                  STORE_DISPLAY_NAME, person->name,
                                  sizeof(person->name)) != OK)
             person->name[0] = '\0';
+        user = directory_user_by_id(web_user_id(x));
         mime_make_address(make,
                           person->name[0] == '\0' && user != NULL
                               ? user->full_name

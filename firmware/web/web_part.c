@@ -81,6 +81,9 @@ static void write_html(struct http_exchange *x, struct web_work *work,
            !http_gone(x))
         html_clean_write(&work->clean, work->piece, (size_t)got);
     (void)!html_clean_end(&work->clean);
+    if (got != 0)
+        html(x, "<p>[The rest of this text cannot be read from the store now: "
+                "try again.]</p>");
     html(x, "</body></html>\n");
 }
 
@@ -127,7 +130,10 @@ static void write_file(struct http_exchange *x, struct web_work *work)
             written += (size_t)got;
         }
     }
-    if (got > 0 && !http_gone(x))
+    /* What is not whole must not seem so. */
+    if (got < 0 || (got > 0 && http_gone(x)))
+        http_fail(x, got < 0 ? (enum err)got : ERR_GONE);
+    else if (got > 0)
         go_on_later(x, work);
 }
 

@@ -47,8 +47,19 @@ static enum err change_rule(void *context, struct store *store)
                : change->work(store, change->user_id, change->id);
 }
 
-static void read_rule(struct http_exchange *x, struct store_rule *rule)
+/* Returns false when something is longer than it may be: a pattern that was cut
+ * would hold for other mail. */
+static bool read_text(struct http_exchange *x, const char *name, char *text,
+                      size_t bytes)
 {
+    return (size_t)snprintf(text, bytes, "%s", http_param_or(x, name, "")) <
+           bytes;
+}
+
+/* Returns false when something is too long. */
+static bool read_rule(struct http_exchange *x, struct store_rule *rule)
+{
+    bool fits;
     const char *field = http_param_or(x, "field", "");
     size_t i;
 
@@ -56,12 +67,9 @@ static void read_rule(struct http_exchange *x, struct store_rule *rule)
     for (i = 0; i < FIELDS; i++)
         if (strcmp(field, fields[i][0]) == 0)
             rule->field = (enum store_rule_field)i;
-    (void)snprintf(rule->header, sizeof(rule->header), "%s",
-                   http_param_or(x, "header", ""));
-    (void)snprintf(rule->pattern, sizeof(rule->pattern), "%s",
-                   http_param_or(x, "pattern", ""));
-    (void)snprintf(rule->forward, sizeof(rule->forward), "%s",
-                   http_param_or(x, "forward", ""));
+    fits = read_text(x, "header", rule->header, sizeof(rule->header)) &&
+           read_text(x, "pattern", rule->pattern, sizeof(rule->pattern)) &&
+           read_text(x, "forward", rule->forward, sizeof(rule->forward));
     rule->mailbox_id = http_param_number(x, "folder", 0);
     if (rule->mailbox_id != 0)
         rule->actions |= STORE_RULE_MOVE;
@@ -70,6 +78,7 @@ static void read_rule(struct http_exchange *x, struct store_rule *rule)
     for (i = 0; i < BOXES; i++)
         if (http_param(x, boxes[i].name) != NULL)
             rule->actions |= boxes[i].action;
+    return fits;
 }
 
 static enum err change(struct http_exchange *x, struct web_work *work)
@@ -79,7 +88,8 @@ static enum err change(struct http_exchange *x, struct web_work *work)
                             .id = http_param_number(x, "id", 0)};
 
     if (strcmp(what, "add") == 0) {
-        read_rule(x, &work->rule);
+        if (!read_rule(x, &work->rule))
+            return ERR_REFUSED;
         change.rule = &work->rule;
     } else if (strcmp(what, "drop") == 0) {
         change.work = store_rule_drop;
@@ -96,6 +106,8 @@ static const char *why_not(enum err err)
     if (err == ERR_INVALID)
         return "Say what is to be done, and look at address and field: one of "
                "them is none.";
+    if (err == ERR_REFUSED)
+        return "Field, text or address is too long.";
     if (err == ERR_NOT_FOUND)
         return "That rule or folder is not there any more.";
     if (err == ERR_TOO_BIG)

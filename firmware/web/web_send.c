@@ -203,10 +203,15 @@ static void log_sent(struct http_exchange *x, struct web_work *work)
     const struct web_envelope *envelope = &work->envelope;
     char address[NET_ADDRESS_TEXT];
     struct net_address peer;
-    const char *first =
-        envelope->all.remote_count > 0
-            ? envelope->lists.remotes[0].address
-            : directory_user_by_id(envelope->lists.users[0])->name;
+    const struct user *user = NULL; /* may have been removed meanwhile */
+    const char *first = "";
+
+    if (envelope->all.user_count > 0)
+        user = directory_user_by_id(envelope->lists.users[0]);
+    if (envelope->all.remote_count > 0)
+        first = envelope->lists.remotes[0].address;
+    else if (user != NULL)
+        first = user->name;
 
     http_peer(x, &peer);
     log_mail(work->mail.message_id, "web",
@@ -227,6 +232,10 @@ static void explain(struct web_work *work, enum err err)
                    : err == ERR_EXISTS
                        ? "This message has been sent already: leave this "
                          "page, or press Send to send it once more."
+                   : err == ERR_NOT_FOUND
+                       ? "The message whose files were to go with this one is "
+                         "not there any more: press Send to send it without "
+                         "them."
                    : err == ERR_INVALID ? "What was sent could not be "
                                           "understood: try again."
                                         : "The mail store is not there or too "
@@ -338,10 +347,22 @@ static void run_save(struct http_exchange *x, struct store *store,
 
     (void)was_sent(x, work, form);
     err = web_draft_save(x, work, form, &work->part, file, true);
-    if (err == OK)
+    if (err == OK) {
         go_to_draft(x, form);
-    else
-        web_fail(x, store, err);
+        return;
+    }
+    (void)snprintf(work->envelope.why, sizeof(work->envelope.why),
+                   "The draft is not saved: %s%s",
+                   err == ERR_FULL || err == ERR_TOO_BIG
+                       ? "there is no room for it. Delete mail, and empty Trash"
+                   : err == ERR_NOT_FOUND
+                       ? "the message with its files is not there any more"
+                       : "the mail store is not there or too busy. Try again "
+                         "soon",
+                   work->mail.files
+                       ? "; files that were chosen have to be chosen again."
+                       : ".");
+    web_form_show(x, store, work, form, work->envelope.why);
 }
 
 static void run_send(struct http_exchange *x, struct store *store,
@@ -371,6 +392,10 @@ static void run(struct http_exchange *x, struct store *store,
 
     if (strcmp(what, "discard") == 0)
         run_discard(x, store, &sending);
+    else if (work->form.cut)
+        web_form_show(x, store, work, &work->form,
+                      "A list of addresses is too long, and its end is cut off "
+                      "here: send the message to the others separately.");
     else if (strcmp(what, "send") == 0)
         run_send(x, store, work, file);
     else

@@ -39,8 +39,9 @@ static enum err put_choice(void *context, struct store *store)
     return err;
 }
 
-/* Line ends as forms send them become those of texts. */
-static void copy_lines(char *to, size_t room, const char *from)
+/* Line ends as forms send them become those of texts. Returns whether all of it
+ * had room. */
+static bool copy_lines(char *to, size_t room, const char *from)
 {
     size_t len = 0;
 
@@ -48,6 +49,13 @@ static void copy_lines(char *to, size_t room, const char *from)
         if (*from != '\r')
             to[len++] = *from;
     to[len] = '\0';
+    return *from == '\0';
+}
+
+/* Whether the form with this button comes again, for what was typed into it. */
+static bool again(const struct http_exchange *x, const char *what)
+{
+    return http_is_post(x) && strcmp(http_param_or(x, "do", ""), what) == 0;
 }
 
 static const char *save_choice(struct http_exchange *x, struct web_work *work)
@@ -55,11 +63,11 @@ static const char *save_choice(struct http_exchange *x, struct web_work *work)
     struct choice choice = {.user_id = web_user_id(x),
                             .name = http_param_or(x, "name", ""),
                             .signature = work->choice};
-    enum err err;
+    enum err err = copy_lines(work->choice, sizeof(work->choice),
+                              http_param_or(x, "signature", ""))
+                       ? st_job_write(put_choice, &choice)
+                       : ERR_TOO_BIG;
 
-    copy_lines(work->choice, sizeof(work->choice),
-               http_param_or(x, "signature", ""));
-    err = st_job_write(put_choice, &choice);
     if (err == OK)
         return NULL;
     return err == ERR_TOO_BIG || err == ERR_INVALID
@@ -68,33 +76,47 @@ static const char *save_choice(struct http_exchange *x, struct web_work *work)
                : "The store cannot save this now: try again.";
 }
 
+/* In work->words and work->choice. */
+static void read_choice(struct http_exchange *x, struct web_work *work)
+{
+    const struct user *user;
+
+    if (store_preference_get(work->store, web_user_id(x), STORE_DISPLAY_NAME,
+                             work->words, sizeof(work->words)) != OK ||
+        work->words[0] == '\0') {
+        user = directory_user_by_id(web_user_id(x));
+        (void)snprintf(work->words, sizeof(work->words), "%s",
+                       user != NULL ? user->full_name : "");
+    }
+    if (store_preference_get(work->store, web_user_id(x), STORE_SIGNATURE,
+                             work->choice, sizeof(work->choice)) != OK)
+        work->choice[0] = '\0';
+}
+
 static void choice_form(struct http_exchange *x, struct web_work *work)
 {
-    const struct user *user = directory_user_by_id(web_user_id(x));
-    bool chosen =
-        store_preference_get(work->store, web_user_id(x), STORE_DISPLAY_NAME,
-                             work->words, sizeof(work->words)) == OK &&
-        work->words[0] != '\0';
+    const char *name = work->words, *signature = work->choice;
 
+    if (again(x, "you")) {
+        name = http_param_or(x, "name", "");
+        signature = http_param_or(x, "signature", "");
+    } else {
+        read_choice(x, work);
+    }
     html(x, "<section><h2>You</h2><form method=\"post\" action=\"/settings\">");
     web_csrf(x);
     html(x,
          "<p class=\"field\"><label for=\"name\">Your name</label>"
          "<input id=\"name\" name=\"name\" type=\"text\" maxlength=\"120\" "
          "autocomplete=\"name\" value=\"%s\"></p>",
-         chosen         ? work->words
-         : user != NULL ? user->full_name
-                        : "");
-    if (store_preference_get(work->store, web_user_id(x), STORE_SIGNATURE,
-                             work->choice, sizeof(work->choice)) != OK)
-        work->choice[0] = '\0';
+         name);
     html(x,
          "<p class=\"field\"><label for=\"signature\">Signature</label>"
          "<textarea id=\"signature\" name=\"signature\" rows=\"4\" "
          "maxlength=\"4000\">\n%s</textarea></p>"
          "<button class=\"main\" name=\"do\" value=\"you\">Save</button>"
          "</form></section>",
-         work->choice);
+         signature);
 }
 
 /* ---- Password ----------------------------------------------------------- */
@@ -166,6 +188,7 @@ static const char *put_password(struct http_exchange *x, struct web_work *work,
         return "There is no such user any more.";
     memset(change, 0, sizeof(*change));
     change->user = *user;
+    change->password_only = true;
     (void)snprintf(change->password, sizeof(change->password), "%s", password);
     change->done = change_done;
     change->context = &waiting;
@@ -269,7 +292,7 @@ static const char *save_away(struct http_exchange *x, struct web_work *work)
 {
     struct store_vacation *vacation = &work->vacation;
     struct away away = {web_user_id(x), vacation};
-    enum err err;
+    enum err err = OK;
 
     memset(vacation, 0, sizeof(*vacation));
     vacation->on = http_param(x, "on") != NULL;
@@ -278,13 +301,17 @@ static const char *save_away(struct http_exchange *x, struct web_work *work)
     /* The last day counts. */
     if (vacation->until_ms > 0)
         vacation->until_ms += DAY_MS;
-    copy_lines(vacation->subject, sizeof(vacation->subject),
-               http_param_or(x, "subject", ""));
-    copy_lines(vacation->text, sizeof(vacation->text),
-               http_param_or(x, "text", ""));
-    err = st_job_write(put_away, &away);
+    if (!copy_lines(vacation->subject, sizeof(vacation->subject),
+                    http_param_or(x, "subject", "")) ||
+        !copy_lines(vacation->text, sizeof(vacation->text),
+                    http_param_or(x, "text", "")))
+        err = ERR_TOO_BIG;
+    if (err == OK)
+        err = st_job_write(put_away, &away);
     if (err == OK)
         return NULL;
+    if (err == ERR_TOO_BIG)
+        return "Subject or text of the answer is too long.";
     return err == ERR_INVALID ? "Write a text, and let the last day not be "
                                 "before the first."
                               : "The store cannot save this now: try again.";
@@ -293,9 +320,15 @@ static const char *save_away(struct http_exchange *x, struct web_work *work)
 static void away_form(struct http_exchange *x, struct web_work *work)
 {
     struct store_vacation *vacation = &work->vacation;
+    const char *subject = vacation->subject, *text = vacation->text;
 
-    if (store_vacation_get(work->store, web_user_id(x), vacation) != OK)
+    if (again(x, "away")) {
+        subject = http_param_or(x, "subject", "");
+        text = http_param_or(x, "text", "");
+    } else if (store_vacation_get(work->store, web_user_id(x), vacation) !=
+               OK) {
         memset(vacation, 0, sizeof(*vacation));
+    }
     html(x, "<section><h2>Away</h2>"
             "<form method=\"post\" action=\"/settings\">");
     web_csrf(x);
@@ -315,7 +348,7 @@ static void away_form(struct http_exchange *x, struct web_work *work)
          "maxlength=\"2000\">\n%s</textarea></p>"
          "<button class=\"main\" name=\"do\" value=\"away\">Save answer"
          "</button></form></section>",
-         vacation->subject, vacation->text);
+         subject, text);
 }
 
 /* ---- The page ----------------------------------------------------------- */

@@ -629,3 +629,101 @@ def test_away(served, browser):
     send(served, letter("Are you there?", sender=ANNA), recipient=BERT)
     page = bert.post("/settings", {"do": "away", "text": "Back on Monday."})
     assert "Saved." in page.text
+
+
+# ---- What must not be lost, or come from elsewhere --------------------------------
+
+def test_links_begin_new_messages_only(served, anna):
+    """A mailto: link of a mail fills in people, subject and text: it neither
+    forwards nor attaches what lies in the mailbox."""
+    headers, body = attach(letter("Plan", "The word is marimba.\r\n").decode(),
+                           "With a plan.\r\n")
+    send(served, letter("Planned", body, headers))
+    key = key_of(anna, "Planned")
+    assert "With attachment" in anna.get(f"/compose?forward={key}").text
+    send(served, letter("Click", f"mailto:evil@x.example?subject=Hi&"
+                                 f"forward={key}\r\n"))
+    link = anna.get(path_of(key_of(anna, "Click"))).values(
+        r'href="(/compose\?to=evil[^"]*)"')[0]
+    for path in (link, f"/compose?to=evil@x.example&reply={key}",
+                 f"/compose?to=&draft={key}",
+                 f"/compose?to=x&source={key}&keep=1&keep=2&keep=200",
+                 f"/compose?source={key}&keep=1&keep=2&keep=200"):
+        page = anna.get(path)
+        assert page.status == 200, path
+        assert "With attachment" not in page.text, path
+        assert "With a plan" not in page.text and "marimba" not in page.text
+        assert page.hidden("origin") == page.hidden("source") == "", path
+
+
+def test_no_list_of_people_is_cut(anna):
+    """More addresses than fit are told, and the text stays."""
+    many = ", ".join(["anna"] * 1400)
+    assert 8192 < len(many) < 9000
+    for button in ("send", "save"):
+        page = anna.compose(do=button, to=many, subject="Cut", text="Precious.")
+        assert page.status == 200 and "too long" in page.text, button
+        assert "Precious." in page.text and "is saved" not in page.text
+    page = anna.compose(do="save", to="x" * 20000, subject="Cut", text="y")
+    assert page.status == 413
+
+
+def test_text_stays_when_nothing_can_be_saved(served, browser, tmp_path):
+    """No room for a draft: its form comes again, with what was typed."""
+    anna, bert = browser("anna"), browser("bert")
+    user = anna.values_of("/admin/users", r'/admin/user\?id=(\d+)">bert<')[0]
+    fields = {"id": user, "do": "save", "full_name": "Bert Example",
+              "enabled": "1"}
+    anna.get("/admin/user?id=" + user)
+    assert "Done." in anna.post("/admin/user", {**fields, "quota": "1"}).text
+    path = tmp_path / "large"
+    path.write_bytes(os.urandom(1500000))
+    page = bert.compose(do="save", files=[str(path)], to="anna",
+                        subject="No room", text="Precious words.")
+    anna.post("/admin/user", {**fields, "quota": "200"})
+    assert "is not saved" in page.text and "Precious words." in page.text
+
+
+def test_settings_stay_typed(browser):
+    bert = browser("bert")
+    bert.get("/settings")
+    page = bert.post("/settings", {
+        "do": "away", "on": "1", "from": "2026-12-24", "until": "2026-12-01",
+        "subject": "Typed subject", "text": "Typed answer."})
+    assert "the last day" in page.text
+    assert "Typed subject" in page.text and "Typed answer." in page.text
+    page = bert.post("/settings", {
+        "do": "you", "name": "Typed Name", "signature": "ä" * 4096})
+    assert "too long" in page.text
+    assert "Typed Name" in page.text and "ä" * 4096 in page.text
+    page = bert.post("/settings", {
+        "do": "away", "on": "1", "subject": "", "text": "ä" * 2100})
+    assert "too long" in page.text and "ä" * 2100 in page.text
+    page = bert.post("/settings/rules", {
+        "do": "add", "field": "subject", "pattern": "a" + "ä" * 64,
+        "delete": "1"})
+    assert "Saved." not in page.text and "too long" in page.text
+
+
+def test_enter_on_a_box_deletes_nothing(served, anna):
+    """Browsers press a form's first button then."""
+    send(served, letter("Ticked"))
+    key = key_of(anna, "Ticked")
+    page = anna.get("/mail")
+    form = page.text.split('name="back"')[1]
+    assert form.index('<button class="hidden"') == form.index("<button")
+    page = anna.post("/act", {"m": key, "back": "/mail"})
+    assert page.status == 200 and "Choose messages first" in page.text
+    assert key_of(anna, "Ticked") == key
+
+
+def test_reply_to_all_of_similar_names(served, anna):
+    """An address that ends like another one is another one."""
+    send(served, letter("Similar", sender="joann@far.example", headers=(
+        "Cc: ann@far.example, Lee <joann@far.example.net>, JOANN@far.example,"
+        f" {BERT}\r\n")))
+    page = anna.get(f"/compose?all={key_of(anna, 'Similar')}")
+    assert page.values(r'name="to" type="text" value="([^"]*)"') == [
+        "joann@far.example"]
+    assert page.values(r'name="cc" type="text" value="([^"]*)"') == [
+        f"ann@far.example, Lee <joann@far.example.net>, {BERT}"]

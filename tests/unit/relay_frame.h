@@ -43,23 +43,24 @@ static const struct relay_network network = {
 
 static const struct user anna = {.id = 7, .name = "anna", .enabled = true};
 
-enum err directory_expand(const char *local, size_t local_len,
-                          const char *domain, size_t domain_len,
-                          const struct directory_expansion **expansion)
+enum err directory_expand_whole(const char *address,
+                                const struct directory_expansion **expansion)
 {
     static struct directory_expansion found = {.count = 1};
+    size_t local_len = strcspn(address, "@");
 
     *expansion = &found;
-    if (domain_len != 0 && strncasecmp(domain, "here.example", domain_len) != 0)
+    if (address[local_len] != '\0' &&
+        strcasecmp(address + local_len, "@here.example") != 0)
         return ERR_REFUSED;
     found.targets[0].user = &anna;
     if (postmaster_elsewhere != NULL &&
-        strncmp(local, "postmaster", local_len) == 0) {
+        strncmp(address, "postmaster", local_len) == 0) {
         found.targets[0].user = NULL;
         found.targets[0].address = postmaster_elsewhere;
     }
-    return strncmp(local, "anna", local_len) == 0 ||
-                   strncmp(local, "postmaster", local_len) == 0
+    return strncmp(address, "anna", local_len) == 0 ||
+                   strncmp(address, "postmaster", local_len) == 0
                ? OK
                : ERR_NOT_FOUND;
 }

@@ -2,6 +2,7 @@
  * locked out, and that nothing of it can be got round by hanging up. */
 #include "account/account.h"
 #include "account/account_brake.h"
+#include "account/account_change.h"
 #include "account/account_recall.h"
 #include "core/memory.h"
 #include "core/random.h"
@@ -55,6 +56,21 @@ void st_password_verify(struct st_password *password)
 {
     list_init(&password->request.link);
     list_append(&fake.queue, &password->request.link);
+}
+
+void st_password_make(struct st_password *password)
+{
+    memcpy(password->hash, "hashed", 7);
+    st_defer(&password->request, OK);
+}
+
+static struct user stored;
+
+void st_user_put(struct st_user_put *put)
+{
+    stored = put->user;
+    put->request.result = OK;
+    put->done(put);
 }
 
 /* A turn of the loop; with a password to be checked it takes its time. */
@@ -625,6 +641,46 @@ static void test_ipv6(void)
     CHECK(brake_name("anna", 4) != brake_name("anne", 4));
 }
 
+static void on_change(struct account_change *change)
+{
+    ++*(unsigned *)change->context;
+}
+
+/* A user's own new password takes nothing back that an administrator has
+ * changed while it was hashed. */
+static void test_own_password(void)
+{
+    static struct account_change change;
+    unsigned done = 0;
+    struct user now;
+
+    reset();
+    change = (struct account_change){.user = *directory_user_by_id(1),
+                                     .password = "new",
+                                     .password_only = true,
+                                     .done = on_change,
+                                     .context = &done};
+    account_change(&change);
+    now = *directory_user_by_id(1);
+    now.enabled = false;
+    now.quota_bytes = 7;
+    CHECK(directory_update_user(&now) == OK);
+    turn();
+    CHECK(done == 1 && change.result == OK);
+    CHECK(!stored.enabled && stored.quota_bytes == 7);
+    CHECK(strcmp(stored.hash, "hashed") == 0);
+    CHECK(change.password[0] == '\0');
+    change = (struct account_change){.user = *directory_user_by_id(1),
+                                     .password = "new",
+                                     .password_only = true,
+                                     .done = on_change,
+                                     .context = &done};
+    account_change(&change);
+    directory_init(memory, sizeof(memory));
+    turn();
+    CHECK(done == 2 && change.result == ERR_NOT_FOUND);
+}
+
 int main(void)
 {
     random_module_init();
@@ -645,5 +701,6 @@ int main(void)
     test_ipv6();
     test_quota();
     test_login_noted();
+    test_own_password();
     return check_report();
 }

@@ -86,12 +86,10 @@ static void fill(void)
 }
 
 /* The targets as "1 2 out@far.test", or the error. */
-static const char *look_up(const char *local, const char *domain)
+static const char *describe(enum err err,
+                            const struct directory_expansion *expansion)
 {
     static char text[2048];
-    const struct directory_expansion *expansion;
-    enum err err = directory_expand(local, strlen(local), domain,
-                                    strlen(domain), &expansion);
     size_t at = 0;
 
     if (err != OK)
@@ -112,6 +110,15 @@ static const char *look_up(const char *local, const char *domain)
                                   target->address);
     }
     return text;
+}
+
+static const char *look_up(const char *local, const char *domain)
+{
+    const struct directory_expansion *expansion;
+    enum err err = directory_expand(local, strlen(local), domain,
+                                    strlen(domain), &expansion);
+
+    return describe(err, expansion);
 }
 
 static void test_expansion(void)
@@ -234,6 +241,38 @@ static void test_limits(void)
     CHECK(strcmp(look_up("anna-x", "first.example"), "none") == 0);
 }
 
+/* As they stand in an envelope. */
+static void test_whole_addresses(void)
+{
+    static const struct {
+        const char *address, *targets;
+    } cases[] = {
+        {"anna@first.example", "1"},
+        {"\"anna\"@first.example", "1"},
+        {"\"an\\na+x y\"@first.example", "1"},
+        {"\"info\"@first.example", "1 2"},
+        {"\"a@b\"@catch.example", "1"},
+        {"\"anna@first.example", "none"},
+        {"\"\"@first.example", "none"},
+        {"\"@first.example", "none"},
+        {"\"\\\"@first.example", "none"},
+        {"\"anna\"@far.test", "refused"},
+        {"anna", "1"},
+        {"postmaster", "2"},
+        {"", "none"},
+        {"\"0123456789012345678901234567890123456789012345678901234567890123"
+         "4567890123456789\"@first.example",
+         "none"},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct directory_expansion *expansion;
+        enum err err = directory_expand_whole(cases[i].address, &expansion);
+
+        CHECK(strcmp(describe(err, expansion), cases[i].targets) == 0);
+    }
+}
+
 static void test_senders(void)
 {
     static const struct {
@@ -332,6 +371,7 @@ int main(void)
 {
     fill();
     test_expansion();
+    test_whole_addresses();
     test_senders();
     test_limits();
     test_domains();

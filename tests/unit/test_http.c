@@ -288,6 +288,78 @@ static void test_statuses(void)
                 "405 "));
 }
 
+/* A page that fails when some of it has gone out: nobody takes that, or what
+ * would be said of it, for the whole. */
+static void test_broken(void)
+{
+    static const char text[] = GET("/broken?bytes=40000");
+
+    CHECK(gives(GET("/broken?bytes=100") GET("/echo/"), "503 200 "));
+    for (size_t i = 0; i < PLAYS; i++)
+        if (!plays[i].fin)
+            CHECK(strchr(statuses(text, strlen(text), &plays[i]), 'x') != NULL);
+}
+
+/* The store goes between two pieces of an answer. */
+static void test_pieces_without_store(void)
+{
+    static const char text[] = GET("/pieces?bytes=200000");
+    struct fake_stream fake;
+
+    begin_play(&fake, &plays[7]);
+    fake.in = (const void *)text;
+    fake.in_len = strlen(text);
+    while (!strstr(fake.out, "xxxx"))
+        (void)fake_web_turn(&fake, &plays[7]);
+    fake_jobs.gone = true;
+    fake_web_settle(&fake, &plays[7]);
+    CHECK(fake.end == FAKE_ABORTED);
+    CHECK(strstr(fake.out, "html") == NULL);
+    end_play(&fake, &plays[7]);
+}
+
+/* Empty lines before a request do not change what it is (RFC 9112 2.2). */
+static void test_empty_lines(void)
+{
+    CHECK(gives("\r\n" GET("/echo/") "\r\n\r\n" GET("/echo/"), "200 200 "));
+    CHECK(gives("\r\nPOST /echo/ HTTP/1.1\r\n" H FORM
+                "Content-Length: 3\r\n\r\na=b\r\n" GET("/echo/"),
+                "200 200 "));
+    CHECK(gives("\r\nPOST /login?user=anna&password=x HTTP/1.1\r\n" H FORM
+                "Content-Length: 0\r\n\r\n",
+                "303 "));
+    CHECK(gives("\r\n\r\n\r\n" GET("/echo/"), "400 !"));
+    CHECK(gives("\rPOST /echo/ HTTP/1.1\r\n" H FORM
+                "Content-Length: 3\r\n\r\na=b",
+                "400 !"));
+    CHECK(gives("\n" GET("/echo/"), "400 !"));
+}
+
+/* HEAD says how long the content of GET is, also of an error. */
+static void test_head_of_errors(void)
+{
+    static const char *const paths[] = {"/broken", "/nothing", "/empty"};
+    char length[2][40];
+
+    for (size_t i = 0; i < 3; i++) {
+        for (unsigned head = 0; head < 2; head++) {
+            struct fake_stream fake;
+            char text[80];
+            const char *at;
+
+            snprintf(text, sizeof(text), "%s %s HTTP/1.1\r\n" H "\r\n",
+                     head ? "HEAD" : "GET", paths[i]);
+            ask(&fake, text);
+            at = strstr(fake.out, "Content-Length: ");
+            snprintf(length[head], sizeof(length[head]), "%.*s",
+                     at ? (int)strcspn(at, "\r") : 0, at ? at : "");
+            CHECK(!head || strlen(strstr(fake.out, "\r\n\r\n")) == 4);
+            end_play(&fake, &plays[0]);
+        }
+        CHECK(strcmp(length[0], length[1]) == 0);
+    }
+}
+
 /* ---- Uploads --------------------------------------------------------------
  */
 
@@ -528,6 +600,10 @@ int main(void)
     test_lost_in_the_midst();
     test_ranges();
     test_statuses();
+    test_broken();
+    test_pieces_without_store();
+    test_empty_lines();
+    test_head_of_errors();
     test_uploads();
     test_too_big();
     test_login();

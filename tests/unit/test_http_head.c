@@ -57,9 +57,11 @@ static const struct {
     const char *text;
 } heads[] = {
     {0, "GET / HTTP/1.1\r\n" HOST END},
-    {0, "\r\nGET / HTTP/1.1\r\n" HOST END},
     {0, "GET / HTTP/1.0\r\n" END},
     {0, "GET http://a.b:80/x?y HTTP/1.1\r\n" HOST END},
+    {0, "GET http://a.b HTTP/1.1\r\n" HOST END},
+    {0, "GET http://a.b?x=http://y/z HTTP/1.1\r\n" HOST END},
+    {400, "GET http:// HTTP/1.1\r\n" HOST END},
     {0, "OPTIONS * HTTP/1.1\r\n" HOST END},
     {0, "DELETE /x HTTP/1.1\r\n" HOST END},
     {0, "GET / HTTP/1.9\r\n" HOST END},
@@ -72,7 +74,7 @@ static const struct {
     {400, "GET / HTTP/1.1\r\nHost: a\n" END},
     {400, "GET / HTTP/1.1\r\n" HOST "\n"},
     {400, "GET / HTTP/1.1\r\nHost: a\rb\r\n" END},
-    {400, "\r\n\r\n\r\nGET / HTTP/1.1\r\n" HOST END},
+    {400, "\r\nGET / HTTP/1.1\r\n" HOST END},
     {400, "GET /\r\n" END},
     {400, "GET  / HTTP/1.1\r\n" HOST END},
     {400, "GET / HTTP/1.1 \r\n" HOST END},

@@ -300,6 +300,7 @@ static void test_rtc(void)
     const uint8_t bad[7] = {0x59, 0x59, 0x23, 0x29, 0x13, 0x24, 0x20};
 
     memset(&model, 0, sizeof(model));
+    model.century_register = 0x32;
     set_cmos(bcd_24, 0x02);
     model.updating = 7;
     CHECK(rtc_read_ms() == moment);
@@ -339,6 +340,13 @@ static void test_rtc_write(void)
     rtc_write_ms(1709251199000);
     CHECK(model.cmos[0x37] == 20 && rtc_read_ms() == 1709251199000);
     rtc_write_ms(-1);
+    CHECK(rtc_read_ms() == 1709251199000);
+    /* Without such a register nothing else is written, nor believed. */
+    model.century_register = 0;
+    memset(model.cmos + 14, 0x19, sizeof(model.cmos) - 14);
+    rtc_write_ms(1709251199000);
+    for (unsigned i = 14; i < sizeof(model.cmos); i++)
+        CHECK(model.cmos[i] == 0x19);
     CHECK(rtc_read_ms() == 1709251199000);
 }
 

@@ -525,6 +525,77 @@ static void test_silence(void)
     CHECK(fake_rows[0].attempts == 1);
 }
 
+/* Two hosts with much mail, which could have all sessions for themselves, and a
+ * third one: it has its turn before they are done. */
+static void test_turns(void)
+{
+    struct fake_peer *busy;
+
+    frame_memory = 1;
+    reset();
+    fake_name("one.example", DNS_A, 0, "192.0.2.20");
+    fake_name("two.example", DNS_A, 0, "192.0.2.20");
+    busy = fake_peer("192.0.2.20");
+    busy->sink.offers = "PIPELINING\nLIMITS MAILMAX=1";
+    for (unsigned i = 0; i < 100; i++)
+        (void)queue(100 + i, i & 1 ? "x@one.example" : "x@two.example");
+    relay_start();
+    for (unsigned i = 0; i < 10000 && busy->sink.message_count == 0; i++)
+        (void)fake_turn();
+    (void)queue(300, "x@far.example");
+    fake_changed();
+    for (unsigned i = 0; i < 10000 && far->sink.message_count == 0; i++)
+        (void)fake_turn();
+    CHECK(far->sink.message_count == 1 && busy->sink.message_count < 50);
+    fake_sleep(1000);
+    CHECK(busy->sink.message_count == 100);
+    check_rest();
+    frame_memory = 4 << 20;
+}
+
+/* Whoever makes us send notices to servers of his that never say a word does
+ * not keep us from sending what users write: not to others, nor to there. */
+static void test_tarpits(void)
+{
+#define TARPITTED 300
+    struct store_due *row, *behind;
+    unsigned tried = 0;
+
+    frame_memory = 1;
+    reset();
+    fake_name("dumb.example", DNS_A, 0, "192.0.2.20");
+    sink_rule(&fake_peer("192.0.2.20")->sink, "CONNECT", "!silent", 0);
+    for (unsigned i = 0; i < TARPITTED; i++) {
+        static char names[20][20];
+        char address[40];
+
+        if (i < 20) {
+            snprintf(names[i], sizeof(names[i]), "t%u.example", i);
+            fake_name(names[i], DNS_MX, 0, "dumb.example");
+        }
+        snprintf(address, sizeof(address), "a@%s", names[i % 20]);
+        queue(100 + i, address)->sender[0] = '\0';
+    }
+    run();
+    fake_sleep(1000);
+    queue(30, "a@far.example")->sender[0] = '\0';
+    behind = queue(31, "b@far.example");
+    fake_changed();
+    fake_sleep(1000);
+    CHECK(!is_queued(behind));
+    row = queue(32, "a@far.example");
+    fake_changed();
+    fake_sleep(1000);
+    CHECK(!is_queued(row));
+    /* In the end everything had its turn. */
+    fake_sleep(HOUR);
+    CHECK(!is_queued(&fake_rows[TARPITTED]) && far->sink.message_count == 3);
+    for (unsigned i = 0; i < TARPITTED; i++)
+        tried += fake_rows[i].attempts >= 1;
+    CHECK(tried == TARPITTED);
+    frame_memory = 4 << 20;
+}
+
 /* A server that takes its time for each of many recipients. */
 static void test_slow_recipients(void)
 {
@@ -631,6 +702,8 @@ int main(void)
     test_offers();
     test_silence();
     test_slow_recipients();
+    test_turns();
+    test_tarpits();
     test_too_early();
     test_endless();
     return check_report();

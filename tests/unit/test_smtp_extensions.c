@@ -353,6 +353,11 @@ static void test_success(void)
     CHECK(strcmp(last_stored()->remotes, "\303\244@y.test  1\n") == 0);
     CHECK(strstr(last_stored()->bytes, "message/global-delivery-status") &&
           strstr(last_stored()->bytes, "utf-8; \303\274nal@example.org\r\n"));
+    CHECK(play("EHLO c.test\r\nMAIL FROM:<\"bert\"@example.org>\r\n"
+               "RCPT TO:<anna@example.org> NOTIFY=SUCCESS\r\nDATA\r\n.\r\n",
+               GREETING EXTENDED SENDER RECIPIENT START STORED));
+    CHECK(fake_st.stored_count == 2);
+    CHECK(last_stored()->user_count == 1 && last_stored()->users[0] == 2);
     /* Nobody is told of these: the null sender, one who is nobody here. */
     CHECK(play("EHLO c.test\r\nMAIL FROM:<>\r\n"
                "RCPT TO:<anna@example.org> NOTIFY=SUCCESS\r\nDATA\r\n.\r\n"

@@ -369,6 +369,36 @@ static void test_administrator(void)
     close_store();
 }
 
+/* A row that was deleted while it was being tried, and the next one that is put
+ * in: nobody takes the one for the other. */
+static void test_number_of_another(void)
+{
+    struct store_settled row = {.removed = true, .reply = "250 ok"};
+    struct store_settlement settlement = {
+        .now_ms = now_ms(), .recipients = &row, .count = 1};
+    int64_t first;
+
+    open_store();
+    settlement.message_id = deliver(false, three, 1);
+    CHECK(look(now_ms(), ROOM).count == 1);
+    first = due[0].queue_id;
+    CHECK(store_queue_act(store, first, STORE_QUEUE_DELETE) == OK);
+    (void)deliver(false, three, 1);
+    CHECK(look(now_ms(), ROOM).count == 1);
+    CHECK(due[0].queue_id != first);
+    row.queue_id = first;
+    CHECK(store_queue_settle(store, &settlement) == OK);
+    CHECK(look(now_ms(), ROOM).count == 1);
+    /* Also where it has got the same number: the store was opened anew. */
+    row.queue_id = due[0].queue_id;
+    CHECK(store_queue_settle(store, &settlement) == OK);
+    row.removed = false;
+    row.next_ms = now_ms() + 1000;
+    CHECK(store_queue_settle(store, &settlement) == OK);
+    CHECK(look(now_ms(), ROOM).count == 1 && due[0].attempts == 0);
+    close_store();
+}
+
 static void test_settings(void)
 {
     char finding[200] = "";
@@ -393,6 +423,7 @@ int main(void)
     test_settle();
     test_notice();
     test_administrator();
+    test_number_of_another();
     test_settings();
     free(heap);
     return check_report();

@@ -165,6 +165,13 @@ static inline void page_wrong_length(struct http_exchange *x,
         http_text(x, "short");
 }
 
+/* Fails when it has said so much. */
+static inline void page_broken(struct http_exchange *x, struct store *store)
+{
+    page_long(x, store);
+    http_fail(x, ERR_GONE);
+}
+
 static const struct http_route routes[] = {
     {"/echo/*", HTTP_GET | HTTP_POST, HTTP_PUBLIC, page_echo, 0},
     {"/mine", HTTP_GET | HTTP_POST, HTTP_USER, page_echo, 0},
@@ -177,6 +184,7 @@ static const struct http_route routes[] = {
     {"/begun", HTTP_GET, HTTP_PUBLIC, page_begun, 0},
     {"/empty", HTTP_GET, HTTP_PUBLIC, page_empty, 0},
     {"/wrong", HTTP_GET, HTTP_PUBLIC, page_wrong_length, 0},
+    {"/broken", HTTP_GET, HTTP_PUBLIC, page_broken, 0},
 };
 
 /* ---- Playing --------------------------------------------------------------
