@@ -392,6 +392,10 @@ enum err store_run(struct store *store, sqlite3_stmt *statement)
 
     if (!statement)
         return store_error(store, sqlite3_errcode(store->db));
+    /* After some errors SQLite has undone the whole transaction: what comes
+     * behind one that was passed over must not become durable alone. */
+    if (store->in_transaction && sqlite3_get_autocommit(store->db))
+        return ERR_IO;
     err = store_error(store, sqlite3_step(statement));
     sqlite3_reset(statement);
     return err;
