@@ -97,8 +97,8 @@ static const char *const texts[STATEMENTS] = {
     [SQL_GARBAGE_DROP] = "DELETE FROM garbage WHERE MailID=?1",
     [SQL_MESSAGE_DROP] = "DELETE FROM message WHERE MailID=?1",
     [SQL_OUTGOING_PUT] = "INSERT INTO outgoing VALUES(?1,?2,?3,?4,?5,?6,?7)",
-    [SQL_QUEUE_PUT] = "INSERT INTO queue(MailID,Recipient,ORcpt,Notify,NextMs)"
-                      " VALUES(?1,?2,?3,?4,?5)",
+    [SQL_QUEUE_PUT] = "INSERT INTO queue(MailID,Recipient,ORcpt,Notify,NextMs,"
+                      "QueueID) VALUES(?1,?2,?3,?4,?5,?6)",
     [SQL_QUEUE_DUE] = "SELECT QueueID FROM queue WHERE State=?1 AND NextMs<=?2"
                       " ORDER BY NextMs",
     [SQL_QUEUE_MAIL] = "SELECT MailID FROM queue WHERE QueueID=?1",
@@ -111,11 +111,12 @@ static const char *const texts[STATEMENTS] = {
     [SQL_QUEUE_MEND] = "UPDATE queue SET NextMs=?1 WHERE State=0 AND NextMs>?2",
     [SQL_QUEUE_NEXT] = "SELECT min(NextMs) FROM queue WHERE State=0"
                        " AND NextMs>?1",
-    [SQL_QUEUE_DROP] = "DELETE FROM queue WHERE QueueID=?1",
+    [SQL_QUEUE_DROP] = "DELETE FROM queue WHERE QueueID=?1 AND MailID=?2",
     /* What the administrator has given up meanwhile stays due. */
     [SQL_QUEUE_DEFER] =
-        "UPDATE queue SET Attempts=Attempts+1,Delayed=?3,Reply=?4,"
-        "NextMs=CASE State WHEN 2 THEN NextMs ELSE ?2 END WHERE QueueID=?1",
+        "UPDATE queue SET Attempts=Attempts+1,Delayed=?4,Reply=?5,"
+        "NextMs=CASE State WHEN 2 THEN NextMs ELSE ?3 END"
+        " WHERE QueueID=?1 AND MailID=?2",
     [SQL_QUEUE_STATE] = "UPDATE queue SET State=?2,"
                         "NextMs=CASE ?3 WHEN 1 THEN 0 ELSE NextMs END"
                         " WHERE QueueID=?1",
@@ -391,6 +392,10 @@ enum err store_run(struct store *store, sqlite3_stmt *statement)
 
     if (!statement)
         return store_error(store, sqlite3_errcode(store->db));
+    /* After some errors SQLite has undone the whole transaction: what comes
+     * behind one that was passed over must not become durable alone. */
+    if (store->in_transaction && sqlite3_get_autocommit(store->db))
+        return ERR_IO;
     err = store_error(store, sqlite3_step(statement));
     sqlite3_reset(statement);
     return err;

@@ -338,12 +338,34 @@ static enum err put_outgoing(struct store *store,
     return store_run(store, statement);
 }
 
+/* A number that no row has had since the store was opened: who has seen one
+ * that is gone must not take another for it. */
+static enum err take_queue_id(struct store *store, int64_t *id)
+{
+    int64_t last;
+    enum err err;
+
+    if (store->next_queue_id == 0) {
+        err = store_number(store, "SELECT max(QueueID) FROM queue", &last);
+        if (err)
+            return err;
+        store->next_queue_id = last + 1;
+    }
+    *id = store->next_queue_id++;
+    return OK;
+}
+
 static enum err put_queued(struct store *store,
                            const struct store_delivery *delivery,
                            const struct store_remote *remote)
 {
-    sqlite3_stmt *statement = store_statement(store, SQL_QUEUE_PUT);
+    sqlite3_stmt *statement;
+    int64_t id;
+    enum err err = take_queue_id(store, &id);
 
+    if (err)
+        return err;
+    statement = store_statement(store, SQL_QUEUE_PUT);
     if (statement) {
         sqlite3_bind_int64(statement, 1, delivery->message_id);
         sqlite3_bind_text(statement, 2, remote->address, -1, SQLITE_STATIC);
@@ -351,6 +373,7 @@ static enum err put_queued(struct store *store,
                           SQLITE_STATIC);
         sqlite3_bind_int(statement, 4, remote->notify);
         sqlite3_bind_int64(statement, 5, delivery->received_ms);
+        sqlite3_bind_int64(statement, 6, id);
     }
     store->queue_changed = true;
     return store_run(store, statement);

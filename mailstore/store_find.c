@@ -23,6 +23,7 @@ struct pattern {
     char not [PATTERN_MAX]; /* what is not */
     size_t len, not_len;
     unsigned words;
+    bool any; /* there is something that is wanted */
 };
 
 /* One word or phrase of it. */
@@ -102,10 +103,13 @@ static bool add_term(struct pattern *pattern, const struct term *term)
 {
     char *text = term->negative ? pattern->not : pattern->text;
     size_t *len = term->negative ? &pattern->not_len : &pattern->len;
-    const char *link = term->negative ? " OR " : " AND ";
+    /* Side by side, all have to occur, but for what has no word for the index
+     * in it, such as a dash; behind AND that would find nothing. */
+    const char *link = term->negative ? " OR " : pattern->any ? " " : " AND (";
 
     if (*len && !add(text, len, link, strlen(link)))
         return false;
+    pattern->any |= !term->negative;
     if (!add(text, len, term->columns, strlen(term->columns)) ||
         !add(text, len, ":\"", 2))
         return false;
@@ -117,7 +121,7 @@ static bool add_term(struct pattern *pattern, const struct term *term)
     return add(text, len, "\"", 1) && (!term->prefix || add(text, len, "*", 1));
 }
 
-/* "owner:u17 AND ... NOT (...)". False: there are no words, or too many. */
+/* "owner:u17 AND (...) NOT (...)". False: there are no words, or too many. */
 static bool make_pattern(struct pattern *pattern, int64_t user_id,
                          const char *words)
 {
@@ -137,6 +141,8 @@ static bool make_pattern(struct pattern *pattern, int64_t user_id,
         if (++pattern->words > WORDS_MAX || !add_term(pattern, &term))
             return false;
     }
+    if (pattern->any && !add(pattern->text, &pattern->len, ")", 1))
+        return false;
     if (pattern->not_len &&
         (!add(pattern->text, &pattern->len, " NOT (", 6) ||
          !add(pattern->text, &pattern->len, pattern->not, pattern->not_len) ||

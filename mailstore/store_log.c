@@ -178,18 +178,33 @@ bool store_log_contains(const struct store_log_line *line, const char *text)
     return holds(line->text, text) || holds(line->module, text);
 }
 
+/* The end of a word: a space, but not one in quotes (log_value()), in which
+ * \ takes the next character along. */
+static const char *word_end(const char *at)
+{
+    bool quoted = false;
+
+    for (; *at != '\0' && (quoted || *at != ' '); at++) {
+        if (*at == '"')
+            quoted = !quoted;
+        else if (quoted && *at == '\\' && at[1] != '\0')
+            at++;
+    }
+    return at;
+}
+
 bool store_log_has_id(const struct store_log_line *line, const char *id)
 {
     const char *at = line->text;
     size_t len = strlen(id);
 
-    while ((at = strstr(at, "id=")) != NULL) {
-        bool begins = at == line->text || at[-1] == ' ';
+    while (*at != '\0') {
+        const char *end = word_end(at);
 
-        at += 3;
-        if (begins && strncasecmp(at, id, len) == 0 &&
-            (at[len] == ' ' || at[len] == '\0'))
+        if ((size_t)(end - at) == len + 3 && strncmp(at, "id=", 3) == 0 &&
+            strncasecmp(at + 3, id, len) == 0)
             return true;
+        at = end + strspn(end, " ");
     }
     return false;
 }
@@ -215,13 +230,12 @@ bool store_log_names_user(const struct store_log_line *line, const char *user)
     const char *at = line->text;
 
     while (*at != '\0') {
-        size_t word = strcspn(at, " ");
+        const char *end = word_end(at);
 
         if ((strncmp(at, "user=", 5) == 0 && lists_user(at + 5, user)) ||
             (strncmp(at, "local=", 6) == 0 && lists_user(at + 6, user)))
             return true;
-        at += word;
-        at += strspn(at, " ");
+        at = end + strspn(end, " ");
     }
     return false;
 }

@@ -25,6 +25,14 @@ bool store_queue_changed(struct store *store)
     return changed;
 }
 
+bool store_queue_acted(struct store *store)
+{
+    bool acted = store->queue_acted;
+
+    store->queue_acted = false;
+    return acted;
+}
+
 /* ---- What is due -------------------------------------------------------- */
 
 static void load_due(sqlite3_stmt *statement, struct store_due *due)
@@ -184,17 +192,20 @@ enum err store_queue_due(struct store *store, struct store_due_list *list)
 
 /* ---- Settling ----------------------------------------------------------- */
 
-static enum err settle_row(struct store *store, const struct store_settled *row)
+/* A row that is another message's by now is left alone. */
+static enum err settle_row(struct store *store, const struct store_settled *row,
+                           int64_t mail_id)
 {
     sqlite3_stmt *statement =
         store_statement(store, row->removed ? SQL_QUEUE_DROP : SQL_QUEUE_DEFER);
 
     if (statement) {
         sqlite3_bind_int64(statement, 1, row->queue_id);
+        sqlite3_bind_int64(statement, 2, mail_id);
         if (!row->removed) {
-            sqlite3_bind_int64(statement, 2, row->next_ms);
-            sqlite3_bind_int(statement, 3, row->delayed);
-            sqlite3_bind_text(statement, 4, row->reply ? row->reply : "", -1,
+            sqlite3_bind_int64(statement, 3, row->next_ms);
+            sqlite3_bind_int(statement, 4, row->delayed);
+            sqlite3_bind_text(statement, 5, row->reply ? row->reply : "", -1,
                               SQLITE_STATIC);
         }
     }
@@ -226,7 +237,8 @@ static enum err settle(struct store *store, void *context)
         err = store_put_notice(store, settlement->notice, settlement->now_ms,
                                &settlement->notice_id);
     for (unsigned i = 0; !err && i < settlement->count; i++)
-        err = settle_row(store, &settlement->recipients[i]);
+        err = settle_row(store, &settlement->recipients[i],
+                         settlement->message_id);
     return err ? err : end_outgoing(store, settlement->message_id);
 }
 
@@ -268,13 +280,14 @@ static enum err delete_row(struct store *store, void *context)
     if (!err && mail_id == 0)
         err = ERR_NOT_FOUND;
     if (!err)
-        err = settle_row(store, &row);
+        err = settle_row(store, &row, mail_id);
     return err ? err : end_outgoing(store, mail_id);
 }
 
 enum err store_queue_act(struct store *store, int64_t queue_id,
                          enum store_queue_action action)
 {
+    store->queue_acted = true;
     switch (action) {
     case STORE_QUEUE_HOLD:
         return set_state(store, queue_id, STORE_QUEUE_HELD, false);

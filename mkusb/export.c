@@ -29,6 +29,8 @@ struct exporting {
     bool maildir;
     char user[NAME_BYTES]; /* of the mailbox at hand */
     uint64_t done, total;
+    uint64_t lost; /* messages that cannot be read */
+    bool damaged;  /* of somebody not even what there is */
 };
 
 /* One mailbox as the listing gave it. */
@@ -137,6 +139,7 @@ static bool write_lf(FILE *file, const char *bytes, size_t len, bool *held)
     return ferror(file) == 0;
 }
 
+/* ERR_CORRUPT: the message cannot be read. */
 static enum err copy_body(const struct exporting *exporting, int64_t message_id,
                           FILE *file, const char *path)
 {
@@ -148,9 +151,11 @@ static enum err copy_body(const struct exporting *exporting, int64_t message_id,
     while (good && got > 0) {
         got = store_message_read(exporting->store, message_id, offset, bytes,
                                  sizeof(bytes));
-        if (got < 0)
-            return say_refused("message %" PRId64 " cannot be read: %s",
-                               message_id, err_text(got));
+        if (got < 0) {
+            say_refused("message %" PRId64 " cannot be read: %s", message_id,
+                        err_text(got));
+            return ERR_CORRUPT;
+        }
         offset += (uint64_t)got;
         if (exporting->maildir)
             good = write_lf(file, bytes, (size_t)got, &held);
@@ -257,6 +262,12 @@ static enum err export_message(void *context,
     if (path == NULL)
         return say_refused("out of memory");
     err = write_message(exporting, info, path);
+    /* A rescue goes on: what can be read is not to be lost with it. */
+    if (err == ERR_CORRUPT) {
+        unlink(path);
+        exporting->lost++;
+        err = OK;
+    }
     free(path);
     say_count(++exporting->done, exporting->total);
     return err;
@@ -300,8 +311,22 @@ static enum err export_owner(struct exporting *exporting,
                               exporting);
     if (err == OK || err == ERR_REFUSED)
         return err;
-    return say_refused("the mail of %s cannot be read: %s (%s)", owner->name,
-                       err_text(err), store_message(exporting->store));
+    say_refused("the mail of %s cannot be read to its end: %s (%s)",
+                owner->name, err_text(err), store_message(exporting->store));
+    exporting->damaged = true;
+    return OK;
+}
+
+static enum err say_exported(const struct exporting *exporting)
+{
+    uint64_t written = exporting->done - exporting->lost;
+
+    say_line("%" PRIu64 " message%s written into %s", written,
+             written == 1 ? "" : "s", exporting->folder);
+    if (exporting->lost > 0 || exporting->damaged)
+        return say_refused("the store is damaged: not all messages could be "
+                           "read");
+    return OK;
 }
 
 enum err export_messages(struct store *store, const char *folder, bool maildir,
@@ -322,8 +347,5 @@ enum err export_messages(struct store *store, const char *folder, bool maildir,
     for (size_t i = 0; err == OK && i < owners.count; i++)
         err = export_owner(&exporting, &owners.list[i]);
     free(owners.list);
-    if (err == OK)
-        say_line("%" PRIu64 " message%s written into %s", exporting.done,
-                 exporting.done == 1 ? "" : "s", folder);
-    return err;
+    return err == OK ? say_exported(&exporting) : err;
 }

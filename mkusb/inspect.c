@@ -34,6 +34,13 @@ void inspect_print_plain(const char *text)
     }
 }
 
+void inspect_print_column(const char *text, size_t bytes)
+{
+    inspect_print_plain(text);
+    for (size_t len = strlen(text); len < bytes; len++)
+        putchar(' ');
+}
+
 static enum err print_mailbox(void *context,
                               const struct store_mailbox_info *info)
 {
@@ -49,9 +56,10 @@ static enum err print_mailbox(void *context,
     if (inspection->lines++ == 0)
         printf("%-24s %-16s %10s %10s %14s\n", "USER", "MAILBOX", "MESSAGES",
                "UNREAD", "BYTES");
-    printf("%-24s %-16s %10" PRIu64 " %10" PRIu64 " %14" PRIu64 "\n",
-           info->user, info->mailbox, info->messages, info->unseen,
-           info->bytes);
+    inspect_print_column(info->user, 25);
+    inspect_print_column(info->mailbox, 17);
+    printf("%10" PRIu64 " %10" PRIu64 " %14" PRIu64 "\n", info->messages,
+           info->unseen, info->bytes);
     return OK;
 }
 
@@ -76,9 +84,10 @@ static enum err print_login(void *context, const char *user,
     if (inspection->lines++ == 0)
         printf("\n%-24s %-20s %-8s %s\n", "USER", "LAST LOGIN (UTC)", "BY",
                "FROM");
-    printf("%-24s ", user);
+    inspect_print_column(user, 25);
     print_date(login->time_ms);
-    printf(" %-8s ", login->service);
+    putchar(' ');
+    inspect_print_column(login->service, 9);
     inspect_print_plain(login->address);
     putchar('\n');
     return OK;
@@ -102,7 +111,8 @@ static enum err print_message(void *context,
         printf("\n%-5s %-16s %10s  %-20s %12s  %s\n", "FLAGS", "MAILBOX", "UID",
                "DATE (UTC)", "BYTES", "SENDER  SUBJECT");
     print_flags(info->flags);
-    printf("%-16s %10" PRIu32 "  ", info->mailbox, info->uid);
+    inspect_print_column(info->mailbox, 17);
+    printf("%10" PRIu32 "  ", info->uid);
     print_date(info->received_ms);
     printf(" %12" PRIu64 "  <", info->bytes);
     inspect_print_plain(info->sender);

@@ -24,8 +24,9 @@ static enum err print_line(const struct store_log_line *line)
 
     if (line->mail_id != 0)
         snprintf(mail, sizeof(mail), "#%" PRId64, line->mail_id);
-    printf("%s  %-8s %8s  ", date_format(line->time_ms, date), line->module,
-           mail);
+    printf("%s  ", date_format(line->time_ms, date));
+    inspect_print_column(line->module, 9);
+    printf("%8s  ", mail);
     inspect_print_plain(line->text);
     putchar('\n');
     return OK;

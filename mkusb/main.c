@@ -8,7 +8,6 @@
 #include "mkusb/options.h"
 #include "mkusb/read_stick.h"
 #include "mkusb/say.h"
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -32,10 +32,12 @@ enum err check_stick(const struct options *options) MUST_CHECK;
 
 /* inspect_log - --log: the log's lines, to stdout. OK, or ERR_REFUSED after
  * having said why. inspect_print_plain - text of others, to stdout, without
- * what could drive a terminal. */
+ * what could drive a terminal. inspect_print_column - the same, filled up to so
+ * many bytes. */
 enum err inspect_log(struct store *store,
                      const struct options *options) MUST_CHECK;
 void inspect_print_plain(const char *text);
+void inspect_print_column(const char *text, size_t bytes);
 
 /* export_messages - writes messages into the folder, which must be new or
  * empty; user_id 0: of all users. OK, or ERR_REFUSED after having said why. */

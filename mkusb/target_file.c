@@ -1,12 +1,13 @@
 /* Opens targets. A new image file comes to life under a temporary name and is
  * renamed when it is complete: an older image of that name stays whole until
- * then. */
+ * then. A signal that ends mkusb takes the unfinished one away. */
 #include "mkusb/target_file.h"
 #include "mkusb/media_file.h"
 #include "mkusb/say.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,32 @@
 #include <unistd.h>
 
 #define GPT_COPY_BYTES (33 * 512)
+
+/* The image that is being made, NULL: none. */
+static const char *volatile unfinished;
+
+/* Then the signal does what it does without us. */
+static void remove_unfinished(int number)
+{
+    const char *path = unfinished;
+
+    if (path != NULL)
+        (void)unlink(path);
+    (void)raise(number);
+}
+
+static void watch_signals(void)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction now, ours;
+
+    memset(&ours, 0, sizeof(ours));
+    ours.sa_handler = remove_unfinished;
+    ours.sa_flags = (int)(SA_RESETHAND | SA_NODEFER);
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        if (sigaction(numbers[i], NULL, &now) == 0 && now.sa_handler == SIG_DFL)
+            (void)sigaction(numbers[i], &ours, NULL);
+}
 
 static void begin(struct target_file *file, const struct target *target)
 {
@@ -100,6 +127,8 @@ enum err target_file_open_new(struct target_file *file,
         file->temporary = NULL;
         return err;
     }
+    unfinished = file->temporary;
+    watch_signals();
     file->bytes = bytes;
     if (there && fchmod(file->fd, info.st_mode & 0777) != 0)
         return say_open_failed(file->temporary);
@@ -174,6 +203,7 @@ enum err target_file_commit(struct target_file *file)
     if (rename(file->temporary, file->path) != 0)
         return say_refused("%s cannot be made: %s", file->path,
                            strerror(errno));
+    unfinished = NULL;
     free(file->temporary);
     file->temporary = NULL;
     return sync_folder(file->path);
@@ -185,6 +215,7 @@ void target_file_close(struct target_file *file)
         close(file->fd);
     if (file->temporary != NULL)
         unlink(file->temporary);
+    unfinished = NULL;
     free(file->temporary);
     free(file->path);
     file->fd = -1;

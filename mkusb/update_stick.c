@@ -84,23 +84,28 @@ static void sort_kept(struct updating *updating)
 }
 
 /* For the boot menu. A store that cannot be opened is no reason not to renew
- * what starts the server, which may know more of it. */
-static void read_store_id(struct updating *updating)
+ * what starts the server, which may know more of it: ERR_VERSION tells of one
+ * that mkusb does not know. */
+static enum err read_store_id(struct updating *updating)
 {
     struct media_overlay overlay;
     struct store_place place;
     struct store *store;
+    enum err err = media_overlay_init(&overlay, &updating->media.media);
 
-    if (media_overlay_init(&overlay, &updating->media.media) != OK)
-        return;
-    if (store_locate(&overlay.media, 0, &place) == OK &&
-        store_open(&place, true, &store) == OK) {
+    if (err != OK)
+        return err;
+    err = store_locate(&overlay.media, 0, &place);
+    if (err == OK)
+        err = store_open(&place, true, &store);
+    if (err == OK) {
         if (store_setting_get(store, "store_id", updating->store_id,
                               sizeof(updating->store_id)) != OK)
             updating->store_id[0] = '\0';
         store_close(store);
     }
     media_overlay_free(&overlay);
+    return err;
 }
 
 static enum err find_store(struct updating *updating)
@@ -125,8 +130,11 @@ static enum err find_store(struct updating *updating)
         data.bytes != 0)
         err = keep_file(updating, "data.db-wal", false);
     sort_kept(updating);
-    if (err == OK)
-        read_store_id(updating);
+    if (err == OK && read_store_id(updating) == ERR_VERSION &&
+        updating->boot.program.label.store == STORE_VERSION)
+        return say_refused("%s holds a store of another version of Barepost, "
+                           "which this one cannot read",
+                           updating->target.path);
     return err;
 }
 

@@ -233,19 +233,6 @@ enum err directory_add_user(const struct user *user)
     return OK;
 }
 
-enum err directory_update_user(const struct user *user)
-{
-    struct directory_record *record = record_by_id(target(), user->id);
-    size_t len = strnlen(user->name, sizeof user->name);
-
-    /* The name is what the hash table holds: another one is another user. */
-    if (!record || strlen(record->user.name) != len ||
-        !directory_same(record->user.name, user->name, len))
-        return ERR_NOT_FOUND;
-    record->user = *user;
-    return OK;
-}
-
 /* The alias with its domain in ASCII: finds it or makes it new. */
 static enum err take_alias(const char *alias, struct directory_text **text)
 {

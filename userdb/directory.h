@@ -20,10 +20,8 @@ void directory_stage(void *memory, size_t bytes);
 void directory_publish(bool keep);
 
 /* directory_add_user - copies the user in. Returns OK, ERR_EXISTS, ERR_MEMORY
- * or ERR_INVALID (name). directory_update_user replaces the one with that id:
- * OK or ERR_NOT_FOUND. */
+ * or ERR_INVALID (name). */
 enum err directory_add_user(const struct user *user) MUST_CHECK;
-enum err directory_update_user(const struct user *user) MUST_CHECK;
 
 /* directory_add_alias - mail for the alias goes to that user, besides all else
  * that was added for it. An alias may have a user's name: then mail for that

@@ -39,9 +39,18 @@ static void put_user(struct account_change *change)
 static void on_hashed(struct st_request *request)
 {
     struct account_change *change = request->context;
+    enum err err = request->result;
 
-    if (request->result != OK) {
-        finish(change, request->result);
+    if (err == OK && change->password_only) {
+        const struct user *now = directory_user_by_id(change->user.id);
+
+        if (now != NULL)
+            change->user = *now;
+        else
+            err = ERR_NOT_FOUND;
+    }
+    if (err != OK) {
+        finish(change, err);
         return;
     }
     memcpy(change->user.hash, change->work.hash, sizeof(change->user.hash));

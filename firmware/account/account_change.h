@@ -10,6 +10,7 @@ struct account_change {
     struct user user; /* id 0: a new one. hash: as it is, for a new password it
                          is made */
     char password[ACCOUNT_PASSWORD_BYTES]; /* "": as it is; wiped */
+    bool password_only; /* of user, all but the id may have changed meanwhile */
     void (*done)(struct account_change *change);
     void *context;
     /* Out: OK; ERR_EXISTS: the name is another user's; ERR_INVALID: the name is

@@ -10,10 +10,12 @@
 #include "mailstore/store_file.h"
 #include "net/tftp.h"
 #include "store/st_job.h"
+#include "store/st_user.h"
 #include "userdb/directory.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 /* Of the memory, for one file. */
 #define MEMORY_SHARE 64
@@ -90,24 +92,78 @@ static bool next_word(struct words *words)
     return true;
 }
 
-static enum err check_user(void *context, const struct csv_user *entry)
-{
-    struct words words = {.at = entry->aliases};
-    unsigned *count = context;
+/* The names of the file's users, each with its NUL, stand behind the file. */
+struct checking {
+    unsigned count;
+    size_t end; /* of the names, in state.bytes */
+};
 
-    (*count)++;
+static bool is_listed(const struct checking *checking, const char *name)
+{
+    const char *at = state.bytes + state.len;
+
+    while (at < state.bytes + checking->end && strcasecmp(at, name) != 0)
+        at += strlen(at) + 1;
+    return at < state.bytes + checking->end;
+}
+
+static enum err note_user(void *context, const struct csv_user *entry)
+{
+    struct checking *checking = context;
+    size_t bytes = strlen(entry->user.name) + 1;
+
+    if (is_listed(checking, entry->user.name)) {
+        (void)snprintf(state.wrong, sizeof(state.wrong),
+                       "line %u: the user %.100s stands there twice",
+                       entry->line, entry->user.name);
+        return ERR_EXISTS;
+    }
+    if (bytes > state.room - checking->end)
+        return ERR_TOO_BIG;
+    memcpy(state.bytes + checking->end, entry->user.name, bytes);
+    checking->end += bytes;
+    checking->count++;
+    /* A long list is gone through for each of them. */
+    st_job_pause();
+    return OK;
+}
+
+static enum err check_aliases(void *context, const struct csv_user *entry)
+{
+    const struct checking *checking = context;
+    struct words words = {.at = entry->aliases};
+
     while (next_word(&words)) {
         const struct user *other =
             directory_find_user(words.word, strlen(words.word));
+        bool own = strcasecmp(words.word, entry->user.name) == 0 ||
+                   (other && strcasecmp(other->name, entry->user.name) == 0);
 
-        if (other && strcmp(other->name, entry->user.name) != 0) {
-            (void)snprintf(state.wrong, sizeof(state.wrong),
-                           "line %u: the alias %.100s is a user", entry->line,
-                           words.word);
-            return ERR_EXISTS;
-        }
+        if (own || (!other && !is_listed(checking, words.word)))
+            continue;
+        (void)snprintf(state.wrong, sizeof(state.wrong),
+                       "line %u: the alias %.100s is a user", entry->line,
+                       words.word);
+        return ERR_EXISTS;
     }
+    st_job_pause();
     return OK;
+}
+
+static enum err check_users(char *message, size_t bytes)
+{
+    struct checking checking = {.end = state.len};
+    enum err err = csv_parse_users(state.bytes, state.len, note_user, &checking,
+                                   message, bytes);
+
+    if (!err && checking.count == 0) {
+        (void)snprintf(state.wrong, sizeof(state.wrong),
+                       "there is no user in it");
+        return ERR_INVALID;
+    }
+    return err ? err
+               : csv_parse_users(state.bytes, state.len, check_aliases,
+                                 &checking, message, bytes);
 }
 
 /* ---- Users: into the store ------------------------------------------------
@@ -165,18 +221,16 @@ static enum err put_alias(void *context, struct store *store)
                        ? store_forward_add(store, alias->alias, alias->address)
                        : store_alias_add(store, alias->alias, alias->id);
 
+    if (!err)
+        st_directory_changed();
     return err == ERR_EXISTS ? OK : err;
 }
 
 static enum err add_alias(const char *name, const char *address, int64_t id)
 {
     struct alias alias = {name, address, id};
-    enum err err = st_job_write(put_alias, &alias);
 
-    if (!err)
-        err = address ? directory_add_forward(name, address)
-                      : directory_add_alias(name, id);
-    return err == ERR_EXISTS ? OK : err;
+    return st_job_write(put_alias, &alias);
 }
 
 static enum err add_aliases(const struct csv_user *entry, int64_t id)
@@ -218,22 +272,15 @@ static enum err use_user(void *context, const struct csv_user *entry)
 
 static void use_users(void)
 {
-    unsigned count = 0;
     char message[160];
     enum err err;
 
     state.wrong[0] = '\0';
     state.added = state.altered = 0;
-    err = csv_parse_users(state.bytes, state.len, check_user, &count, message,
-                          sizeof(message));
-    if (!err && count == 0)
-        err = ERR_INVALID;
+    err = check_users(message, sizeof(message));
     if (err) {
         say("%.60s: %.120s: nothing was changed", base_name(),
-            state.wrong[0] ? state.wrong
-            : count == 0 && err == ERR_INVALID && !message[0]
-                ? "there is no user in it"
-                : message);
+            state.wrong[0] ? state.wrong : message);
         return;
     }
     err = csv_parse_users(state.bytes, state.len, use_user, NULL, message,

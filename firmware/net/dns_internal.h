@@ -125,6 +125,9 @@ void dns_server_answered(unsigned server);
 void dns_server_silent(unsigned server);
 bool dns_server_edns(unsigned server);
 void dns_server_no_edns(unsigned server);
+void dns_server_loses_case(unsigned server);
+/* Whether one of them does. */
+bool dns_servers_lose_case(void);
 
 /* ---- dns_query.c ---- */
 

@@ -9,7 +9,9 @@
  * is asked from a socket of its own, with a port and an id by chance, and the
  * letters of the name are large or small by chance; address, port, id, question
  * and the case of its letters must come back. A server that does not keep the
- * case, and a question that draws wrong answers, are asked by TCP.
+ * case, and a question that draws wrong answers, are asked by TCP. Where the
+ * case was lost and no server can tell by TCP either, as with some routers, the
+ * name is asked for in small letters, for a while at once.
  *
  * Times: 1 s for each server, then 2, 4 and 8 s, with a bit of chance, 20 s in
  * all. A late answer counts as long as the query lasts. An answer that says
@@ -64,6 +66,8 @@ struct dns_query {
     unsigned server; /* asked last; DNS_SERVERS: none */
     unsigned failed; /* bit set of servers that cannot tell */
     unsigned tries;
+    bool case_lost; /* an answer was right but for that */
+    bool plain;     /* in small letters */
     uint64_t deadline_ms;
     struct dns_tcp *tcp;
 };
@@ -122,7 +126,8 @@ static void begin(struct dns_query *query)
 {
     close_attempts(query);
     dns_name_lower(&query->asked.question.name);
-    dns_name_shake(&query->asked.question.name);
+    if (!query->plain)
+        dns_name_shake(&query->asked.question.name);
     query->state = ASKING;
     query->server = DNS_SERVERS;
     query->failed = 0;
@@ -198,8 +203,13 @@ static void ask_next(struct dns_query *query)
     do {
         query->server = dns_server_next(query->server, query->failed);
         if (query->server == DNS_SERVERS) {
-            give_up(query);
-            return;
+            if (query->plain || !query->case_lost) {
+                give_up(query);
+                return;
+            }
+            query->plain = true;
+            begin(query);
+            continue;
         }
         if (send_question(query, query->server))
             break;
@@ -253,7 +263,8 @@ static void do_ask_again(struct dns_query *query, unsigned server)
 
 static void do_answer(struct dns_query *query, unsigned server)
 {
-    (void)server;
+    if (query->plain && query->case_lost)
+        dns_server_loses_case(server);
     dns_cache_put(&query->question, &state.result);
     finish(query, &state.result);
 }
@@ -359,6 +370,7 @@ void dns_query_look_at_servers(void)
 
         if (query->state == FREE)
             continue;
+        query->plain = query->case_lost = false;
         begin(query);
         timer_start(&query->timer, 0);
     }
@@ -405,8 +417,10 @@ static void received(struct udp_socket *socket, const struct net_endpoint *from,
         address_to(query, server, false);
         reading = dns_message_read(data, len, &query->asked, &state.result);
     }
-    if (reading == DNS_READ_CASE)
+    if (reading == DNS_READ_CASE) {
+        query->case_lost = true;
         state.figures.spoofed++;
+    }
     if (reading == DNS_READ_STRANGE) {
         state.figures.spoofed++;
         if (++attempt->strange == STRANGE_TIMES)
@@ -470,6 +484,8 @@ bool dns_query_add(const struct dns_question *question,
     query->asked.question = *question;
     query->asked.aliases = 0;
     query->asked.ttl_s = DNS_TTL_MAX_S;
+    query->plain = dns_servers_lose_case();
+    query->case_lost = false;
     query->deadline_ms = timer_now_ms() + DEADLINE_MS;
     list_append(&query->waiters, &lookup->link);
     begin(query);

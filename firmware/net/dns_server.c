@@ -1,8 +1,10 @@
 /* The name servers that the network's settings or DHCP name, up to three, and
  * what was found out about them: one that is silent again and again is asked
- * last for a while that doubles (RFC 1035 7.2), and one that does not know EDNS
- * is asked without it (RFC 6891 6.2.2). They are asked in the order in which
- * they are given, because the first may know names that the others do not. */
+ * last for a while that doubles (RFC 1035 7.2), one that does not know EDNS is
+ * asked without it (RFC 6891 6.2.2), and one that loses the case of names and
+ * does not answer by TCP lets all be asked in small letters. They are asked in
+ * the order in which they are given, because the first may know names that the
+ * others do not. */
 #include "core/log.h"
 #include "core/timer.h"
 #include "net/dns_internal.h"
@@ -13,12 +15,14 @@
 #define AVOID_MS        5000
 #define AVOID_DOUBLINGS 6
 #define NO_EDNS_MS      600000
+#define NO_CASE_MS      600000
 
 struct server {
     struct net_address address;
     unsigned silent; /* times, one after the other */
     uint64_t avoid_until_ms;
     uint64_t no_edns_until_ms;
+    uint64_t no_case_until_ms;
 };
 
 static struct {
@@ -122,6 +126,20 @@ bool dns_server_edns(unsigned server)
 void dns_server_no_edns(unsigned server)
 {
     state.servers[server].no_edns_until_ms = timer_now_ms() + NO_EDNS_MS;
+}
+
+void dns_server_loses_case(unsigned server)
+{
+    state.servers[server].no_case_until_ms = timer_now_ms() + NO_CASE_MS;
+}
+
+bool dns_servers_lose_case(void)
+{
+    for (unsigned i = 0; i < state.count; i++) {
+        if (timer_now_ms() < state.servers[i].no_case_until_ms)
+            return true;
+    }
+    return false;
 }
 
 void dns_servers_init(void)

@@ -72,7 +72,7 @@ struct st_context {
     bool closing; /* st_close() */
     bool closed;
     bool search_due, checkpoint_due;
-    bool reload_due; /* the directory, after a change of domains */
+    bool reload_due; /* the directory, after what the writer changed */
     char stick[32];  /* its name */
     uint32_t tried[MACHINE_DISKS]; /* generation, 0: not yet */
     char store_id[ST_STORE_ID_BYTES];
@@ -133,7 +133,11 @@ void st_want_store(const char *command_line);
 void st_search(void);
 void st_leave_store(void);
 void st_shut_store(void);
-enum err st_reload_directory(void) MUST_CHECK;
+/* st_stage_directory - reads users, aliases and domains into memory, beside
+ * those that are asked. st_publish_directory - after it: they are asked from
+ * now on, or forgotten. */
+enum err st_stage_directory(void) MUST_CHECK;
+void st_publish_directory(bool keep);
 void st_say(enum st_state state, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void st_keep_setting(const char *key, const char *value);
@@ -212,8 +216,10 @@ bool st_job_run(void);
 void st_job_lose(void);
 
 /* st_queue.c */
-/* st_queue_note_change - something in the queue may be due. */
+/* st_queue_note_change - something in the queue may be due. st_queue_note_act -
+ * an administrator has had his way with a row. */
 void st_queue_note_change(void);
+void st_queue_note_act(void);
 /* st_queue_run - MT: tells it on. Returns true when there was something. */
 bool st_queue_run(void);
 

@@ -55,12 +55,25 @@ void st_keep_setting(const char *key, const char *value)
 
 static enum err keep_setting(void *context, const char *key, const char *value)
 {
-    (void)context;
-    st_keep_setting(key, value);
+    const bool *of_domains = context;
+
+    if ((strncmp(key, "domain:", 7) == 0) == *of_domains)
+        st_keep_setting(key, value);
     return OK;
 }
 
-enum err st_reload_directory(void)
+/* First what there is one of, then what is set of each domain: of that there
+ * may be more than room for it. */
+static enum err keep_settings(struct store *store)
+{
+    bool of_domains = false;
+    enum err err = store_list_settings(store, keep_setting, &of_domains);
+
+    of_domains = true;
+    return err ? err : store_list_settings(store, keep_setting, &of_domains);
+}
+
+enum err st_stage_directory(void)
 {
     unsigned other = 1 - st_context.directory_used;
     enum err err;
@@ -68,10 +81,16 @@ enum err st_reload_directory(void)
     directory_stage(st_context.directory_memory[other],
                     st_context.directory_bytes);
     err = store_load_directory(ST_WRITER->store);
-    directory_publish(err == OK);
-    if (!err)
-        st_context.directory_used = other;
+    if (err)
+        directory_publish(false);
     return err;
+}
+
+void st_publish_directory(bool keep)
+{
+    directory_publish(keep);
+    if (keep)
+        st_context.directory_used = 1 - st_context.directory_used;
 }
 
 /* ---- Opening ------------------------------------------------------------ */
@@ -160,11 +179,13 @@ static enum err open_connections(const struct store_place *place)
     if (!err)
         err = open_readers(place);
     if (!err)
-        err = store_list_settings(ST_WRITER->store, keep_setting, NULL);
+        err = keep_settings(ST_WRITER->store);
     if (!err)
-        err = st_reload_directory();
-    if (!err)
+        err = st_stage_directory();
+    if (!err) {
+        st_publish_directory(true);
         st_user_opened(ST_WRITER->store);
+    }
     st_context.place = *place;
     if (!err)
         err = st_sql_prepare();

@@ -311,7 +311,6 @@ static void put_user(struct st_request *request, struct store *store)
 
     request->result = put->added ? store_user_add(store, &put->user)
                                  : store_user_change(store, &put->user);
-    /* Whatever becomes of it, the directory is what the store has then. */
     st_directory_changed();
 }
 

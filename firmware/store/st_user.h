@@ -29,7 +29,8 @@ bool st_user(int64_t user_id, struct st_user *user);
 void st_user_login(int64_t user_id, const char *address, const char *service);
 
 /* st_directory_changed - in the writer: users or aliases have changed, so the
- * directory is read anew behind this commit, before the request is answered. */
+ * directory is read anew with this commit, before the request is answered;
+ * ERR_MEMORY is its answer when there is no room for them all. */
 void st_directory_changed(void);
 
 struct st_user_put {

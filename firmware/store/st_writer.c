@@ -50,14 +50,13 @@ static unsigned take_batch(struct list *batch)
     return count;
 }
 
-/* All in one transaction, the log's lines and last logins with it. Leaves
- * nothing behind when it fails; *log_failed: because of those. */
-static enum err commit_once(struct list *batch, bool *log_failed)
+/* What the requests do; *staged: to users, too, which are in memory then: no
+ * more get into the store than can be had from it again. */
+static enum err do_work(struct list *batch, struct store *store, bool *staged)
 {
-    struct store *store = ST_WRITER->store;
-    enum err err = store_begin(store);
+    enum err err = OK;
 
-    *log_failed = false;
+    st_context.reload_due = false;
     for (struct list *node = batch->next; !err && node != batch;
          node = node->next) {
         struct st_request *request =
@@ -66,6 +65,25 @@ static enum err commit_once(struct list *batch, bool *log_failed)
         request->work(request, store);
         err = request->result;
     }
+    if (!err && st_context.reload_due) {
+        err = st_stage_directory();
+        *staged = err == OK;
+    }
+    return err;
+}
+
+/* All in one transaction, the log's lines and last logins with it. Leaves
+ * nothing behind when it fails; *log_failed: because of those. Users are
+ * exchanged before the answers: who hears of a change finds it made. */
+static enum err commit_once(struct list *batch, bool *log_failed)
+{
+    struct store *store = ST_WRITER->store;
+    bool staged = false;
+    enum err err = store_begin(store);
+
+    *log_failed = false;
+    if (!err)
+        err = do_work(batch, store, &staged);
     if (!err) {
         err = st_log_drain(store);
         if (!err)
@@ -74,6 +92,8 @@ static enum err commit_once(struct list *batch, bool *log_failed)
     }
     if (!err)
         err = store_commit(store);
+    if (staged)
+        st_publish_directory(err == OK);
     if (err) {
         store_rollback(store);
         st_log_postpone();
@@ -84,19 +104,6 @@ static enum err commit_once(struct list *batch, bool *log_failed)
     st_log_committed();
     st_user_end(true);
     return OK;
-}
-
-/* Before the answers: who hears of a change finds it made. */
-static void reload_directory(void)
-{
-    enum err err;
-
-    if (!st_context.reload_due)
-        return;
-    st_context.reload_due = false;
-    err = st_reload_directory();
-    if (err)
-        log_warn("st", "users not read again: %s", err_text(err));
 }
 
 /* No mail is refused because of the log: then it is done without it. */
@@ -110,8 +117,6 @@ static enum err commit_together(struct list *batch)
         st_user_give_up();
         err = commit_once(batch, &log_failed);
     }
-    if (!err)
-        reload_directory();
     return err;
 }
 
@@ -178,6 +183,8 @@ static void run_batch(void)
         st_index_note_commit();
     if (store_queue_changed(ST_WRITER->store))
         st_queue_note_change();
+    if (store_queue_acted(ST_WRITER->store))
+        st_queue_note_act();
     st_context.room = store_room(ST_WRITER->store);
     collect_garbage(true);
     /* A log that cannot be written now does not try again each time. */

@@ -7,8 +7,8 @@
  *   first last  the messages with these UIDs in it, which are moved back (undo)
  *   back    the list that comes next
  *
- * No message, or none that is the user's, is a mistake that is told; messages
- * that have gone meanwhile are left out. */
+ * No message or action, or none that is the user's, is a mistake that is told;
+ * messages that have gone meanwhile are left out. */
 #include "store/st_job.h"
 #include "web/web.h"
 #include "web/web_page.h"
@@ -213,8 +213,10 @@ void web_act_page(struct http_exchange *x, struct store *store)
 
     act.count = http_param(x, "first") != NULL ? read_moved(x, work->keys)
                                                : read_keys(x, work->keys);
-    if (action == NULL)
+    if (action == NULL && http_param(x, "do") != NULL)
         web_fail(x, store, ERR_INVALID);
+    else if (action == NULL)
+        go_back(x, "none", NULL);
     else if (!action->folder && act.count == 0)
         go_back(x, "none", NULL);
     else if (action->work == move && http_param_number(x, "to", 0) == 0)

@@ -71,12 +71,16 @@ static void add_person(char *list, size_t room,
         *end = '\0';
 }
 
+/* Whether it is one of the addresses of a list, and not a piece of one. */
 static bool holds(const char *list, const char *address)
 {
     size_t len = strlen(address);
+    const char *at;
 
-    for (; strlen(list) >= len; list++)
-        if (strncasecmp(list, address, len) == 0)
+    for (at = list; strlen(at) >= len; at++)
+        if (strncasecmp(at, address, len) == 0 &&
+            (at == list || strchr(" <", at[-1]) != NULL) &&
+            (at[len] == '\0' || strchr(",>", at[len]) != NULL))
             return true;
     return false;
 }

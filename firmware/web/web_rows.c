@@ -148,6 +148,9 @@ void web_rows_begin(struct http_exchange *x, struct store *store,
          "<label class=\"check js\"><input type=\"checkbox\" id=\"all\">"
          "<span class=\"hidden\">Select all on this page</span></label>",
          here);
+    /* The first button is what Enter on a box presses: that must not delete. */
+    html(x, "<button class=\"hidden\" tabindex=\"-1\" aria-hidden=\"true\">"
+            "Nothing</button>");
     web_button(x, "delete", "trash", "Delete");
     web_button(x, "read", "read", "Read");
     web_button(x, "unread", "unread", "Unread");

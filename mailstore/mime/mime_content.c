@@ -135,8 +135,13 @@ static void take_type(struct mime *mime, struct mime_part *part,
         if (mime_parameter(rest, "boundary", mime->scratch, &found) &&
             found.bytes.len <= MIME_BOUNDARY &&
             found.bytes.len <= mime->text_room - mime->text_used) {
+            size_t len = found.bytes.len;
+
+            /* It may begin with a space, but not end with one. */
+            while (len > 0 && mime_is_space(found.bytes.text[len - 1]))
+                len--;
             mime->boundary = mime->text + mime->text_used;
-            mime->boundary_bytes = mime_trim(found.bytes).len;
+            mime->boundary_bytes = len;
             memcpy(mime->text + mime->text_used, found.bytes.text,
                    mime->boundary_bytes);
             mime->text_used += mime->boundary_bytes;

@@ -164,6 +164,8 @@ async function writing(anna) {
   await page.getByLabel("To", { exact: true }).fill("bert");
   // Logged out meanwhile: nothing is lost, and another tab helps.
   await page.context().clearCookies();
+  await page.locator("textarea").pressSequentially(" ");
+  await page.getByText("Draft not saved yet. You are logged out").waitFor();
   await page.keyboard.press("Control+Enter");
   await page.getByText("You are logged out").waitFor();
   const tab = await page.context().newPage();

@@ -4,8 +4,10 @@ refuses, and what it writes. What it reads back: test_mkusb_read.py.
 import os
 import re
 import shutil
+import signal
 import stat
 import subprocess
+import time
 
 import pytest
 
@@ -284,6 +286,24 @@ def test_a_failure_leaves_the_old_image(users, ao, image, tmp_path):
     mkusb("--users", users, "--ao", image, "--yes", image).refused()
     assert digest(image) == before
     assert sorted(os.listdir(tmp_path)) == ["stick.img", "users.csv"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_nothing_behind(tmp_path, ao, number):
+    """While passwords are hashed, the unfinished image is there already."""
+    users = tmp_path / "users.csv"
+    users.write_text("username,password\n" + "".join(
+        f"user{n},secret {n}\n" for n in range(2000)))
+    folder = tmp_path / "images"
+    folder.mkdir()
+    process = subprocess.Popen([MKUSB, "--users", users, "--ao", ao,
+                                folder / "stick.img"], env=ENVIRONMENT)
+    while not os.listdir(folder):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(number)
+    assert process.wait(timeout=60) == -number
+    assert os.listdir(folder) == []
 
 
 def test_an_empty_file_gives_its_size(users, ao, tmp_path):

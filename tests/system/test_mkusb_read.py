@@ -137,6 +137,39 @@ def test_export_maildir(filled, tmp_path):
     assert len(mailbox.Maildir(folder / "bob", create=False)) == 1
 
 
+def damage(image, tmp_path, *statements):
+    """What others' programs may have left in a store."""
+    connection = fill(store_of(image, tmp_path / "filling"))
+    for statement in statements:
+        connection.execute(statement)
+    put_back(image, tmp_path / "filling")
+    connection.close()
+
+
+@pytest.mark.parametrize("form", ["eml", "maildir"])
+def test_export_of_a_damaged_store(image, tmp_path, form):
+    """What can be read is written, and what cannot is told."""
+    damage(image, tmp_path, f"DELETE FROM body WHERE BodyID={3 << 12 | 1}",
+           f"DELETE FROM body WHERE BodyID={1 << 12}")
+    folder = tmp_path / "rescued"
+    done = mkusb("--inspect", "--export", folder, "--format", form, image)
+    done.refused("message 1 cannot be read", "message 3 cannot be read",
+                 "4 messages written", "damaged")
+    assert sum(len(files) for _, _, files in os.walk(folder)) == 4
+
+
+def test_names_cannot_drive_the_terminal(image, tmp_path):
+    damage(image, tmp_path,
+           "UPDATE mailbox SET Name='Sent\x1b]0;x\x07\u009b2J'"
+           " WHERE Name='Sent/2026'",
+           "UPDATE user SET Name='b\x1b[2Jb' WHERE Name='bob'",
+           "INSERT INTO log VALUES(1,1,NULL,'\x1b[2J','\x1b[2J')")
+    for options in [[], ["--user", "alice"], ["--log"]]:
+        done = mkusb("--inspect", *options, image).ok()
+        assert "\x1b" not in done.out and "\u009b" not in done.out
+        assert "?[2J" in done.out or "Sent?]0;x??2J" in done.out
+
+
 def test_update_keeps_mail(filled, ao, tmp_path):
     offsets = {name: file_offset(filled, name)
                for name in ("mail.db", "mail.db-wal")}
@@ -256,7 +289,7 @@ def test_missing_wal_is_no_damage(image):
     assert digest(image) == before
 
 
-def test_store_of_another_version(image, tmp_path):
+def test_store_of_another_version(image, ao, tmp_path):
     folder = tmp_path / "filling"
     database = store_of(image, folder)
     query(database, "PRAGMA user_version=99; PRAGMA wal_checkpoint(TRUNCATE)")
@@ -264,6 +297,9 @@ def test_store_of_another_version(image, tmp_path):
     put_at(image, file_offset(image, "mail.db-wal"), bytes(MIB))
     mkusb("--inspect", image).refused("another version")
     mkusb("--check", image).refused("another version")
+    before = digest(image)
+    mkusb("--update", "--ao", ao, image).refused("another version")
+    assert digest(image) == before
 
 
 def test_damaged_database(image, tmp_path):

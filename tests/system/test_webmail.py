@@ -703,3 +703,27 @@ def test_settings_stay_typed(browser):
         "do": "add", "field": "subject", "pattern": "a" + "ä" * 64,
         "delete": "1"})
     assert "Saved." not in page.text and "too long" in page.text
+
+
+def test_enter_on_a_box_deletes_nothing(served, anna):
+    """Browsers press a form's first button then."""
+    send(served, letter("Ticked"))
+    key = key_of(anna, "Ticked")
+    page = anna.get("/mail")
+    form = page.text.split('name="back"')[1]
+    assert form.index('<button class="hidden"') == form.index("<button")
+    page = anna.post("/act", {"m": key, "back": "/mail"})
+    assert page.status == 200 and "Choose messages first" in page.text
+    assert key_of(anna, "Ticked") == key
+
+
+def test_reply_to_all_of_similar_names(served, anna):
+    """An address that ends like another one is another one."""
+    send(served, letter("Similar", sender="joann@far.example", headers=(
+        "Cc: ann@far.example, Lee <joann@far.example.net>, JOANN@far.example,"
+        f" {BERT}\r\n")))
+    page = anna.get(f"/compose?all={key_of(anna, 'Similar')}")
+    assert page.values(r'name="to" type="text" value="([^"]*)"') == [
+        "joann@far.example"]
+    assert page.values(r'name="cc" type="text" value="([^"]*)"') == [
+        f"ann@far.example, Lee <joann@far.example.net>, {BERT}"]

@@ -2,6 +2,7 @@
  * locked out, and that nothing of it can be got round by hanging up. */
 #include "account/account.h"
 #include "account/account_brake.h"
+#include "account/account_change.h"
 #include "account/account_recall.h"
 #include "core/memory.h"
 #include "core/random.h"
@@ -55,6 +56,21 @@ void st_password_verify(struct st_password *password)
 {
     list_init(&password->request.link);
     list_append(&fake.queue, &password->request.link);
+}
+
+void st_password_make(struct st_password *password)
+{
+    memcpy(password->hash, "hashed", 7);
+    st_defer(&password->request, OK);
+}
+
+static struct user stored;
+
+void st_user_put(struct st_user_put *put)
+{
+    stored = put->user;
+    put->request.result = OK;
+    put->done(put);
 }
 
 /* A turn of the loop; with a password to be checked it takes its time. */
@@ -265,6 +281,22 @@ static void test_remembered(void)
     CHECK(fake.verified == 5);
 }
 
+/* As after a change: a directory that holds it takes the place of this one. */
+static void change_user(const struct user *changed)
+{
+    static uint8_t memories[2][sizeof(memory)];
+    static unsigned used;
+    const struct user *user;
+
+    used = 1 - used;
+    directory_stage(memories[used], sizeof(memories[used]));
+    (void)!directory_add_domain("example.org");
+    for (size_t i = 0; (user = directory_user_at(i)) != NULL; i++)
+        CHECK(directory_add_user(user->id == changed->id ? changed : user) ==
+              OK);
+    directory_publish(true);
+}
+
 static void test_changes(void)
 {
     struct user user = *directory_user_by_id(1);
@@ -273,15 +305,15 @@ static void test_changes(void)
     reset();
     CHECK(log_in("anna", "right", HOME, &took) == OK);
     strcpy(user.hash, "new");
-    CHECK(directory_update_user(&user) == OK);
+    change_user(&user);
     CHECK(log_in("anna", "right", HOME, &took) == ERR_REFUSED);
     CHECK(log_in("anna", "new", HOME, &took) == OK);
     CHECK(fake.verified == 3);
     user.enabled = false;
-    CHECK(directory_update_user(&user) == OK);
+    change_user(&user);
     CHECK(log_in("anna", "new", HOME, &took) == ERR_REFUSED && took >= 1000);
     user.enabled = true;
-    CHECK(directory_update_user(&user) == OK);
+    change_user(&user);
     CHECK(log_in("anna", "new", HOME, &took) == OK && took == 0);
     CHECK(log_in("carl", "right", HOME, &took) == ERR_REFUSED);
     CHECK(log_in("nobody", "right", HOME, &took) == ERR_REFUSED);
@@ -298,11 +330,11 @@ static void test_change_meanwhile(void)
     user = *directory_user_by_id(1);
     begin(&attempt, "anna", "right", HOME);
     user.enabled = false;
-    CHECK(directory_update_user(&user) == OK);
+    change_user(&user);
     finish(&attempt, 5000);
     CHECK(attempt.login.result == ERR_REFUSED);
     user.enabled = true;
-    CHECK(directory_update_user(&user) == OK);
+    change_user(&user);
     begin(&attempt, "anna", "right", HOME);
     directory_init(memory, sizeof(memory));
     finish(&attempt, 5000);
@@ -557,7 +589,7 @@ static void test_quota(void)
     user = *directory_user_by_id(1);
     CHECK(account_quota_room(1, 1u << 30) == OK);
     user.quota_bytes = 1000;
-    CHECK(directory_update_user(&user) == OK);
+    change_user(&user);
     /* Not counted yet: only what can never fit is refused. */
     memset(&known, 0, sizeof(known));
     CHECK(account_quota_room(1, 1000) == OK);
@@ -609,6 +641,46 @@ static void test_ipv6(void)
     CHECK(brake_name("anna", 4) != brake_name("anne", 4));
 }
 
+static void on_change(struct account_change *change)
+{
+    ++*(unsigned *)change->context;
+}
+
+/* A user's own new password takes nothing back that an administrator has
+ * changed while it was hashed. */
+static void test_own_password(void)
+{
+    static struct account_change change;
+    unsigned done = 0;
+    struct user now;
+
+    reset();
+    change = (struct account_change){.user = *directory_user_by_id(1),
+                                     .password = "new",
+                                     .password_only = true,
+                                     .done = on_change,
+                                     .context = &done};
+    account_change(&change);
+    now = *directory_user_by_id(1);
+    now.enabled = false;
+    now.quota_bytes = 7;
+    CHECK(directory_update_user(&now) == OK);
+    turn();
+    CHECK(done == 1 && change.result == OK);
+    CHECK(!stored.enabled && stored.quota_bytes == 7);
+    CHECK(strcmp(stored.hash, "hashed") == 0);
+    CHECK(change.password[0] == '\0');
+    change = (struct account_change){.user = *directory_user_by_id(1),
+                                     .password = "new",
+                                     .password_only = true,
+                                     .done = on_change,
+                                     .context = &done};
+    account_change(&change);
+    directory_init(memory, sizeof(memory));
+    turn();
+    CHECK(done == 2 && change.result == ERR_NOT_FOUND);
+}
+
 int main(void)
 {
     random_module_init();
@@ -629,5 +701,6 @@ int main(void)
     test_ipv6();
     test_quota();
     test_login_noted();
+    test_own_password();
     return check_report();
 }

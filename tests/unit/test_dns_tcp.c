@@ -159,6 +159,77 @@ static void test_case_lost(void)
     CHECK(is_done(l, DNS_OK) && l->count == 1);
 }
 
+static void refuse_tcp(void)
+{
+    struct seen s = seen_next();
+    struct peer p = peer_new(53, s.source_port, 1000);
+
+    CHECK(s.any && s.flags == SYN && s.port == 53);
+    p.ack = s.seq + 1;
+    peer_send(&p, RST | ACK, NULL, 0);
+    net_flush();
+}
+
+static bool is_lower(const struct dns_name *name)
+{
+    struct dns_name lower = *name;
+
+    dns_name_lower(&lower);
+    return memcmp(&lower, name, sizeof(lower)) == 0;
+}
+
+/* A router that makes all letters small and knows no TCP is better than none.
+ */
+static void test_case_lost_without_tcp(void)
+{
+    static const char name[] = "abcdefghijklmnopqrstuvwxyz.example";
+    struct dns_lookup *l = &lookups[0];
+    struct sent s;
+
+    begin(PEER_IP, 0, 0);
+    l->done = on_done;
+    dns_lookup(l, name, DNS_A);
+    s = sent_next();
+    CHECK(!is_lower(&s.name));
+    dns_name_lower(&s.name);
+    answer_a(&s, name, 0x01020304);
+    net_flush();
+    refuse_tcp();
+    s = sent_next();
+    CHECK(s.any && is_lower(&s.name));
+    answer_a(&s, name, 0x01020305);
+    CHECK(is_done(l, DNS_OK) &&
+          net_address_to_v4(&l->answers[0].address) == 0x01020305);
+    /* That is remembered for a while. */
+    for (unsigned i = 0; i < 2; i++) {
+        char other[60];
+
+        l->context = NULL;
+        wire_forget();
+        snprintf(other, sizeof(other), "x%u.%s", i, name);
+        dns_lookup(l, other, DNS_A);
+        s = sent_next();
+        CHECK(s.any && is_lower(&s.name) == (i == 0));
+        answer_a(&s, other, 0x01020304);
+        CHECK(is_done(l, DNS_OK));
+        pass_time(3600000);
+    }
+    /* Another server is asked first: it may do better. */
+    begin(PEER_IP, SECOND_IP, 0);
+    l->done = on_done;
+    dns_lookup(l, name, DNS_A);
+    s = sent_next();
+    dns_name_lower(&s.name);
+    answer_a(&s, name, 0x01020304);
+    net_flush();
+    refuse_tcp();
+    s = sent_next();
+    CHECK(s.any && s.server == SECOND_IP && !is_lower(&s.name));
+    answer_a(&s, name, 0x01020305);
+    CHECK(is_done(l, DNS_OK) &&
+          net_address_to_v4(&l->answers[0].address) == 0x01020305);
+}
+
 /* More answers that need TCP than there are connections. */
 static void test_tcp_queue(void)
 {
@@ -204,6 +275,7 @@ int main(void)
 {
     test_tcp();
     test_case_lost();
+    test_case_lost_without_tcp();
     test_tcp_queue();
     wire_memory_release();
     return check_report();

@@ -95,6 +95,11 @@ static void test_search(void)
     CHECK(found.count == 2 && strcmp(found.subjects, "two one ") == 0);
     CHECK(strcmp(found.preview, "slow brown cat's \"tail\"") == 0);
     CHECK(search(store, anna, "brown fox").count == 1);
+    CHECK(search(store, anna, "brown \xe2\x80\x93 fox").count == 1);
+    CHECK(search(store, anna, "\xc2\xbb\xc2\xab brown fox").count == 1);
+    CHECK(search(store, anna, "brown -\xe2\x80\x93 fox").count == 1);
+    CHECK(search(store, anna, "\xe2\x80\x93").count == 0);
+    CHECK(search(store, anna, "subject:two \xe2\x80\x93 -fox").count == 1);
     CHECK(search(store, anna, "FOX brown").count == 1);
     CHECK(search(store, anna, "\"brown fox\"").count == 1);
     CHECK(search(store, anna, "\"fox brown\"").count == 0);

@@ -383,6 +383,40 @@ static void test_cuts(void)
     CHECK(counts[0] > 30 && counts[1] > 0 && counts[2] == 1);
 }
 
+/* ---- Users --------------------------------------------------------------- */
+
+static bool users_say(const char *lines, const char *text)
+{
+    struct net_address address = net_address_v4(0x0a000202);
+
+    server.bytes = (size_t)snprintf((char *)server.file, sizeof server.file,
+                                    "username,password,aliases\r\n%s", lines);
+    server.tells_size = true;
+    server.dies_at = 0;
+    CHECK(load_begin(&address, "users.csv") == OK);
+    CHECK(WHEN(!load_busy()));
+    return says(text) && says("nothing was changed");
+}
+
+/* All of the file is checked before anybody is added. */
+static void test_users(void)
+{
+    size_t count = directory_user_count();
+    char lines[500];
+
+    snprintf(lines, sizeof lines, "new,\"%s\",\nNEW,\"%s\",\n", hash, hash);
+    CHECK(users_say(lines, "line 3: the user NEW stands there twice"));
+    snprintf(lines, sizeof lines, "new,\"%s\",Other\nother,\"%s\",\n", hash,
+             hash);
+    CHECK(users_say(lines, "line 2: the alias Other is a user"));
+    snprintf(lines, sizeof lines, "new,\"%s\",alice@example.org\n", hash);
+    CHECK(users_say(lines, "line 2: the alias alice@example.org is a user"));
+    CHECK(users_say("", "there is no user in it"));
+    CHECK(users_say("alice,,\n", "line 2: the password is empty"));
+    CHECK(directory_user_count() == count);
+    CHECK(!directory_find_user("new", 3));
+}
+
 int main(void)
 {
     size_t taken;
@@ -400,6 +434,7 @@ int main(void)
     CHECK(loads("The stick is gone"));
     plug(0, &sticks[0]);
     CHECK(WHEN(st_state() == ST_READY));
+    test_users();
     test_update();
     test_stores();
     test_liars();

@@ -88,6 +88,10 @@ static void test_multipart(void)
     parse("Content-Type: multipart/mixed; boundary*0=a; boundary*1=\"b\"\n\n"
           "--ab\n\nx\n--ab--\n");
     CHECK(mime.part_count == 2 && body_is(1, "x"));
+    /* RFC 2046 5.1.1: a space may stand anywhere but at its end. */
+    parse("Content-Type: multipart/mixed; boundary=\" b c \"\n\n-- b c\n\nx\n"
+          "-- b c--\n");
+    CHECK(mime.part_count == 2 && body_is(1, "x"));
     parse("Content-Type: multipart/mixed; boundary=a=b:c\n\n--a=b:c\n\nx\n"
           "--a=b:c--\n");
     CHECK(mime.part_count == 2 && body_is(1, "x"));

@@ -1,6 +1,7 @@
 /* ST in trouble: an envelope for which there is no room, closing while others
  * read, a store of the version before. */
 #include "fake_sticks.h"
+#include "mailstore/store_internal.h"
 #include "store/st_job.h"
 #include "store/st_sql.h"
 #include "store_downgrade.h"
@@ -85,6 +86,35 @@ static void test_upgrade(void)
     check_works();
 }
 
+/* An error after which SQLite has undone the whole transaction, and that is not
+ * told on, once. */
+static void undo_all(struct st_request *request, struct store *store)
+{
+    bool *done = request->context;
+
+    if (!*done)
+        (void)!store_exec(store, "INSERT OR ROLLBACK INTO setting VALUES"
+                                 "('hostname','x')");
+    *done = true;
+    request->result = OK;
+}
+
+static void test_undone(void)
+{
+    static struct sent sent[3];
+    struct st_request request = {.work = undo_all, .done = on_request};
+
+    finished[0] = false;
+    request.context = &finished[0];
+    send_small(&sent[0], user_ids[0], 1);
+    st_queue(&st_context.writes, &request);
+    for (unsigned i = 1; i < 3; i++)
+        send_small(&sent[i], user_ids[0], (uint8_t)i);
+    CHECK(UNTIL(all_answered(sent, 3)));
+    for (unsigned i = 0; i < 3; i++)
+        CHECK(sent[i].result == OK && stored_right(&sent[i]));
+}
+
 /* Mail of more than the WAL holds; true: all of it was taken. */
 static bool take_much_mail(void)
 {
@@ -141,6 +171,51 @@ static void test_unread_answer(void)
     }
 }
 
+static bool put_done;
+
+static void on_put(struct st_user_put *put)
+{
+    (void)put;
+    put_done = true;
+}
+
+static enum err add_user(unsigned number)
+{
+    struct st_user_put put = {.user = {.enabled = true}, .done = on_put};
+
+    snprintf(put.user.name, sizeof put.user.name, "user-%u", number);
+    strcpy(put.user.hash, hash);
+    put_done = false;
+    st_user_put(&put);
+    CHECK(UNTIL(put_done));
+    return put.request.result;
+}
+
+/* As many users as there is memory for, and one more, who is refused: what is
+ * in the store can be opened again. */
+static void test_many_users(void)
+{
+    enum err err = OK;
+    unsigned count = 0;
+    struct sent sent;
+
+    while (!err && count < 2000)
+        err = add_user(count++);
+    CHECK(err == ERR_MEMORY && count > 100);
+    CHECK(directory_find_user("user-5", 6));
+    CHECK(directory_user_count() == 3 + count - 1);
+    check_works();
+    pull(0);
+    CHECK(UNTIL(st_state() == ST_GONE));
+    for (int i = 0; i < 3000; i++)
+        turn();
+    plug(0, &sticks[0]);
+    CHECK(UNTIL(st_state() == ST_READY));
+    CHECK(begin(&sent, 10, 0) == OK);
+    st_inbound_discard(sent.inbound);
+    CHECK(directory_user_count() == 3 + count - 1);
+}
+
 struct trial {
     struct st_job job; /* must be first */
     bool done, lost_store;
@@ -193,6 +268,11 @@ static void add_domains(void)
     CHECK(store_locate(&sticks[0].media, 0, &place) == OK);
     CHECK(store_open(&place, true, &store) == OK);
     CHECK(store_setting_put(store, "domains", domains) == OK);
+    CHECK(store_setting_put(store, "web_login_hours", "7") == OK);
+    for (unsigned i = 0; i < 200; i++) {
+        snprintf(domains, sizeof domains, "domain:number-%u.example", i);
+        CHECK(store_setting_put(store, domains, "closed") == OK);
+    }
     store_close(store);
 }
 
@@ -203,14 +283,21 @@ int main(void)
     make_store(&sticks[0]);
     add_domains();
     CHECK(st_password_init() == OK);
+    /* A PC with little memory. */
+    fake_machine.memory_taken += memory_left() - (24u << 20);
     CHECK(st_module_init(BUFFER_BYTES) == OK);
     plug(0, &sticks[0]);
     CHECK(UNTIL(st_state() == ST_READY));
     CHECK(directory_is_local_domain("example.org", 11));
     CHECK(directory_is_local_domain("last.example", 12));
+    /* What is set of each of them leaves room for all else. */
+    CHECK(strcmp(st_setting("web_login_hours"), "7") == 0);
+    CHECK(strcmp(st_setting("domain:number-0.example"), "closed") == 0);
     test_envelope_without_room();
     test_upgrade();
+    test_undone();
     test_unread_answer();
+    test_many_users();
     test_close();
     ram_medium_free(&sticks[0]);
     return sticks_end();

@@ -144,6 +144,16 @@ static void test_words(void)
     CHECK(!store_log_names_user(&line, "bert,carl"));
     strcpy(line.text, "xuser=anna from=<user=anna@b>");
     CHECK(!store_log_names_user(&line, "anna"));
+    /* What others have written says nothing of users and ids: a sender like
+     * "x user=anna id=12-3 y"@b. */
+    strcpy(line.text, "received id=4-5 from=<\"\\\"x user=anna id=12-3 "
+                      "y\\\"@b\"> local=bert");
+    CHECK(!store_log_names_user(&line, "anna"));
+    CHECK(store_log_names_user(&line, "bert"));
+    CHECK(!store_log_has_id(&line, "12-3") && store_log_has_id(&line, "4-5"));
+    strcpy(line.text, "reply=\"cut user=anna id=12-3 ");
+    CHECK(!store_log_names_user(&line, "anna"));
+    CHECK(!store_log_has_id(&line, "12-3"));
 }
 
 int main(void)

@@ -348,8 +348,10 @@ static void test_administrator(void)
     CHECK(look(now_ms(), ROOM).count == 2);
     id = due[0].queue_id;
     (void)store_queue_changed(store);
+    CHECK(!store_queue_acted(store));
     CHECK(store_queue_act(store, id, STORE_QUEUE_HOLD) == OK);
     CHECK(!store_queue_changed(store));
+    CHECK(store_queue_acted(store) && !store_queue_acted(store));
     CHECK(look(now_ms(), ROOM).count == 1 && due[0].queue_id != id);
     CHECK(store_queue_count(store, &all, &held) == OK && all == 2 && held == 1);
     CHECK(store_queue_act(store, id, STORE_QUEUE_RELEASE) == OK);
@@ -366,6 +368,36 @@ static void test_administrator(void)
     CHECK(exists(message_id));
     CHECK(store_queue_act(store, due[1].queue_id, STORE_QUEUE_DELETE) == OK);
     CHECK(!exists(message_id));
+    close_store();
+}
+
+/* A row that was deleted while it was being tried, and the next one that is put
+ * in: nobody takes the one for the other. */
+static void test_number_of_another(void)
+{
+    struct store_settled row = {.removed = true, .reply = "250 ok"};
+    struct store_settlement settlement = {
+        .now_ms = now_ms(), .recipients = &row, .count = 1};
+    int64_t first;
+
+    open_store();
+    settlement.message_id = deliver(false, three, 1);
+    CHECK(look(now_ms(), ROOM).count == 1);
+    first = due[0].queue_id;
+    CHECK(store_queue_act(store, first, STORE_QUEUE_DELETE) == OK);
+    (void)deliver(false, three, 1);
+    CHECK(look(now_ms(), ROOM).count == 1);
+    CHECK(due[0].queue_id != first);
+    row.queue_id = first;
+    CHECK(store_queue_settle(store, &settlement) == OK);
+    CHECK(look(now_ms(), ROOM).count == 1);
+    /* Also where it has got the same number: the store was opened anew. */
+    row.queue_id = due[0].queue_id;
+    CHECK(store_queue_settle(store, &settlement) == OK);
+    row.removed = false;
+    row.next_ms = now_ms() + 1000;
+    CHECK(store_queue_settle(store, &settlement) == OK);
+    CHECK(look(now_ms(), ROOM).count == 1 && due[0].attempts == 0);
     close_store();
 }
 
@@ -393,6 +425,7 @@ int main(void)
     test_settle();
     test_notice();
     test_administrator();
+    test_number_of_another();
     test_settings();
     free(heap);
     return check_report();

@@ -57,7 +57,7 @@ static const struct user *resolve(const char *local, const char *domain,
 
 static void test_directory(void)
 {
-    void *memory = malloc(1 << 20);
+    void *memory = malloc(1 << 20), *other = malloc(1 << 20);
     struct user alice = make_user(1, "Alice", false);
     struct user bob = make_user(2, "bob", true);
     struct user twin = make_user(3, "aLICE", false);
@@ -90,14 +90,20 @@ static void test_directory(void)
     CHECK(resolve("Postmaster", "example.org", &why)->id == 2);
     CHECK(!resolve("alice", "elsewhere.org", &why) && why == ERR_REFUSED);
     CHECK(!resolve("carol", "example.org", &why) && why == ERR_NOT_FOUND);
+    /* The same anew, with her disabled: asked once it is published. */
+    directory_stage(other, 1 << 20);
     alice.enabled = false;
-    CHECK(directory_update_user(&alice) == OK);
+    CHECK(directory_add_user(&alice) == OK);
+    CHECK(directory_add_user(&bob) == OK);
+    CHECK(directory_add_domain("example.org") == OK);
+    CHECK(resolve("alice", "example.org", &why)->enabled);
+    directory_publish(true);
     CHECK(!resolve("alice", "example.org", &why) && why == ERR_BUSY);
-    CHECK(directory_update_user(&twin) == ERR_NOT_FOUND);
     CHECK(directory_user_count() == 2 && directory_user_at(1)->id == 2);
     CHECK(!directory_user_at(2));
     CHECK(directory_user_by_id(2) && !directory_user_by_id(77));
     free(memory);
+    free(other);
 }
 
 static void test_directory_full(void)

@@ -44,6 +44,8 @@
       showChosen();
     });
   });
+  for (const box of all("form > .messages .pick input, #all"))
+    box.addEventListener("keydown", (event) => { if (event.key === "Enter") event.preventDefault(); });
   if (rows.length) window.addEventListener("pageshow", showChosen);
 
   const current = () => rows.findIndex((row) => row.contains(document.activeElement));
@@ -187,7 +189,7 @@
   if (form) {
     const saved = one("#saved");
     const files = one("input[type=file]", form);
-    let timer = 0, saving = null, changed = false, checked = false, leaving = false;
+    let timer = 0, saving = null, changed = false, checked = false, leaving = false, out = "";
 
     function typed() {
       const body = new FormData(form);
@@ -206,11 +208,15 @@
       return token ? "" : "The server does not take it now: try again";
     }
     async function send() {
-      let answer = await post();
-      if (answer.status === 403 && !await ready()) answer = await post();
-      if (answer.type === "opaqueredirect") {
+      if (out) out = await ready();
+      let answer = out ? null : await post();
+      if (answer?.status === 403) {
+        out = await ready();
+        if (!out) answer = await post();
+      }
+      if (out) {
         changed = true;
-        return "Draft not saved: you are logged out. Log in in another tab, then it is saved";
+        return `Draft not saved yet. ${out}`;
       }
       if (!answer.ok) return `Draft not saved (${answer.status}): copy your text before you leave`;
       const told = await answer.json();
@@ -233,12 +239,12 @@
       }).then((told) => {
         saved.textContent = told;
         saving = null;
-        if (changed) later();
+        if (changed) later(out ? 15000 : 2500);
       });
     }
-    function later() {
+    function later(ms = 2500) {
       changed = true;
-      if (!timer && !saving && !leaving) timer = setTimeout(save, 2500);
+      if (!timer && !saving && !leaving) timer = setTimeout(save, ms);
     }
     form.addEventListener("input", (event) => { if (event.target.type !== "file") later(); });
     form.addEventListener("submit", (event) => {
