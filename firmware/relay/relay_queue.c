@@ -144,6 +144,15 @@ void relay_queue_forget(struct relay_job *job)
     timer_start(&state.timer, LOOK_MS_RETRY);
 }
 
+void relay_queue_reload(void)
+{
+    struct relay_job *job;
+
+    while ((job = relay_host_any_job()) != NULL)
+        relay_queue_forget(job);
+    relay_queue_wake();
+}
+
 unsigned relay_queue_kept(void)
 {
     return state.recipients - state.recipients_free;
