@@ -92,6 +92,17 @@ def test_wrong_password(browser):
     assert "anna" not in page.text
 
 
+def test_a_number_with_more_behind_it_is_none(served, browser):
+    anna = browser("anna")
+    send(served, letter("Any message", "Any text.\r\n"))
+    box = key_of(anna, "Any message").split(".")[0]
+    for path in ("/thread/1~", "/thread/1.bak", "/thread/", "/thread/a",
+                 "/thread/99999999999999999999", f"/mail/{box}~",
+                 f"/mail/{box}.bak", "/mail/a"):
+        assert anna.get(path).status == 404, path
+    assert anna.get("/thread/1").status == 200
+
+
 def test_others_mail_is_not_there(served, browser):
     """By no number, on no page, to no action."""
     send(served, letter("Secret of Anna", "The word is xylophone.\r\n"))
