@@ -142,13 +142,14 @@ static void test_many_beginners(void)
 }
 
 /* Without the store, which answers no login meanwhile. */
-static void send_only(struct fake_stream *fake, const char *text)
+static void send_only(struct fake_stream *fake, const struct fake_play *way,
+                      const char *text)
 {
-    fake_connect(fake, &plays[0]);
+    fake_connect(fake, way);
     fake->in = (const void *)text;
     fake->in_len = strlen(text);
     for (unsigned turns = 0; turns < 10; turns++) {
-        (void)fake_stream_turn(fake, &plays[0]);
+        (void)fake_stream_turn(fake, way);
         (void)fake_jobs_turn();
     }
 }
@@ -167,19 +168,19 @@ static void test_many_logins(void)
 
     fake_store_reset();
     for (i = 0; i < 40; i++) {
-        send_only(&fakes[i], login);
+        send_only(&fakes[i], &plays[0], login);
         wait += fakes[i].out_len == 0;
     }
     CHECK(wait > 0 && wait < 40);
     CHECK(strstr(fakes[39].out, "Location: /login?failed=busy") != NULL);
-    send_only(&page, form);
+    send_only(&page, &plays[0], form);
     CHECK(strstr(page.out, "200 OK") != NULL);
     fake_lose(&page, ERR_RESET);
     fake_free(&page);
     /* One goes away, and another one may. */
     fake_lose(&fakes[0], ERR_RESET);
     fake_free(&fakes[0]);
-    send_only(&fakes[0], login);
+    send_only(&fakes[0], &plays[0], login);
     CHECK(fakes[0].out_len == 0);
     for (i = 0; i < 40; i++) {
         fake_web_settle(&fakes[i], &plays[0]);
@@ -188,6 +189,35 @@ static void test_many_logins(void)
         fake_free(&fakes[i]);
     }
     CHECK(wrong == wait);
+    check_clean();
+}
+
+/* Strangers who do not take their answers give way to others, but not at
+ * once. */
+static void test_many_slow_readers(void)
+{
+    static const struct fake_play slow = {SIZE_MAX, false, 100, 0, false};
+    static const char asset[] = GET("/assets/works.html");
+    static struct fake_stream fakes[60];
+    unsigned i, open = 0, left = 0, aborted = 0;
+
+    for (i = 0; i < 60; i++) {
+        send_only(&fakes[i], &slow, asset);
+        open += fakes[i].end == FAKE_OPEN;
+    }
+    CHECK(open > 10 && open < 60);
+    pass(4000);
+    fake_lose(&fakes[59], ERR_RESET);
+    fake_free(&fakes[59]);
+    send_only(&fakes[59], &plays[0], GET("/echo/"));
+    CHECK(strstr(fakes[59].out, "200 OK") != NULL);
+    for (i = 0; i < 60; i++) {
+        left += fakes[i].end == FAKE_OPEN;
+        aborted += fakes[i].end == FAKE_ABORTED;
+        fake_lose(&fakes[i], ERR_RESET);
+        fake_free(&fakes[i]);
+    }
+    CHECK(left == open && aborted == 1);
     check_clean();
 }
 
@@ -229,6 +259,7 @@ int main(void)
     test_many_uploads();
     test_many_beginners();
     test_many_logins();
+    test_many_slow_readers();
     test_stick_gone();
     test_stop();
     return check_report();
