@@ -32,6 +32,11 @@ enum err http_exchange_init(unsigned gets, unsigned posts)
     return err;
 }
 
+unsigned http_exchange_posts(void)
+{
+    return (unsigned)state.posts.count;
+}
+
 /* Of all that a stranger has begun to send, what takes longest gives way. */
 static void make_room(const struct task_pool *pool)
 {
