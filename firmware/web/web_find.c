@@ -143,6 +143,9 @@ void web_thread_page(struct http_exchange *x, struct store *store)
     web_rows_end(x);
     if (err != OK)
         web_note(x, true, "This conversation cannot be read now.");
+    else if (rows.count == 0)
+        html(x, "<p class=\"empty\">No message of this conversation is left."
+                "</p>");
     web_end(x);
     web_work_give(work);
 }

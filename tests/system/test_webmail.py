@@ -738,3 +738,18 @@ def test_reply_to_all_of_similar_names(served, anna):
         "joann@far.example"]
     assert page.values(r'name="cc" type="text" value="([^"]*)"') == [
         f"ann@far.example, Lee <joann@far.example.net>, {BERT}"]
+
+
+def test_reply_to_more_than_have_room(served, anna):
+    people = ",\r\n ".join(f"Somebody of a Name that is quite long, really "
+                           f"{number} <s{number}@far.example>".replace(",", "")
+                           for number in range(140))
+    send(served, letter("Crowd", headers=f"Cc: {people}\r\n"))
+    key = key_of(anna, "Crowd")
+    assert "Not everybody" in anna.get(f"/compose?all={key}").text
+    assert "Not everybody" not in anna.get(f"/compose?reply={key}").text
+
+
+def test_conversation_of_nothing(anna):
+    page = anna.get("/thread/4711")
+    assert page.status == 200 and "No message" in page.text
