@@ -133,6 +133,7 @@ struct store {
     bool old_version; /* to be upgraded by the writer */
     bool in_transaction;
     bool queue_changed;    /* something may be due: store_queue_changed() */
+    bool queue_acted;      /* store_queue_acted() */
     int64_t next_queue_id; /* writer: 0: not known yet */
     int64_t queue_seen_ms; /* writer: when the queue was looked at last */
     bool garbage;          /* writer: there may be some */

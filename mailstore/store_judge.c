@@ -244,8 +244,9 @@ static enum err expand(const char *address, struct targets *targets)
     return OK;
 }
 
+/* reached: set when anybody but the user himself gets it. */
 static enum err forward_to(struct store *store, struct store_delivery *delivery,
-                           const char *address)
+                           int64_t user_id, const char *address, bool *reached)
 {
     struct targets *targets = sqlite3_malloc(sizeof *targets);
     enum err err = targets ? expand(address, targets) : ERR_MEMORY;
@@ -253,13 +254,18 @@ static enum err forward_to(struct store *store, struct store_delivery *delivery,
     for (unsigned i = 0; !err && i < targets->count; i++) {
         const struct directory_target *target = &targets->each[i];
 
+        if (target->user && target->user->id == user_id)
+            continue;
         err = target->user
                   ? forward_here(store, delivery, target->user->id)
                   : forward_elsewhere(store, delivery, target->address);
+        *reached |= err == OK;
     }
     sqlite3_free(targets);
-    if (err == ERR_REFUSED) /* not one of ours */
-        return forward_elsewhere(store, delivery, address);
+    if (err == ERR_REFUSED) { /* not one of ours */
+        err = forward_elsewhere(store, delivery, address);
+        *reached |= err == OK;
+    }
     /* Nobody is there any more. */
     return err == ERR_NOT_FOUND || err == ERR_BUSY || err == ERR_TOO_BIG ? OK
                                                                          : err;
@@ -308,6 +314,7 @@ static enum err apply(struct store *store, struct store_delivery *delivery,
                       unsigned count, struct judging *judging)
 {
     struct judgement *judgement = &judging->judgement;
+    bool reached = false;
     const void *header;
     size_t len;
     enum err err =
@@ -318,7 +325,11 @@ static enum err apply(struct store *store, struct store_delivery *delivery,
         return err;
     judge(rules, count, header, len, judging->value, judgement);
     for (unsigned i = 0; !err && i < judgement->forwards; i++)
-        err = forward_to(store, delivery, rules[judgement->forward[i]].forward);
+        err = forward_to(store, delivery, user_id,
+                         rules[judgement->forward[i]].forward, &reached);
+    /* What went to nobody is not lost. */
+    if (judgement->forwards && !reached)
+        judgement->deleted = false;
     if (!err && !judgement->deleted)
         err = keep(store, user_id, delivery, judgement);
     if (!err && !judgement->deleted && !is_junk(store, user_id, judgement))

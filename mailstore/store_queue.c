@@ -25,6 +25,14 @@ bool store_queue_changed(struct store *store)
     return changed;
 }
 
+bool store_queue_acted(struct store *store)
+{
+    bool acted = store->queue_acted;
+
+    store->queue_acted = false;
+    return acted;
+}
+
 /* ---- What is due -------------------------------------------------------- */
 
 static void load_due(sqlite3_stmt *statement, struct store_due *due)
@@ -279,6 +287,7 @@ static enum err delete_row(struct store *store, void *context)
 enum err store_queue_act(struct store *store, int64_t queue_id,
                          enum store_queue_action action)
 {
+    store->queue_acted = true;
     switch (action) {
     case STORE_QUEUE_HOLD:
         return set_state(store, queue_id, STORE_QUEUE_HELD, false);

@@ -159,6 +159,10 @@ enum err store_queue_count(struct store *store, uint64_t *rows,
  * or made due since the last call. */
 bool store_queue_changed(struct store *store);
 
+/* store_queue_acted (writer) - whether store_queue_act() has done anything
+ * since the last call: what was read before may be held by now, or gone. */
+bool store_queue_acted(struct store *store);
+
 /* store_route_put - sets the route of a domain, "" for all domains that have
  * none of their own; an empty host removes it. ERR_INVALID: not a domain. */
 enum err store_route_put(struct store *store, const char *domain,

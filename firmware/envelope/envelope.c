@@ -7,6 +7,7 @@
 #include "core/check.h"
 #include "core/list.h"
 #include "core/memory.h"
+#include "protocol/text.h"
 #include <assert.h>
 #include <string.h>
 #include <strings.h>
@@ -232,14 +233,6 @@ static bool same_address(const char *a, const char *b)
     return memcmp(a, b, (size_t)(at_a - a)) == 0 && strcasecmp(at_a, at_b) == 0;
 }
 
-static bool has_utf8(const char *text)
-{
-    for (; *text != '\0'; text++)
-        if ((*text & 0x80) != 0)
-            return true;
-    return false;
-}
-
 enum err envelope_add_remote(struct envelope *envelope, const char *address,
                              const struct envelope_wish *wish, unsigned limit)
 {
@@ -261,7 +254,7 @@ enum err envelope_add_remote(struct envelope *envelope, const char *address,
     if (err != OK)
         return err;
     envelope->remote_count++;
-    envelope->utf8 |= has_utf8(address);
+    envelope->utf8 |= !text_is_ascii(address);
     return OK;
 }
 

@@ -71,6 +71,8 @@ bool http_is_post(const struct http_exchange *x);
  * route's '*' stands for ("7"); "" for an exact one. */
 const char *http_path(const struct http_exchange *x);
 const char *http_path_rest(const struct http_exchange *x);
+/* http_path_number - that as a decimal number; false: it is none. */
+bool http_path_number(const struct http_exchange *x, int64_t *number);
 
 /* http_param - a field of the form (POST), else of the query, decoded, UTF-8
  * as it came, without NUL; the first of that name; NULL when there is none.

@@ -32,9 +32,39 @@ enum err http_exchange_init(unsigned gets, unsigned posts)
     return err;
 }
 
-/* Of all that a stranger has begun to send, what takes longest gives way. */
+unsigned http_exchange_posts(void)
+{
+    return (unsigned)state.posts.count;
+}
+
+/* So long an answer may take before it gives way to another request. */
+#define SENDING_MS 3000
+
+/* Of the answers that strangers do not take, the one that waits longest; NULL:
+ * none for long enough. */
+static struct http_exchange *slow_reader(const struct task_pool *pool)
+{
+    struct http_exchange *found = NULL;
+
+    for (unsigned i = 0; i < pool->count; i++) {
+        struct http_exchange *x =
+            (struct http_exchange *)(void *)(pool->tasks + i * pool->size);
+
+        if (!x->task.active || x->state != X_SENDING || x->logged_in ||
+            timer_now_ms() - x->session->since_ms < SENDING_MS)
+            continue;
+        if (!found || x->session->since_ms < found->session->since_ms)
+            found = x;
+    }
+    return found;
+}
+
+/* Of all that a stranger has begun to send, what takes longest gives way; then
+ * what one does not take. */
 static void make_room(const struct task_pool *pool)
 {
+    struct http_exchange *reader;
+
     for (struct list *node = state.slow.next; node != &state.slow;
          node = node->next) {
         struct http_exchange *x =
@@ -46,6 +76,9 @@ static void make_room(const struct task_pool *pool)
             return;
         }
     }
+    reader = slow_reader(pool);
+    if (reader)
+        http_session_abort(reader->session);
 }
 
 static struct http_exchange *take_task(struct task_pool *pool)

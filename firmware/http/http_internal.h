@@ -179,6 +179,9 @@ void http_session_abort(struct http_session *session);
 
 enum err http_exchange_init(unsigned gets, unsigned posts) MUST_CHECK;
 
+/* http_exchange_posts - how many tasks there are for POST. */
+unsigned http_exchange_posts(void);
+
 /* http_exchange_new - for a request that begins with this byte; NULL: all are
  * in use. */
 struct http_exchange *http_exchange_new(struct http_session *session,

@@ -185,18 +185,30 @@ const char *http_param_or(const struct http_exchange *x, const char *name,
     return value ? value : otherwise;
 }
 
+static bool read_number(const char *text, int64_t *number)
+{
+    bool negative = *text == '-';
+    uint64_t value;
+
+    if (!text_number(text + negative, strlen(text + negative), &value) ||
+        value > INT64_MAX)
+        return false;
+    *number = negative ? -(int64_t)value : (int64_t)value;
+    return true;
+}
+
 int64_t http_param_number(const struct http_exchange *x, const char *name,
                           int64_t otherwise)
 {
     const char *text = http_param(x, name);
-    uint64_t value;
-    bool negative = text && *text == '-';
+    int64_t number;
 
-    if (!text ||
-        !text_number(text + negative, strlen(text + negative), &value) ||
-        value > INT64_MAX)
-        return otherwise;
-    return negative ? -(int64_t)value : (int64_t)value;
+    return text != NULL && read_number(text, &number) ? number : otherwise;
+}
+
+bool http_path_number(const struct http_exchange *x, int64_t *number)
+{
+    return read_number(http_path_rest(x), number);
 }
 
 enum err http_part_next(struct http_exchange *x, struct http_part *part)

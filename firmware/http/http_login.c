@@ -1,9 +1,13 @@
 /* Logging in and out: pages of the engine, which run in MT and may leave their
- * answer for later; so that whoever guesses passwords holds up no page. */
+ * answer for later; so that whoever guesses passwords holds up no page. Logins
+ * that wait take half of the tasks for POST at most: forms of who is logged in
+ * find one. */
 #include "http/http_internal.h"
 #include "store/st_number.h"
 #include <stdio.h>
 #include <string.h>
+
+static unsigned waiting; /* logins */
 
 /* A place on this server, and nothing that a browser takes for another one. */
 static const char *safe_place(const char *place)
@@ -70,6 +74,7 @@ static void logged_in(struct account_login *account)
     struct http_exchange *x = account->context;
     char cookie[HTTP_COOKIE_BYTES];
 
+    waiting--;
     switch ((int)account->result) {
     case OK:
         http_redirect(x, (const char *)x->kept);
@@ -108,6 +113,10 @@ static void log_in(struct http_exchange *x, struct store *store)
         back_to_login(x, "wrong");
         return;
     }
+    if (waiting >= http_exchange_posts() / 2) {
+        back_to_login(x, "busy");
+        return;
+    }
     memcpy(account->name, name, strlen(name) + 1);
     memcpy(account->password, password, strlen(password) + 1);
     account->peer = x->session->peer;
@@ -115,12 +124,14 @@ static void log_in(struct http_exchange *x, struct store *store)
     account->done = logged_in;
     account->context = x;
     x->state = X_PENDING;
+    waiting++;
     account_login(account);
 }
 
 void http_login_cancel(struct http_exchange *x)
 {
     account_cancel(x->account);
+    waiting--;
 }
 
 static void log_out(struct http_exchange *x, struct store *store)

@@ -135,6 +135,14 @@ void text_xtext(struct text *text, const char *xtext)
     }
 }
 
+bool text_is_ascii(const char *text)
+{
+    for (; *text != '\0'; text++)
+        if ((*text & 0x80) != 0)
+            return false;
+    return true;
+}
+
 bool text_equal(const char *text, size_t len, const char *word)
 {
     size_t i;

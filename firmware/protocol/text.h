@@ -44,6 +44,9 @@ void text_xtext(struct text *text, const char *xtext);
 
 /* ---- Reading of what a client wrote ------------------------------------ */
 
+/* text_is_ascii - whether no character is beyond (NUL-terminated). */
+bool text_is_ascii(const char *text);
+
 /* text_equal - caseless for ASCII letters; word is upper case. */
 bool text_equal(const char *text, size_t len, const char *word);
 

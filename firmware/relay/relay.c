@@ -73,7 +73,7 @@ void relay_start(void)
 {
     relay_context.started = true;
     relay_context.stopping = false;
-    st_queue_on_change(relay_queue_wake);
+    st_queue_on_change(relay_queue_wake, relay_queue_reload);
     relay_queue_wake();
 }
 

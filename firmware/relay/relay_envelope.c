@@ -117,25 +117,43 @@ static void finish_job(struct relay_session *session)
     relay_next(session);
 }
 
-/* Refuses for the server what it would refuse. Returns whether it did. */
+/* What a server without SMTPUTF8 cannot be asked. */
+static void refuse_utf8(struct relay_session *session, const char *reply)
+{
+    struct relay_job *job = session->job;
+
+    for (struct list *node = job->recipients.next; node != &job->recipients;
+         node = node->next) {
+        struct relay_recipient *recipient = recipient_at(node);
+
+        if (recipient->outcome == RELAY_PENDING &&
+            (job->smtputf8 || !text_is_ascii(recipient->address)))
+            decide(recipient, RELAY_FAILED, reply);
+    }
+}
+
+/* Refuses for the server what it would refuse. Returns whether nothing is left.
+ */
 static bool refused_beforehand(struct relay_session *session)
 {
     const struct relay_offer *offer = &session->offer;
     struct relay_job *job = session->job;
     char reply[STORE_REPLY_BYTES];
 
-    if (offer->size_max > 0 && job->bytes > offer->size_max)
+    if (offer->size_max > 0 && job->bytes > offer->size_max) {
         (void)snprintf(reply, sizeof(reply),
                        "552 5.3.4 %.150s takes messages of %llu bytes at most",
                        relay_peer_name(session),
                        (unsigned long long)offer->size_max);
-    else if (job->smtputf8 && !offer->smtputf8)
+        relay_decide(job, RELAY_FAILED, reply);
+    } else if (!offer->smtputf8) {
         (void)snprintf(reply, sizeof(reply),
                        "550 5.6.7 %.150s does not take addresses in UTF-8",
                        relay_peer_name(session));
-    else
+        refuse_utf8(session, reply);
+    }
+    if (any_pending(job))
         return false;
-    relay_decide(job, RELAY_FAILED, reply);
     session->job = NULL;
     relay_settle(job);
     return true;
@@ -190,6 +208,15 @@ static bool is_xtext(const char *text)
     return true;
 }
 
+static bool needs_utf8(const struct relay_session *session)
+{
+    bool needed = session->job->smtputf8;
+
+    for (unsigned i = 0; i < session->member_count; i++)
+        needed |= !text_is_ascii(session->members[i]->address);
+    return needed;
+}
+
 static void put_mail(struct text *text, const struct relay_session *session)
 {
     const struct relay_offer *offer = &session->offer;
@@ -204,7 +231,7 @@ static void put_mail(struct text *text, const struct relay_session *session)
     }
     if (offer->eight_bit && job->eight_bit)
         text_string(text, " BODY=8BITMIME");
-    if (job->smtputf8)
+    if (needs_utf8(session))
         text_string(text, " SMTPUTF8");
     if (offer->dsn && job->returning != STORE_RETURN_DEFAULT)
         text_string(text, job->returning == STORE_RETURN_FULL ? " RET=FULL"

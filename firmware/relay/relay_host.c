@@ -209,6 +209,20 @@ struct relay_job *relay_host_next_job(struct relay_host *host)
     return job;
 }
 
+struct relay_job *relay_host_any_job(void)
+{
+    struct relay_host *host;
+    struct list *node;
+
+    if (list_empty(&state.ready))
+        return NULL;
+    host = LIST_ELEMENT(state.ready.next, struct relay_host, ready);
+    node = list_take_first(&host->jobs);
+    if (list_empty(&host->jobs))
+        list_remove(&host->ready);
+    return LIST_ELEMENT(node, struct relay_job, link);
+}
+
 static bool is_full(const struct relay_host *host)
 {
     return host->under_way >= sessions_max();

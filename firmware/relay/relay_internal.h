@@ -103,6 +103,9 @@ enum err relay_queue_init(unsigned recipients) MUST_CHECK;
 /* relay_queue_wake - looks at the queue as soon as it can. */
 void relay_queue_wake(void);
 
+/* relay_queue_reload - what waits in memory is dropped, and read again. */
+void relay_queue_reload(void);
+
 /* relay_queue_forget - recipients of the job without an outcome are dropped, to
  * be read from the store again; the others are settled. */
 void relay_queue_forget(struct relay_job *job);
@@ -127,6 +130,10 @@ void relay_host_add(struct relay_job *job, bool first);
 
 /* relay_host_next_job - takes the next waiting job of a host; NULL: none. */
 struct relay_job *relay_host_next_job(struct relay_host *host);
+
+/* relay_host_any_job - takes a waiting job from any host, but not under way;
+ * NULL: none waits. */
+struct relay_job *relay_host_any_job(void);
 
 /* relay_host_must_wait - whether jobs wait, and none may be taken before the
  * outcome of another one is durable: a power cut makes a host get twice only

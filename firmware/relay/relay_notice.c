@@ -119,15 +119,6 @@ static bool address_notice(struct store_notice *notice, const char *sender)
 
 /* ---- Parts of texts ------------------------------------------------------ */
 
-static bool is_ascii(const char *text)
-{
-    for (; *text; text++) {
-        if ((uint8_t)*text > 0x7e)
-            return false;
-    }
-    return true;
-}
-
 /* The last attempt's reply is either "host said: 550 ..." or our own. */
 static const char *reply_of(const struct relay_recipient *recipient,
                             size_t *host_len)
@@ -280,8 +271,8 @@ static void put_recipient(struct text *text, const struct notice *notice,
         text_string(text, "\r\n");
     }
     put_field(text,
-              is_ascii(recipient->address) ? "Final-Recipient: rfc822; "
-                                           : "Final-Recipient: utf-8; ",
+              text_is_ascii(recipient->address) ? "Final-Recipient: rfc822; "
+                                                : "Final-Recipient: utf-8; ",
               recipient->address);
     put_field(text, "Action: ", action(recipient));
     put_status(text, recipient, reply);
@@ -395,6 +386,8 @@ unsigned relay_notice_write(struct store_notice *store, char *buffer,
     }
     notice.to = job->sender[0] ? job->sender : "postmaster";
     notice.utf8 = job->smtputf8;
+    for (unsigned i = 0; i < notice.count; i++)
+        notice.utf8 |= !text_is_ascii(recipients[i]->address);
     notice.full = returns_full(&notice);
     make_boundary(&notice);
     text_init(&text, buffer, RELAY_NOTICE_BYTES);

@@ -13,6 +13,7 @@
 #include "core/machine.h"
 #include "core/memory.h"
 #include "core/timer.h"
+#include "protocol/text.h"
 #include "relay/relay_internal.h"
 #include <stdio.h>
 #include <string.h>
@@ -57,15 +58,6 @@ static bool is_held(void *context, int64_t queue_id)
     return false;
 }
 
-static bool is_ascii(const char *text)
-{
-    for (; *text; text++) {
-        if ((uint8_t)*text > 0x7e)
-            return false;
-    }
-    return true;
-}
-
 static void add_recipient(struct relay_job *job, const struct store_due *due)
 {
     struct relay_recipient *recipient = LIST_ELEMENT(
@@ -86,9 +78,6 @@ static void add_recipient(struct relay_job *job, const struct store_due *due)
                    due->orcpt);
     (void)snprintf(recipient->reply, sizeof(recipient->reply), "%s",
                    due->reply);
-    /* Also where nobody has said so: an alias may lead to such an address. */
-    if (!is_ascii(due->recipient))
-        job->smtputf8 = true;
     list_append(&job->recipients, &recipient->link);
     list_append(bucket_of(due->queue_id), &recipient->hash);
     job->count++;
@@ -144,6 +133,15 @@ void relay_queue_forget(struct relay_job *job)
     timer_start(&state.timer, LOOK_MS_RETRY);
 }
 
+void relay_queue_reload(void)
+{
+    struct relay_job *job;
+
+    while ((job = relay_host_any_job()) != NULL)
+        relay_queue_forget(job);
+    relay_queue_wake();
+}
+
 unsigned relay_queue_kept(void)
 {
     return state.recipients - state.recipients_free;
@@ -168,7 +166,7 @@ static struct relay_job *make_job(const struct store_due *due)
     job->received_ms = due->received_ms;
     job->expires_ms = due->expires_ms;
     job->bytes = due->bytes;
-    job->smtputf8 = due->smtputf8 || !is_ascii(due->sender);
+    job->smtputf8 = due->smtputf8 || !text_is_ascii(due->sender);
     job->eight_bit = due->eight_bit;
     job->returning = due->returning;
     (void)snprintf(job->sender, sizeof(job->sender), "%s", due->sender);

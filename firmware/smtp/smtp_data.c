@@ -505,7 +505,9 @@ static void commit(struct smtp_session *session)
         .remote_count = session->envelope.remote_count,
         .envid = lists->envid,
         .returning = (enum store_return)session->returning,
-        .smtputf8 = session->smtputf8 || session->envelope.utf8,
+        /* What the message is; an address that is so by an alias needs it
+         * for itself, not for the others. */
+        .smtputf8 = session->smtputf8,
         .eight_bit = session->eight_bit,
         .submitter = session->user,
     };

@@ -54,14 +54,6 @@ static void put_header(struct text *text, const struct smtp_session *session)
     text_string(text, "\"\r\n\r\nThis is a delivery status notification.\r\n");
 }
 
-static bool is_ascii(const char *text)
-{
-    for (; *text != '\0'; text++)
-        if ((*text & 0x80) != 0)
-            return false;
-    return true;
-}
-
 /* For people. Returns how many recipients fit. */
 static unsigned put_people_part(struct text *text,
                                 const struct smtp_session *session)
@@ -112,7 +104,7 @@ static void put_program_part(struct text *text,
             text_xtext(text, success.orcpt);
             text_string(text, "\r\n");
         }
-        text_string(text, is_ascii(success.address)
+        text_string(text, text_is_ascii(success.address)
                               ? "Final-Recipient: rfc822; "
                               : "Final-Recipient: utf-8; ");
         text_string(text, success.address);
@@ -125,10 +117,11 @@ static void put_program_part(struct text *text,
 static bool needs_utf8(const struct smtp_session *session)
 {
     struct envelope_success success = {.block = NULL};
-    bool utf8 = !is_ascii(session->sender);
+    bool utf8 = !text_is_ascii(session->sender);
 
     while (envelope_next_success(&session->envelope, &success))
-        utf8 |= !is_ascii(success.address) || !is_ascii(success.orcpt);
+        utf8 |=
+            !text_is_ascii(success.address) || !text_is_ascii(success.orcpt);
     return utf8;
 }
 

@@ -216,8 +216,10 @@ bool st_job_run(void);
 void st_job_lose(void);
 
 /* st_queue.c */
-/* st_queue_note_change - something in the queue may be due. */
+/* st_queue_note_change - something in the queue may be due. st_queue_note_act -
+ * an administrator has had his way with a row. */
 void st_queue_note_change(void);
+void st_queue_note_act(void);
 /* st_queue_run - MT: tells it on. Returns true when there was something. */
 bool st_queue_run(void);
 

@@ -5,8 +5,9 @@
 #include <stdio.h>
 
 static struct {
-    void (*changed)(void);
-    bool told; /* changed() is due */
+    void (*changed)(void), (*acted)(void);
+    bool told;       /* changed() is due */
+    bool told_acted; /* acted() is */
 } state;
 
 /* ---- The relay ---------------------------------------------------------- */
@@ -127,9 +128,10 @@ void st_route_view(struct st_route_view *view)
 
 /* ---- Changes ------------------------------------------------------------ */
 
-void st_queue_on_change(void (*changed)(void))
+void st_queue_on_change(void (*changed)(void), void (*acted)(void))
 {
     state.changed = changed;
+    state.acted = acted;
 }
 
 void st_queue_note_change(void)
@@ -137,12 +139,19 @@ void st_queue_note_change(void)
     state.told = true;
 }
 
+void st_queue_note_act(void)
+{
+    state.told_acted = true;
+}
+
 bool st_queue_run(void)
 {
-    if (!state.told)
-        return false;
-    state.told = false;
-    if (state.changed)
+    bool changed = state.told, acted = state.told_acted;
+
+    state.told = state.told_acted = false;
+    if (acted && state.acted)
+        state.acted();
+    if (changed && state.changed)
         state.changed();
-    return true;
+    return changed || acted;
 }

@@ -46,9 +46,11 @@ struct st_queue_view {
 /* st_queue_view - reads it. */
 void st_queue_view(struct st_queue_view *view);
 
-/* st_queue_on_change - what MT calls when something may have become due: after
- * a commit that has put it into the queue, and when a store was opened. */
-void st_queue_on_change(void (*changed)(void));
+/* st_queue_on_change - what MT calls: changed, when something may have become
+ * due, after a commit that has put it into the queue, and when a store was
+ * opened; acted, after an administrator's wish: rows that were read before may
+ * be held by now, or gone. */
+void st_queue_on_change(void (*changed)(void), void (*acted)(void));
 
 struct st_route_change {
     struct st_request request;

@@ -183,6 +183,8 @@ static void run_batch(void)
         st_index_note_commit();
     if (store_queue_changed(ST_WRITER->store))
         st_queue_note_change();
+    if (store_queue_acted(ST_WRITER->store))
+        st_queue_note_act();
     st_context.room = store_room(ST_WRITER->store);
     collect_garbage(true);
     /* A log that cannot be written now does not try again each time. */

@@ -2,7 +2,6 @@
 #include "web/web.h"
 #include "web/web_page.h"
 #include "web/web_work.h"
-#include <stdlib.h>
 #include <string.h>
 
 /* A message with files, and its form around it. */
@@ -14,7 +13,6 @@ static void mail_page(struct http_exchange *x, struct store *store)
     const char *path = http_path_rest(x);
     struct store_key key;
     const char *rest;
-    char *end;
     int64_t mailbox_id;
 
     if (web_key(path, '/', &key, &rest)) {
@@ -26,8 +24,7 @@ static void mail_page(struct http_exchange *x, struct store *store)
             web_fail(x, store, ERR_NOT_FOUND);
         return;
     }
-    mailbox_id = strtoll(path, &end, 10);
-    if (*path >= '0' && *path <= '9' && *end == '\0')
+    if (http_path_number(x, &mailbox_id))
         web_folder(x, store, mailbox_id);
     else
         web_fail(x, store, ERR_NOT_FOUND);

@@ -41,8 +41,9 @@ static bool is_own(const struct http_exchange *x, const char *address)
                                                strlen(at + 1));
 }
 
-/* A name that is no plain words goes into quotes. */
-static void add_person(char *list, size_t room,
+/* A name that is no plain words goes into quotes. Returns false when there is
+ * no room. */
+static bool add_person(char *list, size_t room,
                        const struct mime_address *person)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
@@ -67,8 +68,10 @@ static void add_person(char *list, size_t room,
     else
         len = snprintf(end, room, "%s\"%s\" <%s>", comma, person->name,
                        person->address);
-    if (len < 0 || (size_t)len >= room)
-        *end = '\0';
+    if (len >= 0 && (size_t)len < room)
+        return true;
+    *end = '\0';
+    return false;
 }
 
 /* Whether it is one of the addresses of a list, and not a piece of one. */
@@ -105,7 +108,7 @@ static void add_field(struct http_exchange *x, struct web_work *work,
         }
         if (wanted && !holds(form->to, person->address) &&
             !holds(form->cc, person->address))
-            add_person(list, WEB_PEOPLE_BYTES, person);
+            form->cut |= !add_person(list, WEB_PEOPLE_BYTES, person);
     }
 }
 

@@ -349,7 +349,10 @@ void web_compose_page(struct http_exchange *x, struct store *store)
     enum err err = web_form_begin(x, work, form);
 
     if (err == OK)
-        web_form_show(x, store, work, form, NULL);
+        web_form_show(x, store, work, form,
+                      form->cut ? "Not everybody has room here: look who is "
+                                  "missing, and write to them separately."
+                                : NULL);
     else if (err == ERR_EXISTS)
         http_redirect(x, "/mail?said=already");
     else

@@ -10,7 +10,6 @@
 #include "web/web_rows.h"
 #include "web/web_work.h"
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* How long a search may wait for messages that the index has not seen. */
@@ -123,12 +122,17 @@ void web_search_page(struct http_exchange *x, struct store *store)
 
 void web_thread_page(struct http_exchange *x, struct store *store)
 {
-    struct web_work *work = web_work_take(store);
+    struct web_work *work;
     struct web_rows rows = {.x = x};
-    int64_t thread_id = strtoll(http_path_rest(x), NULL, 10);
+    int64_t thread_id;
     char here[64];
     enum err err;
 
+    if (!http_path_number(x, &thread_id)) {
+        web_fail(x, store, ERR_NOT_FOUND);
+        return;
+    }
+    work = web_work_take(store);
     (void)snprintf(here, sizeof(here), "/thread/%lld", (long long)thread_id);
     web_begin(x, store, "Conversation", 0, true);
     rows.folders =
@@ -139,6 +143,9 @@ void web_thread_page(struct http_exchange *x, struct store *store)
     web_rows_end(x);
     if (err != OK)
         web_note(x, true, "This conversation cannot be read now.");
+    else if (rows.count == 0)
+        html(x, "<p class=\"empty\">No message of this conversation is left."
+                "</p>");
     web_end(x);
     web_work_give(work);
 }

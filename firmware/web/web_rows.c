@@ -106,6 +106,7 @@ enum err web_row(void *context, const struct store_row *row)
     long long mailbox = (long long)row->key.mailbox_id;
     bool unseen = (row->flags & STORE_SEEN) == 0;
 
+    rows->count++;
     html(x,
          "<li%s><label class=\"pick\"><input type=\"checkbox\" name=\"m\" "
          "value=\"%lld.%u\"><span class=\"hidden\">Select: %s</span></label>",

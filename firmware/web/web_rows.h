@@ -13,6 +13,7 @@ struct web_rows {
     enum store_folder_kind kind; /* Sent and Drafts name who it is to */
     const char *query;           /* of web_way_read(): "" or NULL: none */
     const char *folders; /* each row names its own: web_rows_folders() */
+    unsigned count;      /* out: rows that were written */
 };
 
 /* web_row - one row, as callback of the store's lists. */

@@ -341,3 +341,5 @@ def furnish(person, deliver, domain, secret=""):
         assert answer.status == 303, answer.text
     Target("POST", "/files", [("csrf", "")], True,
            [("file", "shared.txt")]).send(person)
+    # By then the index has all of it, and pages show conversations.
+    assert person.get(f"/search?q={secret}").status == 200

@@ -92,6 +92,17 @@ def test_wrong_password(browser):
     assert "anna" not in page.text
 
 
+def test_a_number_with_more_behind_it_is_none(served, browser):
+    anna = browser("anna")
+    send(served, letter("Any message", "Any text.\r\n"))
+    box = key_of(anna, "Any message").split(".")[0]
+    for path in ("/thread/1~", "/thread/1.bak", "/thread/", "/thread/a",
+                 "/thread/99999999999999999999", f"/mail/{box}~",
+                 f"/mail/{box}.bak", "/mail/a"):
+        assert anna.get(path).status == 404, path
+    assert anna.get("/thread/1").status == 200
+
+
 def test_others_mail_is_not_there(served, browser):
     """By no number, on no page, to no action."""
     send(served, letter("Secret of Anna", "The word is xylophone.\r\n"))
@@ -727,3 +738,18 @@ def test_reply_to_all_of_similar_names(served, anna):
         "joann@far.example"]
     assert page.values(r'name="cc" type="text" value="([^"]*)"') == [
         f"ann@far.example, Lee <joann@far.example.net>, {BERT}"]
+
+
+def test_reply_to_more_than_have_room(served, anna):
+    people = ",\r\n ".join(f"Somebody of a Name that is quite long, really "
+                           f"{number} <s{number}@far.example>".replace(",", "")
+                           for number in range(140))
+    send(served, letter("Crowd", headers=f"Cc: {people}\r\n"))
+    key = key_of(anna, "Crowd")
+    assert "Not everybody" in anna.get(f"/compose?all={key}").text
+    assert "Not everybody" not in anna.get(f"/compose?reply={key}").text
+
+
+def test_conversation_of_nothing(anna):
+    page = anna.get("/thread/4711")
+    assert page.status == 200 and "No message" in page.text

@@ -379,6 +379,7 @@ static struct store_route fake_route;
 static const char *fake_hostname = "mail.here.example";
 static const char *fake_settings[8][2];
 static void (*fake_changed)(void);
+static void (*fake_acted)(void);
 
 const char *st_setting(const char *key)
 {
@@ -391,9 +392,10 @@ const char *st_setting(const char *key)
     return "";
 }
 
-void st_queue_on_change(void (*changed)(void))
+void st_queue_on_change(void (*changed)(void), void (*acted)(void))
 {
     fake_changed = changed;
+    fake_acted = acted;
 }
 
 static inline struct store_due *fake_row_of(int64_t queue_id)
@@ -416,7 +418,7 @@ static void fake_work_due(struct st_request *request, struct store *store)
     for (unsigned i = 0; i < fake_row_count; i++) {
         const struct store_due *row = &fake_rows[i];
 
-        if (row->queue_id == 0)
+        if (row->queue_id == 0 || row->state == STORE_QUEUE_HELD)
             continue;
         if (row->next_ms > list->now_ms) {
             if (row->next_ms < list->next_ms)

@@ -388,8 +388,9 @@ static inline void peer_raw(const struct peer *p, uint32_t seq, uint32_t ack,
                             uint8_t flags, const void *data, size_t len)
 {
     uint8_t frame[1514];
+    size_t bytes = build_segment(frame, p, seq, ack, flags, data, len);
 
-    wire_in(frame, build_segment(frame, p, seq, ack, flags, data, len));
+    wire_in(frame, bytes);
 }
 
 /* In sequence; SYN and FIN count. */

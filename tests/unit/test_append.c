@@ -349,6 +349,39 @@ static void test_rules(void)
     frame_close(store);
 }
 
+/* What is to go on and not to stay here stays, where nobody can get it. */
+static void test_rule_to_nobody(void)
+{
+    struct store *store = open_with_directory();
+    int64_t inbox = folder_id(store, anna, STORE_FOLDER_INBOX);
+    int64_t his = folder_id(store, bert, STORE_FOLDER_INBOX);
+    int64_t both[] = {anna, bert};
+
+    (void)put_rule(store, anna, STORE_RULE_SUBJECT, "gone",
+                   STORE_RULE_FORWARD | STORE_RULE_DELETE, 0,
+                   "gone@here.example");
+    (void)put_rule(store, anna, STORE_RULE_SUBJECT, "bert",
+                   STORE_RULE_FORWARD | STORE_RULE_DELETE, 0,
+                   "bert@here.example");
+    (void)deliver(store, "Subject: gone\r\n\r\n", anna);
+    CHECK(folder_of(store, anna, inbox).messages == 1);
+    (void)deliver(store, "Subject: bert\r\n\r\n", anna);
+    (void)deliver_to(store, "Subject: bert\r\n\r\n", both, 2);
+    CHECK(folder_of(store, anna, inbox).messages == 1);
+    CHECK(folder_of(store, bert, his).messages == 2);
+    (void)deliver(store, "Subject: bert is gone\r\n\r\n", anna);
+    CHECK(folder_of(store, anna, inbox).messages == 1);
+    CHECK(folder_of(store, bert, his).messages == 3);
+    /* He himself is nobody else. */
+    (void)put_rule(store, anna, STORE_RULE_SUBJECT, "self",
+                   STORE_RULE_FORWARD | STORE_RULE_DELETE, 0,
+                   "anna@here.example");
+    (void)deliver(store, "Subject: self\r\n\r\n", anna);
+    CHECK(folder_of(store, anna, inbox).messages == 2);
+    frame_check(store);
+    frame_close(store);
+}
+
 /* Rules are asked of the store as it is, also after what was undone. */
 static void test_rules_undone(void)
 {
@@ -417,6 +450,7 @@ int main(void)
     test_send();
     test_rule_list();
     test_rules();
+    test_rule_to_nobody();
     test_rules_undone();
     test_preferences();
     free(heap);

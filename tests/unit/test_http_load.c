@@ -141,6 +141,86 @@ static void test_many_beginners(void)
     check_clean();
 }
 
+/* Without the store, which answers no login meanwhile. */
+static void send_only(struct fake_stream *fake, const struct fake_play *way,
+                      const char *text)
+{
+    fake_connect(fake, way);
+    fake->in = (const void *)text;
+    fake->in_len = strlen(text);
+    for (unsigned turns = 0; turns < 10; turns++) {
+        (void)fake_stream_turn(fake, way);
+        (void)fake_jobs_turn();
+    }
+}
+
+/* Logins that wait, say of who guesses passwords, leave room for forms. */
+static void test_many_logins(void)
+{
+    static const char login[] =
+        "POST /login HTTP/1.1\r\n" H FORM "Content-Length: 20\r\n\r\n"
+        "user=anna&password=x";
+    static const char form[] =
+        "POST /echo/ HTTP/1.1\r\n" H FORM "Content-Length: 3\r\n\r\na=b";
+    static struct fake_stream fakes[40];
+    struct fake_stream page;
+    unsigned i, wait = 0, wrong = 0;
+
+    fake_store_reset();
+    for (i = 0; i < 40; i++) {
+        send_only(&fakes[i], &plays[0], login);
+        wait += fakes[i].out_len == 0;
+    }
+    CHECK(wait > 0 && wait < 40);
+    CHECK(strstr(fakes[39].out, "Location: /login?failed=busy") != NULL);
+    send_only(&page, &plays[0], form);
+    CHECK(strstr(page.out, "200 OK") != NULL);
+    fake_lose(&page, ERR_RESET);
+    fake_free(&page);
+    /* One goes away, and another one may. */
+    fake_lose(&fakes[0], ERR_RESET);
+    fake_free(&fakes[0]);
+    send_only(&fakes[0], &plays[0], login);
+    CHECK(fakes[0].out_len == 0);
+    for (i = 0; i < 40; i++) {
+        fake_web_settle(&fakes[i], &plays[0]);
+        wrong += strstr(fakes[i].out, "failed=wrong") != NULL;
+        fake_lose(&fakes[i], ERR_RESET);
+        fake_free(&fakes[i]);
+    }
+    CHECK(wrong == wait);
+    check_clean();
+}
+
+/* Strangers who do not take their answers give way to others, but not at
+ * once. */
+static void test_many_slow_readers(void)
+{
+    static const struct fake_play slow = {SIZE_MAX, false, 100, 0, false};
+    static const char asset[] = GET("/assets/works.html");
+    static struct fake_stream fakes[60];
+    unsigned i, open = 0, left = 0, aborted = 0;
+
+    for (i = 0; i < 60; i++) {
+        send_only(&fakes[i], &slow, asset);
+        open += fakes[i].end == FAKE_OPEN;
+    }
+    CHECK(open > 10 && open < 60);
+    pass(4000);
+    fake_lose(&fakes[59], ERR_RESET);
+    fake_free(&fakes[59]);
+    send_only(&fakes[59], &plays[0], GET("/echo/"));
+    CHECK(strstr(fakes[59].out, "200 OK") != NULL);
+    for (i = 0; i < 60; i++) {
+        left += fakes[i].end == FAKE_OPEN;
+        aborted += fakes[i].end == FAKE_ABORTED;
+        fake_lose(&fakes[i], ERR_RESET);
+        fake_free(&fakes[i]);
+    }
+    CHECK(left == open && aborted == 1);
+    check_clean();
+}
+
 static void test_stick_gone(void)
 {
     struct fake_stream fake;
@@ -178,6 +258,8 @@ int main(void)
     test_slow_page();
     test_many_uploads();
     test_many_beginners();
+    test_many_logins();
+    test_many_slow_readers();
     test_stick_gone();
     test_stop();
     return check_report();

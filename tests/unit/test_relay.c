@@ -490,6 +490,30 @@ static void test_offers(void)
     check_rest();
 }
 
+/* Of a message in ASCII, only those whose address is not get nothing from a
+ * server that does not know such addresses. */
+static void test_one_in_utf8(void)
+{
+    struct store_due *plain, *other;
+
+    reset();
+    plain = queue(1, "a@far.example");
+    other = queue(1, "\303\274@far.example");
+    (void)queue(1, "b@far.example");
+    run();
+    fake_sleep(1000);
+    CHECK(!is_queued(plain) && !is_queued(other));
+    CHECK(far->sink.message_count == 1);
+    CHECK(strcmp(far->sink.messages[0].recipients,
+                 "a@far.example b@far.example ") == 0);
+    CHECK(!logged("SMTPUTF8"));
+    CHECK(strncmp(other->reply, "550 5.6.7", 9) == 0);
+    CHECK(fake_notice_count == 1);
+    CHECK(strstr(fake_notices, "utf-8; \303\274@far.example") != NULL);
+    CHECK(strstr(fake_notices, "message/global-delivery-status") != NULL);
+    check_rest();
+}
+
 static void test_silence(void)
 {
     static const char *const at[] = {"CONNECT", "EHLO", "MAIL",
@@ -700,6 +724,7 @@ int main(void)
     test_too_many();
     test_one_a_connection();
     test_offers();
+    test_one_in_utf8();
     test_silence();
     test_slow_recipients();
     test_turns();

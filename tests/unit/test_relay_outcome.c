@@ -288,6 +288,30 @@ static void test_administrator(void)
     check_rest();
 }
 
+/* What the administrator deletes or holds while it waits is not sent. */
+static void test_taken_back(void)
+{
+    struct store_due *held, *deleted;
+
+    reset();
+    network_up = false;
+    for (unsigned i = 0; i < 10; i++)
+        (void)queue(1 + i, "a@far.example");
+    held = queue(11, "a@far.example");
+    deleted = queue(12, "a@far.example");
+    run();
+    fake_sleep(1000);
+    held->state = STORE_QUEUE_HELD;
+    deleted->queue_id = 0;
+    fake_acted();
+    fake_sleep(1000);
+    network_up = true;
+    fake_sleep(2000);
+    CHECK(far->sink.message_count == 10);
+    CHECK(is_queued(held) && held->attempts == 0);
+    check_rest();
+}
+
 /* Without a network, or a connection that is free, nothing counts as tried. */
 static void test_nothing_free(void)
 {
@@ -335,6 +359,7 @@ int main(void)
     test_no_room_for_notices();
     test_late_reads();
     test_administrator();
+    test_taken_back();
     test_nothing_free();
     test_stop();
     return check_report();

@@ -168,7 +168,7 @@ static void test_aliases(void)
                GREETING EXTENDED SENDER RECIPIENT START STORED));
     CHECK(strcmp(last_stored()->remotes,
                  "f\303\244r@away.test rfc822;abroad@example.org 2\n") == 0);
-    CHECK(last_stored()->smtputf8);
+    CHECK(!last_stored()->smtputf8);
     /* All or nothing of an alias. */
     CHECK(play("EHLO c.test\r\nMAIL FROM:<x@y.test>\r\n"
                "RCPT TO:<all@example.org>\r\nRCPT TO:<most@example.org>\r\n"

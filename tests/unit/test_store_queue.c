@@ -348,8 +348,10 @@ static void test_administrator(void)
     CHECK(look(now_ms(), ROOM).count == 2);
     id = due[0].queue_id;
     (void)store_queue_changed(store);
+    CHECK(!store_queue_acted(store));
     CHECK(store_queue_act(store, id, STORE_QUEUE_HOLD) == OK);
     CHECK(!store_queue_changed(store));
+    CHECK(store_queue_acted(store) && !store_queue_acted(store));
     CHECK(look(now_ms(), ROOM).count == 1 && due[0].queue_id != id);
     CHECK(store_queue_count(store, &all, &held) == OK && all == 2 && held == 1);
     CHECK(store_queue_act(store, id, STORE_QUEUE_RELEASE) == OK);

@@ -417,7 +417,7 @@ static void run_seed(uint32_t seed)
 int main(int count, char **arguments)
 {
     if (count > 1)
-        run_seed((uint32_t)atoi(arguments[1]));
+        run_seed((uint32_t)strtoul(arguments[1], NULL, 10));
     for (uint32_t seed = 1; count == 1 && seed <= 80; seed++)
         run_seed(seed);
     return check_report();
