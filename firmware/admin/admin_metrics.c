@@ -163,6 +163,9 @@ static void write_net(struct http_exchange *x)
     counter(x, "tcp_retransmitted_total", "Segments sent again",
             tcp.retransmitted);
     counter(x, "tcp_bad_total", "Segments that were wrong", tcp.bad);
+    counter(x, "tcp_syn_cookies_total",
+            "Connections begun while a flood had taken all half-open ones",
+            tcp.cookies);
     counter(x, "nic_bytes_in_total", "Bytes received", nic.bytes_in);
     counter(x, "nic_bytes_out_total", "Bytes sent", nic.bytes_out);
     counter(x, "nic_errors_total", "Frames lost or broken",

@@ -455,6 +455,7 @@ enum err tcp_module_init(unsigned connections)
     memset(&state, 0, sizeof(state));
     list_init(&state.flush);
     random_bytes(state.isn_key, sizeof(state.isn_key));
+    tcp_cookie_init();
     state.figures.capacity = connections;
     return tcp_table_init(connections);
 }

@@ -48,6 +48,7 @@ struct tcp_figures {
     uint64_t segments_in, segments_out, retransmitted;
     uint64_t bad; /* checksum, header, sequence */
     uint64_t resets_in, resets_out, timeouts;
+    uint64_t cookies; /* SYNs that were answered by a cookie */
 };
 
 void tcp_figures(struct tcp_figures *figures);

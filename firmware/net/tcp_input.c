@@ -14,16 +14,36 @@ static void challenge(struct tcb *tcb)
 
 /* ---- Passive open ---- */
 
+static bool has_room(void)
+{
+    bool room = tcb_free_count() > 0;
+
+    tcp_counters()->refused += !room;
+    return room;
+}
+
+/* There is no half-open connection left to keep it in. */
+static void answer_by_cookie(const struct tcp_segment *syn)
+{
+    struct tcp_half_open half = {.node.key = syn->key,
+                                 .iss = tcp_cookie_give(syn),
+                                 .irs = syn->sequence};
+
+    tcp_send_syn_ack(&half);
+}
+
 static void input_syn(const struct tcp_segment *segment, uint32_t iss)
 {
     struct tcp_half_open *half;
 
     /* No promise is made that cannot be kept when the ACK comes. */
-    if (!tcb_free_count()) {
-        tcp_counters()->refused++;
+    if (!has_room())
+        return;
+    half = tcp_half_open_take(&segment->key);
+    if (!half) {
+        answer_by_cookie(segment);
         return;
     }
-    half = tcp_half_open_take(&segment->key);
     half->iss = iss;
     half->irs = segment->sequence;
     half->mss = segment->mss ? segment->mss : TCP_MSS_DEFAULT;
@@ -33,18 +53,6 @@ static void input_syn(const struct tcp_segment *segment, uint32_t iss)
     half->sent_ms = now_ms32();
     tcp_half_open_start(half);
     tcp_send_syn_ack(half);
-}
-
-static void input_listen(const struct tcp_segment *segment)
-{
-    if (segment->flags & TCP_RST)
-        return;
-    if (segment->flags & TCP_ACK || !(segment->flags & TCP_SYN) ||
-        !tcp_listener(segment->key.local_port)) {
-        tcp_send_reset_for(segment);
-        return;
-    }
-    input_syn(segment, tcp_initial_sequence(&segment->key));
 }
 
 static void set_peer(struct tcb *tcb, uint16_t mss, bool scaling,
@@ -76,34 +84,29 @@ static void established(struct tcb *tcb, const struct tcp_segment *segment,
 
 static void input_full(struct tcb *tcb, struct tcp_segment *segment);
 
-/* The third segment of the handshake: now it is worth a TCB. */
-static void promote(struct tcp_half_open *half, struct tcp_segment *segment)
+/* The third segment of the handshake: now it is worth a TCB. half: is in no
+ * table any more. */
+static void promote(const struct tcp_half_open *half,
+                    struct tcp_segment *segment)
 {
     void (*accept)(struct stream *) = tcp_listener(half->node.key.local_port);
-    struct tcp_half_open copy = *half;
     struct tcb *tcb;
 
     if (!accept) {
-        tcp_half_open_free(half);
         tcp_send_reset_for(segment);
         return;
     }
-    if (!tcb_free_count()) {
-        tcp_counters()->refused++;
-        return;
-    }
-    tcp_half_open_free(half);
-    tcb = tcb_take(&copy.node.key);
+    tcb = tcb_take(&half->node.key);
     if (!tcb)
         return;
     tcb_enter(tcb);
-    tcb_start(tcb, copy.iss);
+    tcb_start(tcb, half->iss);
     tcb->node.state = TCP_SYN_RECEIVED;
-    set_peer(tcb, copy.mss, copy.scaling, copy.send_scale, copy.sack);
-    tcb_synchronize(tcb, copy.irs);
+    set_peer(tcb, half->mss, half->scaling, half->send_scale, half->sack);
+    tcb_synchronize(tcb, half->irs);
     established(tcb, segment, tcb->send_scale);
-    if (!copy.retries)
-        tcp_take_rtt(tcb, now_ms32() - copy.sent_ms);
+    if (!half->retries)
+        tcp_take_rtt(tcb, now_ms32() - half->sent_ms);
     else
         tcb->rto_ms = 3 * TCP_RTO_FIRST_MS; /* RFC 6298 5.7 */
     tcb_event(tcb, TCP_EVENT_SYN_ACKED);
@@ -115,9 +118,35 @@ static void promote(struct tcp_half_open *half, struct tcp_segment *segment)
     tcb_leave(tcb);
 }
 
+/* Nothing is known of a connection. */
+static void input_listen(struct tcp_segment *segment)
+{
+    bool first = segment->flags & TCP_SYN && !(segment->flags & TCP_ACK);
+    bool third = segment->flags & TCP_ACK && !(segment->flags & TCP_SYN);
+    uint16_t mss;
+
+    if (segment->flags & TCP_RST)
+        return;
+    if (first && tcp_listener(segment->key.local_port)) {
+        input_syn(segment, tcp_initial_sequence(&segment->key));
+    } else if (third && (mss = tcp_cookie_mss(segment)) != 0) {
+        struct tcp_half_open half = {.node.key = segment->key,
+                                     .retries = 1, /* its time is not known */
+                                     .mss = mss,
+                                     .iss = segment->ack - 1,
+                                     .irs = segment->sequence - 1};
+
+        if (has_room())
+            promote(&half, segment);
+    } else {
+        tcp_send_reset_for(segment);
+    }
+}
+
 static void input_half_open(struct tcp_half_open *half,
                             struct tcp_segment *segment)
 {
+    struct tcp_half_open copy;
     uint32_t window = 0xFFFF;
 
     if (segment->sequence == half->irs && segment->flags & TCP_SYN &&
@@ -144,7 +173,11 @@ static void input_half_open(struct tcp_half_open *half,
         tcp_send_reset_for(segment);
         return;
     }
-    promote(half, segment);
+    if (!has_room())
+        return;
+    copy = *half;
+    tcp_half_open_free(half);
+    promote(&copy, segment);
 }
 
 /* ---- TIME-WAIT ---- */

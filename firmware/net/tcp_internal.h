@@ -230,6 +230,7 @@ struct tcb *tcb_at(unsigned index);
 /* TCBs in FIN-WAIT-2 that nobody waits for may be given up, oldest first. */
 void tcb_orphan(struct tcb *tcb);
 
+/* NULL: all are in use. */
 struct tcp_half_open *tcp_half_open_take(const struct tcp_key *key);
 void tcp_half_open_free(struct tcp_half_open *half);
 /* More than honest clients would leave: answers are repeated once only. */
@@ -241,6 +242,15 @@ void tcp_time_wait_add(const struct tcp_key *key, uint32_t send_next,
 void tcp_time_wait_restart(struct tcp_time_wait *wait);
 void tcp_time_wait_free(struct tcp_time_wait *wait);
 void tcp_table_clear(void);
+
+/* ---- tcp_cookie.c: SYNs beyond the half-open ones ---- */
+
+void tcp_cookie_init(void);
+/* The number to answer a SYN with, of which nothing is kept. */
+uint32_t tcp_cookie_give(const struct tcp_segment *syn);
+/* Of a segment that is no SYN and acknowledges such a number: the peer's MSS;
+ * 0: it does not. */
+uint16_t tcp_cookie_mss(const struct tcp_segment *ack);
 
 /* ---- tcp.c: life of a TCB, streams ---- */
 

@@ -131,7 +131,7 @@ struct tcp_half_open *tcp_half_open_take(const struct tcp_key *key)
     struct tcp_half_open *half;
 
     if (list_empty(&state.half_open_free))
-        tcp_half_open_free(ELEMENT(state.half_open.next, struct tcp_half_open));
+        return NULL;
     half =
         ELEMENT(list_take_first(&state.half_open_free), struct tcp_half_open);
     memset(half, 0, sizeof(*half));
