@@ -42,6 +42,19 @@ static enum err run(struct store *store, const char *sql, int64_t first,
 /* ---- In -------------------------------------------------------------------
  */
 
+/* One that this connection has not given yet: whoever still reads a file that
+ * was deleted or replaced must not go on in another. */
+static enum err next_id(struct store *store, int64_t *id)
+{
+    enum err err = store_number(store, "SELECT max(FileID) FROM file", id);
+
+    ++*id;
+    if (*id < store->next_file)
+        *id = store->next_file;
+    store->next_file = *id + 1;
+    return err;
+}
+
 enum err store_file_begin(struct store *store, struct store_file *file)
 {
     sqlite3_stmt *statement;
@@ -52,18 +65,20 @@ enum err store_file_begin(struct store *store, struct store_file *file)
         return ERR_INVALID;
     if (store_room(store) == 0)
         return ERR_FULL;
-    err = prepare(store,
-                  "INSERT INTO file(Name,Type,Bytes,TimeMs,UserID,Ready)"
-                  " VALUES(?1,?2,0,0,?3,0)",
-                  &statement);
+    err = next_id(store, &file->id);
+    if (!err)
+        err = prepare(store,
+                      "INSERT INTO file(FileID,Name,Type,Bytes,TimeMs,UserID,"
+                      "Ready) VALUES(?4,?1,?2,0,0,?3,0)",
+                      &statement);
     if (err)
         return err;
     sqlite3_bind_text(statement, 1, file->name, -1, SQLITE_STATIC);
     sqlite3_bind_text(statement, 2, file->type, -1, SQLITE_STATIC);
     sqlite3_bind_int64(statement, 3, file->user_id);
+    sqlite3_bind_int64(statement, 4, file->id);
     err = store_error(store, sqlite3_step(statement));
     sqlite3_finalize(statement);
-    file->id = sqlite3_last_insert_rowid(store->db);
     return err;
 }
 

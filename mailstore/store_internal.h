@@ -138,8 +138,9 @@ struct store {
     int64_t queue_seen_ms; /* writer: when the queue was looked at last */
     bool garbage;          /* writer: there may be some */
     sqlite3_stmt *statements[STATEMENTS];
-    int64_t next_id;  /* writer: the next message id to give */
-    int64_t id_limit; /* writer: the setting mail_id_limit, 0: unknown */
+    int64_t next_id;   /* writer: the next message id to give */
+    int64_t id_limit;  /* writer: the setting mail_id_limit, 0: unknown */
+    int64_t next_file; /* writer: FileIDs below it were given */
     struct store_uids uids[STORE_UID_SLOTS]; /* writer */
     int64_t log_first, log_last;             /* writer: while log_known */
     bool log_known;

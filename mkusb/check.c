@@ -226,7 +226,7 @@ static enum err check_store(struct checking *checking)
     struct read_stick *stick = checking->stick;
     struct store_figures figures;
     char message[256] = "";
-    enum err err = read_stick_open_store(stick);
+    enum err err = read_stick_open_store(stick, false);
 
     if (err != OK)
         return err;

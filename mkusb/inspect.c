@@ -218,7 +218,7 @@ enum err inspect_stick(const struct options *options)
     enum err err = read_stick_open(&stick, options->target);
 
     if (err == OK)
-        err = read_stick_open_store(&stick);
+        err = read_stick_open_store(&stick, true);
     if (err == OK && !options->log)
         print_programs(&stick.media.media);
     if (err == OK)

@@ -47,12 +47,16 @@ static enum err say_no_store(const struct read_stick *stick, enum err err)
     }
 }
 
-enum err read_stick_open_store(struct read_stick *stick)
+enum err read_stick_open_store(struct read_stick *stick, bool rescue)
 {
     enum err err = store_locate(&stick->overlay.media, 0, &stick->place);
 
-    if (err == OK)
+    if (err == OK) {
         err = store_open(&stick->place, true, &stick->store);
+        /* A reader does not need what writing begins with. */
+        if (err == ERR_CORRUPT && rescue)
+            err = store_open(&stick->place, false, &stick->store);
+    }
     if (err == OK)
         return OK;
     stick->store = NULL;

@@ -20,10 +20,12 @@ struct read_stick {
 
 /* read_stick_open - opens the target for reading.
  * read_stick_open_store - finds the store on it and recovers it, in memory.
+ * rescue: also one that no server would start with, to read what there is.
  * Both: OK, or ERR_REFUSED after having said why. read_stick_close ends what
  * was begun, at any point. */
 enum err read_stick_open(struct read_stick *stick, const char *path) MUST_CHECK;
-enum err read_stick_open_store(struct read_stick *stick) MUST_CHECK;
+enum err read_stick_open_store(struct read_stick *stick,
+                               bool rescue) MUST_CHECK;
 void read_stick_close(struct read_stick *stick);
 
 /* inspect_stick, check_stick - the modes; results go to stdout. */

@@ -19,6 +19,7 @@ static struct {
     struct timer timer;
     bool running;
     bool unfinished;
+    enum err trouble; /* that was told last; OK: none since */
     uint64_t batches;
 } state;
 
@@ -77,9 +78,11 @@ static void run(struct st_job *job, struct store *store)
 
     while (!err && more && !others_wait() && !st_job_cancelled(job))
         err = take_any_step(store, &more);
-    state.unfinished = more;
-    if (err && err != ERR_GONE)
+    /* What fails is tried again behind the next commit, and told once. */
+    state.unfinished = more && !err;
+    if (err && err != ERR_GONE && err != state.trouble)
         log_warn("st", "index: %s", err_text(err));
+    state.trouble = err;
 }
 
 static void done(struct st_job *job, enum err result)
@@ -114,6 +117,7 @@ void st_index_note_commit(void)
 void st_index_init(void)
 {
     state.running = false;
+    state.trouble = OK;
     state.batches = 0;
     timer_init(&state.timer, quiet);
 }

@@ -158,6 +158,16 @@ def test_export_of_a_damaged_store(image, tmp_path, form):
     assert sum(len(files) for _, _, files in os.walk(folder)) == 4
 
 
+def test_rescue_of_a_store_that_cannot_start(image, tmp_path):
+    """What only a server needs is damaged."""
+    damage(image, tmp_path,
+           "UPDATE setting SET Value='none' WHERE Key='mail_id_limit'")
+    folder = tmp_path / "rescued"
+    mkusb("--inspect", "--export", folder, image).ok()
+    assert sum(len(files) for _, _, files in os.walk(folder)) == 6
+    mkusb("--check", image).refused("damaged")
+
+
 def test_names_cannot_drive_the_terminal(image, tmp_path):
     damage(image, tmp_path,
            "UPDATE mailbox SET Name='Sent\x1b]0;x\x07\u009b2J'"

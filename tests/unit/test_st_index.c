@@ -174,6 +174,49 @@ static void test_pull(void)
     CHECK(in_page(look_for, user_ids[1]) == OK && rows == 43);
 }
 
+static unsigned warnings;
+
+static void count_warning(const struct log_entry *entry)
+{
+    warnings += entry->level <= LOG_WARN && strcmp(entry->module, "st") == 0;
+}
+
+static enum err exec(void *context, struct store *store)
+{
+    return store_exec(store, context);
+}
+
+static enum err hinder(struct store *store, int64_t on)
+{
+    static char make[] = "CREATE TRIGGER hinder BEFORE INSERT ON summary BEGIN"
+                         " SELECT RAISE(FAIL,'hindered'); END";
+    static char drop[] = "DROP TRIGGER hinder";
+
+    (void)store;
+    return st_job_write(exec, on ? make : drop);
+}
+
+/* Trouble that lasts is told once, and gets in nobody's way. */
+static void test_trouble(void)
+{
+    static struct log_sink sink = {.take = count_warning};
+    uint64_t writes;
+
+    CHECK(in_page(hinder, 1) == OK);
+    log_add_sink(&sink);
+    for (int i = 0; i < 3; i++) {
+        send_text(user_ids[1]);
+        turns(10000);
+    }
+    CHECK(warnings == 1);
+    writes = sticks[0].writes;
+    turns(30000);
+    CHECK(sticks[0].writes == writes && warnings == 1);
+    CHECK(in_page(hinder, 0) == OK);
+    turns(10000);
+    CHECK(in_page(behind, 0) == OK && left == 0);
+}
+
 int main(void)
 {
     if (!sticks_begin())
@@ -186,6 +229,7 @@ int main(void)
     test_idle();
     test_catch_up();
     test_pull();
+    test_trouble();
     st_close();
     CHECK(UNTIL(st_state() == ST_GONE));
     ram_medium_free(&sticks[0]);

@@ -146,6 +146,20 @@ static void test_list(void)
     CHECK(store_file_list(store, "", 10, refuse, NULL) == ERR_BUSY);
 }
 
+/* Whoever still reads a file that is deleted never gets another one's bytes. */
+static void test_deleted(void)
+{
+    int64_t id = put("goes", 100000, 1, true);
+    char byte;
+
+    CHECK(store_file_read(store, id, 70000, &byte, 1) == 1);
+    CHECK(store_file_delete(store, "goes") == OK);
+    CHECK(put("comes", 100000, 2, true) > 0);
+    CHECK(store_file_read(store, id, 70000, &byte, 1) == 0);
+    CHECK(holds("comes", 100000, 2));
+    CHECK(store_file_delete(store, "comes") == OK);
+}
+
 /* What was not finished is gone after the next opening, parts and all. */
 static void test_unfinished(void)
 {
@@ -180,6 +194,7 @@ int main(void)
     test_names();
     test_files();
     test_list();
+    test_deleted();
     test_unfinished();
     test_full();
     store_close(store);
