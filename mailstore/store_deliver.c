@@ -430,11 +430,30 @@ enum err store_put_message(struct store *store, struct store_delivery *delivery)
     return err;
 }
 
+/* By rules. relying: a user for whom it was kept by nobody's, who had others in
+ * mind; 0: there is none. */
+static enum err end_ruled(struct store *store,
+                          const struct store_delivery *delivery,
+                          int64_t relying)
+{
+    int64_t id = delivery->message_id;
+    int64_t held = 0;
+    enum err err = OK;
+
+    if (relying) {
+        err = store_number_of(store, SQL_MESSAGE_HELD, id, &held);
+        if (!err && !held)
+            err = store_put_inbox(store, relying, id,
+                                  delivery->chunk_bytes + delivery->tail_bytes);
+    }
+    return err ? err : store_release_message(store, id);
+}
+
 enum err store_put_targets(struct store *store, struct store_delivery *delivery)
 {
     uint64_t bytes = delivery->chunk_bytes + delivery->tail_bytes;
-    int64_t id = delivery->message_id;
-    bool ruled, any_ruled = false;
+    int64_t id = delivery->message_id, relying = 0;
+    bool ruled, relies = false, any_ruled = false;
     enum err err = OK;
 
     /* First the queue: rules may add to it. */
@@ -444,11 +463,13 @@ enum err store_put_targets(struct store *store, struct store_delivery *delivery)
         err = store_is_ruled(store, delivery->users[i], &ruled);
         any_ruled |= ruled;
         if (!err)
-            err = ruled
-                      ? store_deliver_ruled(store, delivery, delivery->users[i])
-                      : store_put_inbox(store, delivery->users[i], id, bytes);
+            err = ruled ? store_deliver_ruled(store, delivery,
+                                              delivery->users[i], &relies)
+                        : store_put_inbox(store, delivery->users[i], id, bytes);
+        if (ruled && relies)
+            relying = delivery->users[i];
     }
-    return err || !any_ruled ? err : store_release_message(store, id);
+    return err || !any_ruled ? err : end_ruled(store, delivery, relying);
 }
 
 static enum err deliver(struct store *store, void *context)

@@ -181,17 +181,20 @@ static enum err any_row(struct store *store, sqlite3_stmt *statement, bool *any)
     return store_error(store, code);
 }
 
-/* To a user here, unless he has it. */
+/* To a user here, unless he has it, or gets it as one of the recipients. */
 static enum err forward_here(struct store *store,
-                             struct store_delivery *delivery, int64_t user_id)
+                             struct store_delivery *delivery, int64_t user_id,
+                             bool *is_recipient)
 {
     sqlite3_stmt *statement = store_statement(store, SQL_USER_HOLDS);
     enum err err;
     bool holds;
 
     for (unsigned i = 0; i < delivery->user_count; i++) {
-        if (delivery->users[i] == user_id)
+        if (delivery->users[i] == user_id) {
+            *is_recipient = true;
             return OK;
+        }
     }
     if (!statement)
         return store_error(store, sqlite3_errcode(store->db));
@@ -244,9 +247,14 @@ static enum err expand(const char *address, struct targets *targets)
     return OK;
 }
 
-/* reached: set when anybody but the user himself gets it. */
+/* Whether anybody but the user himself gets it; only by his own rules. */
+struct reach {
+    bool reached, by_others_rules;
+};
+
 static enum err forward_to(struct store *store, struct store_delivery *delivery,
-                           int64_t user_id, const char *address, bool *reached)
+                           int64_t user_id, const char *address,
+                           struct reach *reach)
 {
     struct targets *targets = sqlite3_malloc(sizeof *targets);
     enum err err = targets ? expand(address, targets) : ERR_MEMORY;
@@ -257,14 +265,15 @@ static enum err forward_to(struct store *store, struct store_delivery *delivery,
         if (target->user && target->user->id == user_id)
             continue;
         err = target->user
-                  ? forward_here(store, delivery, target->user->id)
+                  ? forward_here(store, delivery, target->user->id,
+                                 &reach->by_others_rules)
                   : forward_elsewhere(store, delivery, target->address);
-        *reached |= err == OK;
+        reach->reached |= err == OK;
     }
     sqlite3_free(targets);
     if (err == ERR_REFUSED) { /* not one of ours */
         err = forward_elsewhere(store, delivery, address);
-        *reached |= err == OK;
+        reach->reached |= err == OK;
     }
     /* Nobody is there any more. */
     return err == ERR_NOT_FOUND || err == ERR_BUSY || err == ERR_TOO_BIG ? OK
@@ -311,10 +320,10 @@ struct judging {
 
 static enum err apply(struct store *store, struct store_delivery *delivery,
                       int64_t user_id, const struct store_rule *rules,
-                      unsigned count, struct judging *judging)
+                      unsigned count, struct judging *judging, bool *relies)
 {
     struct judgement *judgement = &judging->judgement;
-    bool reached = false;
+    struct reach reach = {false, false};
     const void *header;
     size_t len;
     enum err err =
@@ -326,10 +335,11 @@ static enum err apply(struct store *store, struct store_delivery *delivery,
     judge(rules, count, header, len, judging->value, judgement);
     for (unsigned i = 0; !err && i < judgement->forwards; i++)
         err = forward_to(store, delivery, user_id,
-                         rules[judgement->forward[i]].forward, &reached);
+                         rules[judgement->forward[i]].forward, &reach);
     /* What went to nobody is not lost. */
-    if (judgement->forwards && !reached)
+    if (judgement->forwards && !reach.reached)
         judgement->deleted = false;
+    *relies = judgement->deleted && reach.by_others_rules;
     if (!err && !judgement->deleted)
         err = keep(store, user_id, delivery, judgement);
     if (!err && !judgement->deleted && !is_junk(store, user_id, judgement))
@@ -338,18 +348,20 @@ static enum err apply(struct store *store, struct store_delivery *delivery,
 }
 
 enum err store_deliver_ruled(struct store *store,
-                             struct store_delivery *delivery, int64_t user_id)
+                             struct store_delivery *delivery, int64_t user_id,
+                             bool *relies)
 {
     struct store_rule *rules;
     struct judging *judging;
     unsigned count;
     enum err err = store_read_rules(store, user_id, &rules, &count);
 
+    *relies = false;
     judging = sqlite3_malloc(sizeof *judging);
     if (!err && !judging)
         err = ERR_MEMORY;
     if (!err)
-        err = apply(store, delivery, user_id, rules, count, judging);
+        err = apply(store, delivery, user_id, rules, count, judging, relies);
     sqlite3_free(judging);
     sqlite3_free(rules);
     return err;

@@ -18,10 +18,12 @@ enum err store_read_rules(struct store *store, int64_t user_id,
                           unsigned *count) MUST_CHECK;
 
 /* store_deliver_ruled - a message whose row and body are stored goes where this
- * user's rules want it, which may be nowhere. */
+ * user's rules want it, which may be nowhere. relies: it is not kept for him
+ * because he sends it on to another of its recipients, whose rules may not keep
+ * it either. */
 enum err store_deliver_ruled(struct store *store,
-                             struct store_delivery *delivery,
-                             int64_t user_id) MUST_CHECK;
+                             struct store_delivery *delivery, int64_t user_id,
+                             bool *relies) MUST_CHECK;
 
 /* store_answer_vacation - answers it for the user if he is away and it is one
  * that is to be answered. */

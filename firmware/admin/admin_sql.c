@@ -100,7 +100,7 @@ static void write_form(struct http_exchange *x)
                 "<input type=\"hidden\" name=\"csrf\" value=\"%h\">"
                 "<p class=\"field\"><label for=\"text\">Statement</label>"
                 "<textarea id=\"text\" name=\"text\" rows=\"7\" "
-                "spellcheck=\"false\" autocapitalize=\"off\">",
+                "spellcheck=\"false\" autocapitalize=\"off\">\n",
                 http_csrf(x));
     http_escape(x, http_param_or(x, "text", ""));
     http_text(x, "</textarea></p><div class=\"bar\">");

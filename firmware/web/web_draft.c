@@ -119,11 +119,29 @@ static enum err append(void *context, struct store *store)
     if (err == OK)
         note_composition(store, saving);
     /* Its files are in this one now. */
-    if (err == OK && saving->with_files && form->source.uid != 0 &&
-        form->source.mailbox_id == draft->mailbox_id &&
-        !same_key(&form->source, &it.draft))
-        (void)!store_remove(store, draft->user_id, &form->source, 1, NULL);
+    if (err == OK && saving->with_files && !same_key(&form->source, &it.draft))
+        web_draft_drop_source(store, draft->user_id, form);
     return err;
+}
+
+static enum err take_flags(void *context, const struct store_row *row)
+{
+    *(uint8_t *)context = row->flags;
+    return OK;
+}
+
+void web_draft_drop_source(struct store *store, int64_t user_id,
+                           const struct web_form *form)
+{
+    uint8_t flags = 0;
+    int64_t drafts;
+
+    if (form->source.uid != 0 &&
+        store_folder_of(store, user_id, STORE_FOLDER_DRAFTS, &drafts) == OK &&
+        drafts == form->source.mailbox_id &&
+        store_row(store, user_id, &form->source, take_flags, &flags) == OK &&
+        (flags & STORE_DRAFT) != 0)
+        (void)!store_remove(store, user_id, &form->source, 1, NULL);
 }
 
 /* ---- What was typed, beside a draft with files -------------------------- */

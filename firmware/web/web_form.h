@@ -63,6 +63,11 @@ enum err web_draft_save(struct http_exchange *x, struct web_work *work,
 enum err web_draft_load(struct http_exchange *x, struct web_work *work,
                         struct web_form *form) MUST_CHECK;
 
+/* web_draft_drop_source - the draft that held the files of this form goes with
+ * it; other mail does not, wherever it lies. In the writer. */
+void web_draft_drop_source(struct store *store, int64_t user_id,
+                           const struct web_form *form);
+
 /* web_form_read - a POST, up to its text; ERR_TOO_BIG: the text is too long, or
  * another field so long that what stands behind it is not known.
  * Files follow: they are read by http_part_next(), the first of them is *part

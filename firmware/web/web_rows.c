@@ -111,8 +111,8 @@ enum err web_row(void *context, const struct store_row *row)
          "<li%s><label class=\"pick\"><input type=\"checkbox\" name=\"m\" "
          "value=\"%lld.%u\"><span class=\"hidden\">Select: %s</span></label>",
          unseen ? " class=unread" : "", mailbox, row->key.uid, subject);
-    if (rows->kind == STORE_FOLDER_DRAFTS ||
-        (rows->folders != NULL && (row->flags & STORE_DRAFT) != 0))
+    if ((rows->kind == STORE_FOLDER_DRAFTS || rows->folders != NULL) &&
+        (row->flags & STORE_DRAFT) != 0)
         html(x, "<a href=\"/compose?draft=%lld.%u\">", mailbox, row->key.uid);
     else
         html(x, "<a href=\"/mail/%lld/%u%s%s\">", mailbox, row->key.uid,

@@ -106,18 +106,6 @@ static void add_trace(struct web_work *work, const char *sender)
 
 /* ---- Ending ------------------------------------------------------------- */
 
-/* The files of a draft may lie in an earlier one, which goes with it. */
-static void drop_source(struct store *store, int64_t user_id,
-                        const struct web_form *form)
-{
-    int64_t drafts;
-
-    if (form->source.uid != 0 &&
-        store_folder_of(store, user_id, STORE_FOLDER_DRAFTS, &drafts) == OK &&
-        drafts == form->source.mailbox_id)
-        (void)!store_remove(store, user_id, &form->source, 1, NULL);
-}
-
 struct sending {
     struct web_work *work;
     int64_t user_id;
@@ -191,7 +179,7 @@ static enum err deliver(void *context, struct store *store)
     err = store_send(store, message);
     if (err != OK)
         return err;
-    drop_source(store, sending->user_id, form);
+    web_draft_drop_source(store, sending->user_id, form);
     note_sent(store, sending, true);
     return OK;
 }
@@ -295,7 +283,7 @@ static enum err discard(void *context, struct store *store)
 
     if (err != OK)
         return err == ERR_EXISTS ? OK : err;
-    drop_source(store, sending->user_id, sending->form);
+    web_draft_drop_source(store, sending->user_id, sending->form);
     note_sent(store, sending, false);
     if (draft.uid == 0)
         return OK;

@@ -119,6 +119,9 @@ def test_query(anna):
         assert note(anna.query(hostile, write="1")), hostile
     page = anna.query("select * from t;", database="data-99")
     assert "no data-99.db" in note(page)
+    # Browsers take away one line end behind <textarea>.
+    page = anna.query("\nselect 1;")
+    assert re.search(r"<textarea[^>]*>\n\nselect 1;</textarea>", page.text)
     page = anna.query("select '</textarea><script>alert(1)</script>' as x;")
     assert "<script>" not in page.text
 

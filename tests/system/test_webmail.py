@@ -753,3 +753,26 @@ def test_reply_to_more_than_have_room(served, anna):
 def test_conversation_of_nothing(anna):
     page = anna.get("/thread/4711")
     assert page.status == 200 and "No message" in page.text
+
+
+@pytest.mark.parametrize("buttons", [("send",), ("save", "send")])
+def test_mail_among_the_drafts(served, browser, buttons):
+    """What was moved there is opened as mail, and forwarding leaves it."""
+    anna = browser("anna")
+    subject = "Moved for " + " ".join(buttons)
+    headers, body = attach("Subject: Inner\r\n\r\nInner.\r\n", "Outer.\r\n")
+    send(served, letter(subject, body, headers))
+    drafts = anna.values_of("/menu", r'href="(/mail/\d+)" data-key="gd"')[0]
+    anna.post("/act", {"do": "move", "m": key_of(anna, subject),
+                       "to": drafts.split("/")[2], "back": "/mail"})
+    key = key_of(anna, subject, drafts)
+    assert f'href="{path_of(key)}"' in anna.get(drafts).text
+    it = mailer.Composition(anna, forward=key, to="bert", text="See.",
+                            subject="Fwd: " + subject)
+    it.keep = it.form.values(r'name="keep" value="(\d+)" checked')
+    assert it.keep
+    for button in buttons:
+        page = it.press(button)
+    assert "is sent" in page.text
+    assert key_of(anna, subject, drafts) == key
+    assert anna.get(path_of(key)).status == 200

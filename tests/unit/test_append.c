@@ -372,6 +372,18 @@ static void test_rule_to_nobody(void)
     (void)deliver(store, "Subject: bert is gone\r\n\r\n", anna);
     CHECK(folder_of(store, anna, inbox).messages == 1);
     CHECK(folder_of(store, bert, his).messages == 3);
+    /* Each sends it on to the other. */
+    (void)put_rule(store, bert, STORE_RULE_SUBJECT, "bert",
+                   STORE_RULE_FORWARD | STORE_RULE_DELETE, 0,
+                   "anna@here.example");
+    (void)deliver_to(store, "Subject: bert\r\n\r\n", both, 2);
+    CHECK(folder_of(store, anna, inbox).messages +
+              folder_of(store, bert, his).messages ==
+          5);
+    (void)deliver(store, "Subject: bert\r\n\r\n", bert);
+    CHECK(folder_of(store, anna, inbox).messages == 2);
+    CHECK(store_remove(store, anna, &(struct store_key){inbox, 2}, 1, NULL) ==
+          OK);
     /* He himself is nobody else. */
     (void)put_rule(store, anna, STORE_RULE_SUBJECT, "self",
                    STORE_RULE_FORWARD | STORE_RULE_DELETE, 0,
