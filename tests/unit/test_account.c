@@ -664,7 +664,7 @@ static void test_own_password(void)
     now = *directory_user_by_id(1);
     now.enabled = false;
     now.quota_bytes = 7;
-    CHECK(directory_update_user(&now) == OK);
+    change_user(&now);
     turn();
     CHECK(done == 1 && change.result == OK);
     CHECK(!stored.enabled && stored.quota_bytes == 7);
