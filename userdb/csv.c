@@ -326,6 +326,9 @@ static enum err read_user(void)
     memset(&state.entry, 0, sizeof state.entry);
     state.entry.user.enabled = true;
     state.entry.line = state.line;
+    state.entry.has_name = state.place[COLUMN_NAME] >= 0;
+    state.entry.has_quota = state.place[COLUMN_QUOTA] >= 0;
+    state.entry.has_admin = state.place[COLUMN_ADMIN] >= 0;
     for (size_t i = 0; i < sizeof readers / sizeof readers[0]; i++) {
         enum err err = readers[i](&state.entry);
 

@@ -93,6 +93,8 @@ struct csv_user {
     char forward[1024]; /* likewise: addresses that get the mail too */
     bool forward_only;  /* and no copy of it stays */
     unsigned line;      /* of the file, from 1 */
+    /* Whether the file has these columns: else they are empty. */
+    bool has_name, has_quota, has_admin;
 };
 
 /* csv_parse_users - parses a whole users.csv: header line with the columns

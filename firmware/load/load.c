@@ -187,6 +187,21 @@ static void wait_for_change(void)
     }
 }
 
+/* Of a user who is there already: what the file does not speak of stays. */
+static void keep_rest(struct user *user, const struct user *old,
+                      const struct csv_user *entry)
+{
+    user->id = old->id;
+    memcpy(user->name, old->name, sizeof(old->name));
+    user->enabled = old->enabled;
+    if (!entry->has_name)
+        memcpy(user->full_name, old->full_name, sizeof(old->full_name));
+    if (!entry->has_quota)
+        user->quota_bytes = old->quota_bytes;
+    if (!entry->has_admin)
+        user->admin = old->admin;
+}
+
 static enum err put_user(const struct csv_user *entry, int64_t *id)
 {
     const struct user *old =
@@ -196,11 +211,9 @@ static enum err put_user(const struct csv_user *entry, int64_t *id)
     memset(change, 0, sizeof(*change));
     change->user = entry->user;
     memcpy(change->password, entry->password, sizeof(change->password));
-    if (old) {
-        change->user.id = old->id;
-        memcpy(change->user.name, old->name, sizeof(old->name));
-    }
     change->user.enabled = true;
+    if (old)
+        keep_rest(&change->user, old, entry);
     change->done = on_changed;
     state.changed = false;
     account_change(change);

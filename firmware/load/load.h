@@ -1,8 +1,9 @@
 /* Loading files over the network: fetched by TFTP, checked, then used.
  *
- *   NAME.csv   users: those that are there are changed, others are added,
- *              nobody is removed. A line that is wrong stops it before anything
- *              was changed.
+ *   NAME.csv   users: those that are there are changed, as far as the file has
+ *              columns for it, others are added, nobody is removed or enabled
+ *              again. A line that is wrong stops it before anything was
+ *              changed.
  *   NAME.sql   a script, and any other file: into the folder of shared files.
  *   NAME.update  a new version of Barepost, from `make`: into the spare slot of
  *              the stick (mailstore/slots.h), checked there; it starts next

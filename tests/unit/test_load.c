@@ -385,17 +385,24 @@ static void test_cuts(void)
 
 /* ---- Users --------------------------------------------------------------- */
 
-static bool users_say(const char *lines, const char *text)
+static bool users_loaded(const char *columns, const char *lines,
+                         const char *text)
 {
     struct net_address address = net_address_v4(0x0a000202);
 
     server.bytes = (size_t)snprintf((char *)server.file, sizeof server.file,
-                                    "username,password,aliases\r\n%s", lines);
+                                    "%s\r\n%s", columns, lines);
     server.tells_size = true;
     server.dies_at = 0;
     CHECK(load_begin(&address, "users.csv") == OK);
     CHECK(WHEN(!load_busy()));
-    return says(text) && says("nothing was changed");
+    return says(text);
+}
+
+static bool users_say(const char *lines, const char *text)
+{
+    return users_loaded("username,password,aliases", lines, text) &&
+           says("nothing was changed");
 }
 
 /* All of the file is checked before anybody is added. */
@@ -417,6 +424,28 @@ static void test_users(void)
     CHECK(!directory_find_user("new", 3));
 }
 
+/* What the file does not speak of stays as it is. */
+static void test_change_of_users(void)
+{
+    const struct user *alice, *carol;
+    char lines[500];
+
+    snprintf(lines, sizeof lines, "alice,\"%s\",A Name,5,yes\n", hash);
+    CHECK(users_loaded("username,password,name,quota_mb,admin", lines,
+                       "0 users added, 1 changed"));
+    snprintf(lines, sizeof lines, "ALICE,\"%s\"\ncarol,\"%s\"\n", hash, hash);
+    CHECK(users_loaded("username,password", lines, "0 users added, 2 changed"));
+    alice = directory_find_user("alice", 5);
+    carol = directory_find_user("carol", 5);
+    CHECK(alice && alice->admin && alice->quota_bytes == 5u << 20);
+    CHECK(alice && strcmp(alice->full_name, "A Name") == 0 && alice->enabled);
+    CHECK(carol && !carol->enabled && !carol->admin);
+    snprintf(lines, sizeof lines, "alice,\"%s\",no\n", hash);
+    CHECK(users_loaded("username,password,admin", lines, "1 changed"));
+    alice = directory_find_user("alice", 5);
+    CHECK(alice && !alice->admin && alice->quota_bytes == 5u << 20);
+}
+
 int main(void)
 {
     size_t taken;
@@ -435,6 +464,7 @@ int main(void)
     plug(0, &sticks[0]);
     CHECK(WHEN(st_state() == ST_READY));
     test_users();
+    test_change_of_users();
     test_update();
     test_stores();
     test_liars();
