@@ -21,7 +21,7 @@
 #define HEAP_SHARE      2
 #define HEAP_MIN        ((size_t)5 * 1024 * 1024)
 #define HEAP_MAX        ((size_t)128 * 1024 * 1024)
-#define DIRECTORY_SHARE 64
+#define DIRECTORY_SHARE 128
 #define DIRECTORY_MIN   ((size_t)256 * 1024)
 #define DIRECTORY_MAX   ((size_t)16 * 1024 * 1024)
 
