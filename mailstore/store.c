@@ -456,6 +456,14 @@ enum err store_number_of(struct store *store, enum statement which,
     return store_error(store, code);
 }
 
+void store_copy_column(sqlite3_stmt *statement, int column, char *to,
+                       size_t bytes)
+{
+    const char *text = (const char *)sqlite3_column_text(statement, column);
+
+    snprintf(to, bytes, "%s", text ? text : "");
+}
+
 /* ---- Transactions ------------------------------------------------------- */
 
 enum err store_begin(struct store *store)

@@ -176,14 +176,6 @@ enum err store_forward_add(struct store *store, const char *alias,
 
 /* ---- The directory ------------------------------------------------------ */
 
-static void copy_text(sqlite3_stmt *statement, int column, char *to,
-                      size_t bytes)
-{
-    const char *text = (const char *)sqlite3_column_text(statement, column);
-
-    snprintf(to, bytes, "%s", text ? text : "");
-}
-
 static enum err load_user(sqlite3_stmt *statement)
 {
     struct user user = {
@@ -193,9 +185,9 @@ static enum err load_user(sqlite3_stmt *statement)
         .enabled = sqlite3_column_int(statement, 6) != 0,
     };
 
-    copy_text(statement, 1, user.name, sizeof user.name);
-    copy_text(statement, 2, user.full_name, sizeof user.full_name);
-    copy_text(statement, 3, user.hash, sizeof user.hash);
+    store_copy_column(statement, 1, user.name, sizeof user.name);
+    store_copy_column(statement, 2, user.full_name, sizeof user.full_name);
+    store_copy_column(statement, 3, user.hash, sizeof user.hash);
     return directory_add_user(&user);
 }
 
@@ -203,10 +195,10 @@ static enum err load_alias(sqlite3_stmt *statement)
 {
     char alias[USER_ADDRESS_BYTES], address[USER_ADDRESS_BYTES];
 
-    copy_text(statement, 0, alias, sizeof alias);
+    store_copy_column(statement, 0, alias, sizeof alias);
     if (sqlite3_column_type(statement, 1) != SQLITE_NULL)
         return directory_add_alias(alias, sqlite3_column_int64(statement, 1));
-    copy_text(statement, 2, address, sizeof address);
+    store_copy_column(statement, 2, address, sizeof address);
     return directory_add_forward(alias, address);
 }
 
@@ -241,8 +233,8 @@ static enum err load_domain(sqlite3_stmt *statement)
     bool closed = false;
     char *at = words;
 
-    copy_text(statement, 0, key, sizeof key);
-    copy_text(statement, 1, words, sizeof words);
+    store_copy_column(statement, 0, key, sizeof key);
+    store_copy_column(statement, 1, words, sizeof words);
     for (;;) {
         size_t len;
 
@@ -354,8 +346,8 @@ enum err store_list_mailboxes(
     err = store_error(store, code);
     while (!err && (code = sqlite3_step(statement)) == SQLITE_ROW) {
         info.user_id = sqlite3_column_int64(statement, 0);
-        copy_text(statement, 1, info.user, sizeof info.user);
-        copy_text(statement, 2, info.mailbox, sizeof info.mailbox);
+        store_copy_column(statement, 1, info.user, sizeof info.user);
+        store_copy_column(statement, 2, info.mailbox, sizeof info.mailbox);
         info.messages = (uint64_t)sqlite3_column_int64(statement, 3);
         info.bytes = (uint64_t)sqlite3_column_int64(statement, 4);
         info.unseen = (uint64_t)sqlite3_column_int64(statement, 5);
@@ -390,9 +382,9 @@ enum err store_list_messages(
         info.uid = (uint32_t)sqlite3_column_int64(statement, 1);
         info.bytes = (uint64_t)sqlite3_column_int64(statement, 2);
         info.received_ms = sqlite3_column_int64(statement, 3);
-        copy_text(statement, 4, info.sender, sizeof info.sender);
-        copy_text(statement, 5, info.subject, sizeof info.subject);
-        copy_text(statement, 6, info.mailbox, sizeof info.mailbox);
+        store_copy_column(statement, 4, info.sender, sizeof info.sender);
+        store_copy_column(statement, 5, info.subject, sizeof info.subject);
+        store_copy_column(statement, 6, info.mailbox, sizeof info.mailbox);
         info.flags = (uint8_t)sqlite3_column_int64(statement, 7);
         err = each(context, &info);
     }

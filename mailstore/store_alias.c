@@ -1,7 +1,6 @@
 /* Aliases as lists: what an administrator sees and takes away. */
 #include "mailstore/store_alias.h"
 #include "mailstore/store_internal.h"
-#include <stdio.h>
 
 /* One row, kept while it is shown: nothing is half-way then. */
 struct row {
@@ -9,14 +8,6 @@ struct row {
     bool found, to_user;
     char alias[USER_ADDRESS_BYTES], address[USER_ADDRESS_BYTES];
 };
-
-static void copy_text(sqlite3_stmt *statement, int column, char *to,
-                      size_t bytes)
-{
-    const char *text = (const char *)sqlite3_column_text(statement, column);
-
-    (void)snprintf(to, bytes, "%s", text ? text : "");
-}
 
 /* The row behind this one. */
 static enum err next_row(struct store *store, sqlite3_stmt *statement,
@@ -31,9 +22,9 @@ static enum err next_row(struct store *store, sqlite3_stmt *statement,
     row->found = code == SQLITE_ROW;
     if (row->found) {
         row->id = sqlite3_column_int64(statement, 0);
-        copy_text(statement, 1, row->alias, sizeof row->alias);
+        store_copy_column(statement, 1, row->alias, sizeof row->alias);
         row->user_id = sqlite3_column_int64(statement, 2);
-        copy_text(statement, 3, row->address, sizeof row->address);
+        store_copy_column(statement, 3, row->address, sizeof row->address);
         row->to_user = sqlite3_column_type(statement, 3) == SQLITE_NULL;
     }
     sqlite3_reset(statement);

@@ -167,22 +167,11 @@ enum err store_file_remove_parts(struct store *store)
 /* ---- Out ------------------------------------------------------------------
  */
 
-static void copy_text(char *to, size_t bytes, sqlite3_stmt *statement,
-                      int column)
-{
-    const char *text = (const char *)sqlite3_column_text(statement, column);
-    size_t len = text ? strnlen(text, bytes - 1) : 0;
-
-    if (len)
-        memcpy(to, text, len);
-    to[len] = '\0';
-}
-
 static void take_row(sqlite3_stmt *statement, struct store_file *file)
 {
     file->id = sqlite3_column_int64(statement, 0);
-    copy_text(file->name, sizeof(file->name), statement, 1);
-    copy_text(file->type, sizeof(file->type), statement, 2);
+    store_copy_column(statement, 1, file->name, sizeof(file->name));
+    store_copy_column(statement, 2, file->type, sizeof(file->type));
     file->bytes = (uint64_t)sqlite3_column_int64(statement, 3);
     file->time_ms = sqlite3_column_int64(statement, 4);
     file->user_id = sqlite3_column_int64(statement, 5);

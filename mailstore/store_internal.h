@@ -185,6 +185,11 @@ enum err store_number(struct store *store, const char *sql,
 enum err store_number_of(struct store *store, enum statement which,
                          int64_t parameter, int64_t *number) MUST_CHECK;
 
+/* store_copy_column - a column of the present row as text, cut to `bytes` with
+ * its NUL; "" for NULL. */
+void store_copy_column(sqlite3_stmt *statement, int column, char *to,
+                       size_t bytes);
+
 /* store_exec - SQL without result. */
 enum err store_exec(struct store *store, const char *sql) MUST_CHECK;
 

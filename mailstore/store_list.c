@@ -34,12 +34,6 @@ static const char *text_at(sqlite3_stmt *statement, int column)
     return text ? text : "";
 }
 
-static void copy_text(sqlite3_stmt *statement, int column, char *to,
-                      size_t bytes)
-{
-    snprintf(to, bytes, "%s", text_at(statement, column));
-}
-
 /* Returns whether there was a summary. */
 static bool take_row(sqlite3_stmt *statement, struct store_row_memory *memory)
 {
@@ -50,16 +44,17 @@ static bool take_row(sqlite3_stmt *statement, struct store_row_memory *memory)
     row->flags = (uint8_t)sqlite3_column_int64(statement, 1);
     row->bytes = (uint64_t)sqlite3_column_int64(statement, 2);
     row->received_ms = sqlite3_column_int64(statement, 3);
-    copy_text(statement, 4, memory->sender, sizeof memory->sender);
-    copy_text(statement, 5, memory->subject, sizeof memory->subject);
+    store_copy_column(statement, 4, memory->sender, sizeof memory->sender);
+    store_copy_column(statement, 5, memory->subject, sizeof memory->subject);
     if (sqlite3_column_type(statement, 6) == SQLITE_NULL)
         return false;
     summary->date_ms = sqlite3_column_int64(statement, 6);
-    copy_text(statement, 7, summary->from_name, sizeof summary->from_name);
-    copy_text(statement, 8, summary->from_address,
-              sizeof summary->from_address);
-    copy_text(statement, 9, summary->to, sizeof summary->to);
-    copy_text(statement, 10, summary->preview, sizeof summary->preview);
+    store_copy_column(statement, 7, summary->from_name,
+                      sizeof summary->from_name);
+    store_copy_column(statement, 8, summary->from_address,
+                      sizeof summary->from_address);
+    store_copy_column(statement, 9, summary->to, sizeof summary->to);
+    store_copy_column(statement, 10, summary->preview, sizeof summary->preview);
     summary->attachments = sqlite3_column_int(statement, 11) != 0;
     summary->thread_id = sqlite3_column_int64(statement, 12);
     return true;
@@ -147,7 +142,7 @@ enum err store_blind(struct store *store, int64_t user_id, int64_t message_id,
     sqlite3_bind_int64(statement, 2, user_id);
     code = sqlite3_step(statement);
     if (code == SQLITE_ROW)
-        copy_text(statement, 0, addresses, bytes);
+        store_copy_column(statement, 0, addresses, bytes);
     sqlite3_reset(statement);
     return store_error(store, code);
 }

@@ -4,7 +4,6 @@
  * nothing is rolled back. */
 #include "mailstore/store_log.h"
 #include "mailstore/store_internal.h"
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -75,14 +74,6 @@ enum err store_log_prune(struct store *store, int64_t keep, int64_t most)
 
 /* ---- Reading ------------------------------------------------------------- */
 
-static void copy_column(sqlite3_stmt *statement, int column, char *to,
-                        size_t bytes)
-{
-    const char *text = (const char *)sqlite3_column_text(statement, column);
-
-    (void)snprintf(to, bytes, "%s", text ? text : "");
-}
-
 /* The line that the statement finds first, of those between two ids. */
 static enum err read_line(struct store *store, sqlite3_stmt *statement,
                           int64_t from, int64_t to, struct store_log_line *line,
@@ -98,8 +89,8 @@ static enum err read_line(struct store *store, sqlite3_stmt *statement,
         line->log_id = sqlite3_column_int64(statement, 0);
         line->time_ms = sqlite3_column_int64(statement, 1);
         line->mail_id = sqlite3_column_int64(statement, 2);
-        copy_column(statement, 3, line->module, sizeof line->module);
-        copy_column(statement, 4, line->text, sizeof line->text);
+        store_copy_column(statement, 3, line->module, sizeof line->module);
+        store_copy_column(statement, 4, line->text, sizeof line->text);
     }
     sqlite3_reset(statement);
     return store_error(store, code);

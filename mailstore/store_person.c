@@ -166,14 +166,6 @@ enum err store_vacation_put(struct store *store, int64_t user_id,
 
 /* ---- Rules -------------------------------------------------------------- */
 
-static void copy_column(sqlite3_stmt *statement, int column, char *to,
-                        size_t bytes)
-{
-    const char *text = (const char *)sqlite3_column_text(statement, column);
-
-    snprintf(to, bytes, "%s", text ? text : "");
-}
-
 enum err store_read_rules(struct store *store, int64_t user_id,
                           struct store_rule **rules, unsigned *count)
 {
@@ -195,11 +187,11 @@ enum err store_read_rules(struct store *store, int64_t user_id,
 
         rule->id = sqlite3_column_int64(statement, 0);
         rule->field = (enum store_rule_field)sqlite3_column_int(statement, 1);
-        copy_column(statement, 2, rule->header, sizeof rule->header);
-        copy_column(statement, 3, rule->pattern, sizeof rule->pattern);
+        store_copy_column(statement, 2, rule->header, sizeof rule->header);
+        store_copy_column(statement, 3, rule->pattern, sizeof rule->pattern);
         rule->actions = (uint8_t)sqlite3_column_int(statement, 4);
         rule->mailbox_id = sqlite3_column_int64(statement, 5);
-        copy_column(statement, 6, rule->forward, sizeof rule->forward);
+        store_copy_column(statement, 6, rule->forward, sizeof rule->forward);
     }
     sqlite3_reset(statement);
     *rules = list;

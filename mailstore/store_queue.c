@@ -6,16 +6,7 @@
  */
 #include "mailstore/store_queue.h"
 #include "mailstore/store_internal.h"
-#include <stdio.h>
 #include <string.h>
-
-static void copy_column(sqlite3_stmt *statement, int column, char *to,
-                        size_t bytes)
-{
-    const char *text = (const char *)sqlite3_column_text(statement, column);
-
-    (void)snprintf(to, bytes, "%s", text ? text : "");
-}
 
 bool store_queue_changed(struct store *store)
 {
@@ -39,21 +30,21 @@ static void load_due(sqlite3_stmt *statement, struct store_due *due)
 {
     due->queue_id = sqlite3_column_int64(statement, 0);
     due->message_id = sqlite3_column_int64(statement, 1);
-    copy_column(statement, 2, due->recipient, sizeof due->recipient);
-    copy_column(statement, 3, due->orcpt, sizeof due->orcpt);
+    store_copy_column(statement, 2, due->recipient, sizeof due->recipient);
+    store_copy_column(statement, 3, due->orcpt, sizeof due->orcpt);
     due->notify = (uint8_t)sqlite3_column_int(statement, 4);
     due->state = (uint8_t)sqlite3_column_int(statement, 5);
     due->attempts = (uint32_t)sqlite3_column_int64(statement, 6);
     due->next_ms = sqlite3_column_int64(statement, 7);
     due->delayed = sqlite3_column_int(statement, 8) != 0;
-    copy_column(statement, 9, due->reply, sizeof due->reply);
+    store_copy_column(statement, 9, due->reply, sizeof due->reply);
     due->submitter = sqlite3_column_int64(statement, 10);
-    copy_column(statement, 11, due->envid, sizeof due->envid);
+    store_copy_column(statement, 11, due->envid, sizeof due->envid);
     due->returning = (uint8_t)sqlite3_column_int(statement, 12);
     due->smtputf8 = sqlite3_column_int(statement, 13) != 0;
     due->eight_bit = sqlite3_column_int(statement, 14) != 0;
     due->expires_ms = sqlite3_column_int64(statement, 15);
-    copy_column(statement, 16, due->sender, sizeof due->sender);
+    store_copy_column(statement, 16, due->sender, sizeof due->sender);
     due->received_ms = sqlite3_column_int64(statement, 17);
     due->bytes = (uint64_t)sqlite3_column_int64(statement, 18);
 }
@@ -312,10 +303,10 @@ static void load_info(sqlite3_stmt *statement, struct store_queue_info *info)
     info->state = (uint8_t)sqlite3_column_int(statement, 2);
     info->attempts = (uint32_t)sqlite3_column_int64(statement, 3);
     info->next_ms = sqlite3_column_int64(statement, 4);
-    copy_column(statement, 5, info->recipient, sizeof info->recipient);
-    copy_column(statement, 6, info->reply, sizeof info->reply);
+    store_copy_column(statement, 5, info->recipient, sizeof info->recipient);
+    store_copy_column(statement, 6, info->reply, sizeof info->reply);
     info->expires_ms = sqlite3_column_int64(statement, 7);
-    copy_column(statement, 8, info->sender, sizeof info->sender);
+    store_copy_column(statement, 8, info->sender, sizeof info->sender);
     info->received_ms = sqlite3_column_int64(statement, 9);
     info->bytes = (uint64_t)sqlite3_column_int64(statement, 10);
 }

@@ -117,20 +117,12 @@ enum err store_route_put(struct store *store, const char *domain,
     return store_run(store, statement);
 }
 
-static void copy_column(sqlite3_stmt *statement, int column, char *to,
-                        size_t bytes)
-{
-    const char *text = (const char *)sqlite3_column_text(statement, column);
-
-    (void)snprintf(to, bytes, "%s", text ? text : "");
-}
-
 static void load_route(sqlite3_stmt *statement, struct store_route *route)
 {
-    copy_column(statement, 0, route->host, sizeof route->host);
+    store_copy_column(statement, 0, route->host, sizeof route->host);
     route->port = (uint16_t)sqlite3_column_int(statement, 1);
-    copy_column(statement, 2, route->login, sizeof route->login);
-    copy_column(statement, 3, route->password, sizeof route->password);
+    store_copy_column(statement, 2, route->login, sizeof route->login);
+    store_copy_column(statement, 3, route->password, sizeof route->password);
 }
 
 enum err store_route_find(struct store *store, const char *domain,

@@ -4,7 +4,6 @@
  * transaction is undone. */
 #include "mailstore/store_usage.h"
 #include "mailstore/store_internal.h"
-#include <stdio.h>
 #include <string.h>
 
 struct store_change {
@@ -86,14 +85,6 @@ enum err store_login_put(struct store *store, const struct store_login *login)
     return store_run(store, statement);
 }
 
-static void copy_text(sqlite3_stmt *statement, int column, char *to,
-                      size_t bytes)
-{
-    const char *text = (const char *)sqlite3_column_text(statement, column);
-
-    snprintf(to, bytes, "%s", text ? text : "");
-}
-
 enum err store_list_logins(struct store *store,
                            enum err (*each)(void *context, const char *user,
                                             const struct store_login *login),
@@ -112,9 +103,9 @@ enum err store_list_logins(struct store *store,
     while (!err && (code = sqlite3_step(statement)) == SQLITE_ROW) {
         login.user_id = sqlite3_column_int64(statement, 0);
         login.time_ms = sqlite3_column_int64(statement, 1);
-        copy_text(statement, 2, login.address, sizeof login.address);
-        copy_text(statement, 3, login.service, sizeof login.service);
-        copy_text(statement, 4, user, sizeof user);
+        store_copy_column(statement, 2, login.address, sizeof login.address);
+        store_copy_column(statement, 3, login.service, sizeof login.service);
+        store_copy_column(statement, 4, user, sizeof user);
         err = each(context, user, &login);
     }
     if (!err)

@@ -193,16 +193,22 @@ static bool is_automatic(const struct relay_job *job)
     return job->sender[0] == '\0';
 }
 
-struct relay_job *relay_host_next_job(struct relay_host *host)
+/* The first job of a host; NULL: it has none. */
+static struct relay_job *take_job(struct relay_host *host)
 {
     struct list *node = list_take_first(&host->jobs);
-    struct relay_job *job;
 
     if (list_empty(&host->jobs))
         list_remove(&host->ready);
-    if (node == NULL)
+    return node ? LIST_ELEMENT(node, struct relay_job, link) : NULL;
+}
+
+struct relay_job *relay_host_next_job(struct relay_host *host)
+{
+    struct relay_job *job = take_job(host);
+
+    if (job == NULL)
         return NULL;
-    job = LIST_ELEMENT(node, struct relay_job, link);
     job->under_way = true;
     host->under_way++;
     state.automatic += is_automatic(job);
@@ -211,16 +217,10 @@ struct relay_job *relay_host_next_job(struct relay_host *host)
 
 struct relay_job *relay_host_any_job(void)
 {
-    struct relay_host *host;
-    struct list *node;
-
-    if (list_empty(&state.ready))
-        return NULL;
-    host = LIST_ELEMENT(state.ready.next, struct relay_host, ready);
-    node = list_take_first(&host->jobs);
-    if (list_empty(&host->jobs))
-        list_remove(&host->ready);
-    return LIST_ELEMENT(node, struct relay_job, link);
+    return list_empty(&state.ready)
+               ? NULL
+               : take_job(
+                     LIST_ELEMENT(state.ready.next, struct relay_host, ready));
 }
 
 static bool is_full(const struct relay_host *host)
