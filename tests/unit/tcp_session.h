@@ -151,6 +151,16 @@ static inline struct peer connected(uint16_t port)
     return p;
 }
 
+/* The same, and the peer takes nothing any more. */
+static inline struct peer connected_closed(uint16_t port)
+{
+    struct peer p = connected(port);
+
+    p.window = 0;
+    peer_send(&p, ACK, NULL, 0);
+    return p;
+}
+
 static inline struct tcp_figures figures(void)
 {
     struct tcp_figures f;

@@ -646,6 +646,16 @@ static void on_change(struct account_change *change)
     ++*(unsigned *)change->context;
 }
 
+static void begin_new_password(struct account_change *change, unsigned *done)
+{
+    *change = (struct account_change){.user = *directory_user_by_id(1),
+                                      .password = "new",
+                                      .password_only = true,
+                                      .done = on_change,
+                                      .context = done};
+    account_change(change);
+}
+
 /* A user's own new password takes nothing back that an administrator has
  * changed while it was hashed. */
 static void test_own_password(void)
@@ -655,12 +665,7 @@ static void test_own_password(void)
     struct user now;
 
     reset();
-    change = (struct account_change){.user = *directory_user_by_id(1),
-                                     .password = "new",
-                                     .password_only = true,
-                                     .done = on_change,
-                                     .context = &done};
-    account_change(&change);
+    begin_new_password(&change, &done);
     now = *directory_user_by_id(1);
     now.enabled = false;
     now.quota_bytes = 7;
@@ -670,12 +675,7 @@ static void test_own_password(void)
     CHECK(!stored.enabled && stored.quota_bytes == 7);
     CHECK(strcmp(stored.hash, "hashed") == 0);
     CHECK(change.password[0] == '\0');
-    change = (struct account_change){.user = *directory_user_by_id(1),
-                                     .password = "new",
-                                     .password_only = true,
-                                     .done = on_change,
-                                     .context = &done};
-    account_change(&change);
+    begin_new_password(&change, &done);
     directory_init(memory, sizeof(memory));
     turn();
     CHECK(done == 2 && change.result == ERR_NOT_FOUND);

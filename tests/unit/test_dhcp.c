@@ -289,9 +289,8 @@ static void test_dhcp_nak(void)
     CHECK(r.type == 1 && !r.requested);
 }
 
-/* A server that takes back what it has just offered is not asked again as fast
- * as it answers. */
-static void test_dhcp_refusal(void)
+/* What is asked of a server that has offered an address. */
+static struct request request_of_offer(void)
 {
     struct request r;
 
@@ -300,7 +299,15 @@ static void test_dhcp_refusal(void)
     r = request_next();
     wire_forget();
     reply(&r, 2, LEASE_IP, 600, 0xFFFFFFFF);
-    r = request_next();
+    return request_next();
+}
+
+/* A server that takes back what it has just offered is not asked again as fast
+ * as it answers. */
+static void test_dhcp_refusal(void)
+{
+    struct request r = request_of_offer();
+
     CHECK(r.type == 3);
     reply(&r, 6, 0, 0, 0xFFFFFFFF);
     pass_time(9000);
@@ -311,14 +318,8 @@ static void test_dhcp_refusal(void)
 
 static void test_dhcp_conflict(void)
 {
-    struct request r;
+    struct request r = request_of_offer();
 
-    begin_dhcp();
-    pass_time(1600);
-    r = request_next();
-    wire_forget();
-    reply(&r, 2, LEASE_IP, 600, 0xFFFFFFFF);
-    r = request_next();
     reply(&r, 5, LEASE_IP, 600, 0xFFFFFFFF);
     pass_time(50);
     arp_in(2, LEASE_IP, 0, other_mac, true);

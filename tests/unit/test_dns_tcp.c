@@ -1,17 +1,23 @@
 /* The resolver by TCP, against a hand-driven name server on a fake wire. */
 #include "tests/unit/fake_dns.h"
 
-/* The server's side of a connection that the resolver opens; s is the SYN. */
-static struct peer tcp_accept(void)
+/* The server's side of a connection that the resolver opens, and what it says
+ * to the SYN. */
+static struct peer tcp_opened(uint8_t answer)
 {
     struct seen s = seen_next();
     struct peer p = peer_new(53, s.source_port, 1000);
 
     CHECK(s.any && s.flags == SYN && s.port == 53);
     p.ack = s.seq + 1;
-    peer_send(&p, SYN | ACK, NULL, 0);
+    peer_send(&p, answer, NULL, 0);
     net_flush();
     return p;
+}
+
+static struct peer tcp_accept(void)
+{
+    return tcp_opened(SYN | ACK);
 }
 
 static struct sent tcp_question(struct peer *p)
@@ -161,13 +167,7 @@ static void test_case_lost(void)
 
 static void refuse_tcp(void)
 {
-    struct seen s = seen_next();
-    struct peer p = peer_new(53, s.source_port, 1000);
-
-    CHECK(s.any && s.flags == SYN && s.port == 53);
-    p.ack = s.seq + 1;
-    peer_send(&p, RST | ACK, NULL, 0);
-    net_flush();
+    (void)tcp_opened(RST | ACK);
 }
 
 static bool is_lower(const struct dns_name *name)

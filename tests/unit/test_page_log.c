@@ -2,9 +2,9 @@
  * them is shown. Readings are answered when the test says so. */
 #include "core/log.h"
 #include "menu/page.h"
-#include "menu/screen.h"
 #include "menu/wrap.h"
 #include "store/st_log.h"
+#include "tests/unit/blank_screen.h"
 #include "tests/unit/check.h"
 #include <stdio.h>
 #include <string.h>
@@ -46,30 +46,6 @@ void wrap_draw(unsigned row, uint8_t attribute, const char *text)
     (void)row;
     (void)attribute;
     (void)text;
-}
-
-void screen_text(unsigned row, unsigned column, uint8_t attribute,
-                 const char *text)
-{
-    (void)row;
-    (void)column;
-    (void)attribute;
-    (void)text;
-}
-
-void screen_format(unsigned row, unsigned column, uint8_t attribute,
-                   const char *format, ...)
-{
-    (void)row;
-    (void)column;
-    (void)attribute;
-    (void)format;
-}
-
-void screen_cursor(unsigned row, unsigned column)
-{
-    (void)row;
-    (void)column;
 }
 
 /* ---- Driving ------------------------------------------------------------- */

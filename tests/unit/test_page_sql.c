@@ -5,8 +5,8 @@
 #include "menu/edit.h"
 #include "menu/menu.h"
 #include "menu/page.h"
-#include "menu/screen.h"
 #include "store/st_sql.h"
+#include "tests/unit/blank_screen.h"
 #include "tests/unit/check.h"
 #include <stdio.h>
 #include <string.h>
@@ -91,30 +91,6 @@ void menu_leave(void)
 
 void menu_redraw(void)
 {
-}
-
-void screen_text(unsigned row, unsigned column, uint8_t attribute,
-                 const char *text)
-{
-    (void)row;
-    (void)column;
-    (void)attribute;
-    (void)text;
-}
-
-void screen_format(unsigned row, unsigned column, uint8_t attribute,
-                   const char *format, ...)
-{
-    (void)row;
-    (void)column;
-    (void)attribute;
-    (void)format;
-}
-
-void screen_cursor(unsigned row, unsigned column)
-{
-    (void)row;
-    (void)column;
 }
 
 /* ---- Tests --------------------------------------------------------------- */

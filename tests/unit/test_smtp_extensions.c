@@ -369,18 +369,26 @@ static void test_success(void)
     prepare = NULL;
 }
 
+/* A hundred recipients with long wishes. Returns the bytes written. */
+static size_t put_hundred(char *text, const char *name, int orcpt_digits)
+{
+    size_t at = (size_t)sprintf(text, "EHLO c.test\r\nMAIL FROM:<a@b>\r\n");
+
+    for (unsigned i = 0; i < 100; i++)
+        at += (size_t)sprintf(text + at,
+                              "RCPT TO:<%s%u@example.org> NOTIFY=SUCCESS "
+                              "ORCPT=rfc822;%0*u\r\n",
+                              name, i, orcpt_digits, i);
+    return at;
+}
+
 /* As many as there can be: what does not fit is left out, nothing is cut. */
 static void test_many_successes(void)
 {
     static char text[100 * 600];
     struct fake_stream fake;
-    size_t at = (size_t)sprintf(text, "EHLO c.test\r\nMAIL FROM:<a@b>\r\n");
+    size_t at = put_hundred(text, "u", 120);
 
-    for (unsigned i = 0; i < 100; i++)
-        at += (size_t)sprintf(text + at,
-                              "RCPT TO:<u%u@example.org> NOTIFY=SUCCESS "
-                              "ORCPT=rfc822;%0120u\r\n",
-                              i, i);
     at += (size_t)sprintf(text + at, "DATA\r\n.\r\n");
     fake_store_reset();
     fake_connect(&fake, &fake_play_plain);
@@ -400,13 +408,8 @@ static void test_greedy_stranger(void)
 {
     static char text[100 * 600];
     struct fake_stream stranger, user;
-    size_t at = (size_t)sprintf(text, "EHLO c.test\r\nMAIL FROM:<a@b>\r\n");
+    size_t at = put_hundred(text, "anna+", 490);
 
-    for (unsigned i = 0; i < 100; i++)
-        at += (size_t)sprintf(text + at,
-                              "RCPT TO:<anna+%u@example.org> NOTIFY=SUCCESS "
-                              "ORCPT=rfc822;%0490u\r\n",
-                              i, i);
     fake_store_reset();
     fake_connect(&stranger, &fake_play_plain);
     fake_send(&stranger, &fake_play_plain, text, at);

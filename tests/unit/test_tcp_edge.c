@@ -127,9 +127,7 @@ static void test_acknowledge_behind_probe(void)
     uint32_t start;
 
     begin();
-    p = connected(41040);
-    p.window = 0;
-    peer_send(&p, ACK, NULL, 0);
+    p = connected_closed(41040);
     start = p.ack;
     stream_write(session.stream, "0123456789", 10);
     pass_time(1500);
@@ -151,9 +149,7 @@ static void test_closed_for_long(void)
     struct seen s;
 
     begin();
-    p = connected(41070);
-    p.window = 0;
-    peer_send(&p, ACK, NULL, 0);
+    p = connected_closed(41070);
     pass_time(300000);
     wire_know_peer();
     stream_write(session.stream, "0123456789", 10);

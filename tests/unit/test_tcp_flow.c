@@ -9,9 +9,7 @@ static void test_zero_window(void)
     uint32_t start;
 
     begin();
-    p = connected(40022);
-    p.window = 0;
-    peer_send(&p, ACK, NULL, 0);
+    p = connected_closed(40022);
     start = p.ack;
     stream_write(session.stream, "0123456789", 10);
     net_flush();
@@ -50,9 +48,7 @@ static void test_zero_window(void)
     end();
     /* Nobody answers the probes: given up. */
     begin();
-    p = connected(40023);
-    p.window = 0;
-    peer_send(&p, ACK, NULL, 0);
+    p = connected_closed(40023);
     stream_write(session.stream, "0123456789", 10);
     pass_time(90000);
     CHECK(session.closed == 0);

@@ -1,21 +1,17 @@
 /* TCP over a wire that loses, repeats and reorders: whole connections with
  * bytes both ways, each decided by one seed. */
+#include "tests/unit/lossy_flight.h"
 #include "tests/unit/tcp_session.h"
 
 #define LOSSY_BYTES  60000U
 #define LOSSY_FLIGHT 64
-
-struct lossy_frame {
-    struct wire_frame frame;
-    uint64_t due_ms; /* 0: free */
-};
 
 /* The peer of the lossy runs: goes back to the first unacknowledged byte and
  * takes only what is in order. */
 static struct lossy {
     uint32_t seed;
     unsigned loss; /* percent; the same for repetition and delay */
-    struct lossy_frame flight[LOSSY_FLIGHT];
+    struct flying flight[LOSSY_FLIGHT];
     struct peer peer;
     uint32_t iss, unacked, irs, awaited;
     uint8_t sent[LOSSY_BYTES], got[LOSSY_BYTES];
@@ -26,25 +22,14 @@ static struct lossy {
 
 static uint32_t lossy_random(uint32_t limit)
 {
-    lossy.seed = lossy.seed * 1664525 + 1013904223;
-    return (lossy.seed >> 8) % limit;
+    return chance_of(&lossy.seed, limit);
 }
 
 static void lossy_put(const struct wire_frame *frame)
 {
-    unsigned copies = 1 + (lossy_random(100) < lossy.loss / 2);
+    const struct flight_odds odds = {lossy.loss, lossy.loss / 2, 8, 120};
 
-    if (lossy_random(100) < lossy.loss)
-        return;
-    for (unsigned i = 0; i < LOSSY_FLIGHT && copies; i++) {
-        if (lossy.flight[i].due_ms)
-            continue;
-        lossy.flight[i].frame = *frame;
-        lossy.flight[i].due_ms = timer_now_ms() + 1 + lossy_random(8);
-        if (lossy_random(100) < lossy.loss)
-            lossy.flight[i].due_ms += lossy_random(120);
-        copies--;
-    }
+    flight_begin(lossy.flight, LOSSY_FLIGHT, frame, &lossy.seed, &odds);
 }
 
 static void lossy_take(const struct seen *s)
@@ -117,12 +102,9 @@ static void lossy_turn(void)
     while (wire.out_head != wire.out_tail)
         lossy_put(&wire.out[wire.out_head++ % WIRE_FRAMES]);
     for (unsigned i = 0; i < LOSSY_FLIGHT; i++) {
-        struct lossy_frame *f = &lossy.flight[i];
+        struct flying *f = &lossy.flight[i];
 
-        if (!f->due_ms || f->due_ms > timer_now_ms())
-            continue;
-        f->due_ms = 0;
-        if (parse_seen(&f->frame, &s))
+        if (flight_ends(f) && parse_seen(&f->frame, &s))
             lossy_take(&s);
     }
 }

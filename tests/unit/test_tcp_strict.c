@@ -6,6 +6,7 @@
  * while, our handler takes whole lines or is slow, buffers are few. Bytes go
  * both ways, each run decided by one seed: all must arrive, and nothing may
  * stand still for long. */
+#include "tests/unit/lossy_flight.h"
 #include "tests/unit/tcp_session.h"
 
 #define BYTES      80000U
@@ -14,11 +15,6 @@
 #define STILL_MS   100000 /* more than the longest persist time */
 #define TURNS      400000U
 #define OURS_SCALE 2
-
-struct flying {
-    struct wire_frame frame;
-    uint64_t due_ms; /* 0: free */
-};
 
 static struct {
     uint32_t seed;
@@ -45,25 +41,14 @@ static struct {
 
 static uint32_t chance(uint32_t limit)
 {
-    run.seed = run.seed * 1664525 + 1013904223;
-    return (run.seed >> 8) % limit;
+    return chance_of(&run.seed, limit);
 }
 
 static void fly(struct flying *flight, const struct wire_frame *frame)
 {
-    unsigned copies = 1 + (chance(100) < run.loss / 3);
+    const struct flight_odds odds = {run.loss, run.loss / 3, 10, 150};
 
-    if (chance(100) < run.loss)
-        return;
-    for (unsigned i = 0; i < FLIGHT && copies; i++) {
-        if (flight[i].due_ms)
-            continue;
-        flight[i].frame = *frame;
-        flight[i].due_ms = timer_now_ms() + 1 + chance(10);
-        if (chance(100) < run.loss)
-            flight[i].due_ms += chance(150);
-        copies--;
-    }
+    flight_begin(flight, FLIGHT, frame, &run.seed, &odds);
 }
 
 static bool after(uint32_t a, uint32_t b)
@@ -328,15 +313,10 @@ static void land(void)
     for (unsigned i = 0; i < FLIGHT; i++) {
         struct flying *out = &run.to_peer[i], *in = &run.to_us[i];
 
-        if (out->due_ms && out->due_ms <= timer_now_ms()) {
-            out->due_ms = 0;
-            if (parse_seen(&out->frame, &s))
-                peer_takes(&s);
-        }
-        if (in->due_ms && in->due_ms <= timer_now_ms()) {
-            in->due_ms = 0;
+        if (flight_ends(out) && parse_seen(&out->frame, &s))
+            peer_takes(&s);
+        if (flight_ends(in))
             wire_in(in->frame.bytes, in->frame.len);
-        }
     }
 }
 
