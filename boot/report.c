@@ -160,19 +160,21 @@ unsigned report_rows_left(void)
     return MACHINE_ROWS - state.rows;
 }
 
+/* The screen first: the serial line is slow, and who has read a line there may
+ * count on it standing on the screen. */
 void report_line(bool on_screen)
 {
     keep();
     if (state.rows == 0)
         clear_terminal();
-    for (unsigned i = 0; i < state.used; i++)
-        serial_emergency_write(state.line[i]);
-    serial_emergency_write('\n');
     if (on_screen && state.rows < MACHINE_ROWS) {
         if (state.rows++ > 0)
             screen_emergency_write('\n');
         for (unsigned i = 0; i < state.used && i < MACHINE_COLUMNS; i++)
             screen_emergency_write(state.line[i]);
     }
+    for (unsigned i = 0; i < state.used; i++)
+        serial_emergency_write(state.line[i]);
+    serial_emergency_write('\n');
     state.used = 0;
 }
