@@ -43,10 +43,9 @@ static struct peer half_open(uint16_t port, uint16_t mss)
 
 static void test_connects_in_a_flood(void)
 {
-    static const uint16_t sizes[][2] = {{1460, 1460}, {9000, 1460},
-                                        {1459, 1452}, {1000, 536},
-                                        {536, 536},   {300, TCP_MSS_MIN},
-                                        {0, 536}};
+    static const uint16_t sizes[][2] = {
+        {1460, 1460}, {9000, 1460},       {1459, 1452}, {1000, 536},
+        {536, 536},   {300, TCP_MSS_MIN}, {0, 536}};
     static const uint8_t data[3000];
     struct peer p;
 
