@@ -351,9 +351,12 @@ static void listen(uint16_t event)
     io_out16((uint16_t)(event + state.enable_offset), STATUS_BUTTON);
 }
 
+/* All ones is what a port reads at which nothing answers. */
 static bool take_press(uint16_t event)
 {
-    if (event == 0 || !(io_in16(event) & STATUS_BUTTON))
+    const uint16_t status = event != 0 ? io_in16(event) : 0;
+
+    if (status == 0xffff || !(status & STATUS_BUTTON))
         return false;
     io_out16(event, STATUS_BUTTON);
     return true;

@@ -138,17 +138,33 @@ static enum err mend(struct store *store, enum statement which,
     return store_run(store, statement);
 }
 
+/* What ends before it came was mended by a clock that was behind. */
+static enum err lengthen(struct store *store, int64_t queue_ms, int64_t now_ms)
+{
+    sqlite3_stmt *statement = store_statement(store, SQL_OUTGOING_LENGTHEN);
+
+    if (statement) {
+        sqlite3_bind_int64(statement, 1, queue_ms);
+        sqlite3_bind_int64(statement, 2, now_ms);
+    }
+    return store_run(store, statement);
+}
+
 /* Rows that a wrong clock has put off for too long; and messages that it lets
- * live for too long, when the clock was put back, and at first. */
+ * live for too long or not long enough, when the clock was set, and at first.
+ */
 static enum err mend_times(struct store *store, int64_t now_ms)
 {
-    int64_t queue_ms;
+    int64_t since_ms = now_ms - store->queue_seen_ms;
+    int64_t queue_ms = 0;
     enum err err = mend(store, SQL_QUEUE_MEND, now_ms);
 
-    if (!err && (store->queue_seen_ms == 0 || now_ms < store->queue_seen_ms)) {
+    if (!err && (since_ms < 0 || since_ms > STORE_QUEUE_WAIT_MAX_MS)) {
         err = store_queue_ms(store, &queue_ms);
         if (!err)
             err = mend(store, SQL_OUTGOING_MEND, now_ms + queue_ms);
+        if (!err)
+            err = lengthen(store, queue_ms, now_ms);
     }
     if (!err)
         store->queue_seen_ms = now_ms;

@@ -25,7 +25,8 @@ enum err directory_add_user(const struct user *user) MUST_CHECK;
 
 /* directory_add_alias - mail for the alias goes to that user, besides all else
  * that was added for it. An alias may have a user's name: then mail for that
- * user goes where the alias says, and to the user only if it says so too.
+ * user, also for his other aliases, goes where that alias says, and to the user
+ * only if it says so too.
  * directory_add_forward - it goes on to that address, which may be anywhere,
  * or another alias.
  * Return OK, ERR_EXISTS (this very pair), ERR_NOT_FOUND (user), ERR_MEMORY,
@@ -101,8 +102,8 @@ enum err
 directory_expand_whole(const char *address,
                        const struct directory_expansion **expansion) MUST_CHECK;
 
-/* directory_may_send_as - whether a user gets mail for that address, and so may
- * put it as sender. */
+/* directory_may_send_as - whether an address is a user's own, or he gets mail
+ * for it, so that he may put it as sender: also where he has it sent on. */
 bool directory_may_send_as(int64_t user_id, const char *local, size_t local_len,
                            const char *domain, size_t domain_len);
 

@@ -35,6 +35,7 @@ struct directory_text {
     uint32_t seen; /* an alias: in which expansion last */
     uint16_t len;
     uint8_t kind; /* enum directory_kind */
+    bool open;    /* an alias: its meanings are being followed */
     char bytes[];
 };
 

@@ -152,6 +152,7 @@ static enum err change_user(struct http_exchange *x, const struct user *user,
     else
         (void)snprintf(change->user.name, sizeof(change->user.name), "%s",
                        name);
+    change->fields = STORE_USER_FORM;
     change->done = change_is_done;
     if (read_form(x, change)) {
         admin_wait_begin(&changing.wait);

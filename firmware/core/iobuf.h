@@ -31,7 +31,6 @@ struct iobuf {
     uint16_t references;
     uint16_t flags;    /* meaning belongs to the owner of the queue */
     uint32_t sequence; /* TCP: sequence number of the first payload byte */
-    uint64_t sent_ms;  /* TCP: when it was sent last */
 };
 
 /* iobuf_pool_init - makes the pool; once, at start.

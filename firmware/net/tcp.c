@@ -456,6 +456,7 @@ enum err tcp_module_init(unsigned connections)
     list_init(&state.flush);
     random_bytes(state.isn_key, sizeof(state.isn_key));
     tcp_cookie_init();
+    tcp_pressure_init();
     state.figures.capacity = connections;
     return tcp_table_init(connections);
 }

@@ -98,6 +98,7 @@ static void release_acked(struct tcb *tcb)
         list_remove(&first->link);
         iobuf_release(first);
         tcb->send_count--;
+        tcb->sent_on_ms = now_ms32();
     }
 }
 

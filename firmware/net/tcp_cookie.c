@@ -20,8 +20,8 @@
 #define MSS_BITS  3
 #define HASH_BITS 28
 
-static const uint16_t sizes[1 << MSS_BITS] = {TCP_MSS_MIN, 536,  1220, 1360,
-                                              1400,        1440, 1452, 1460};
+static const uint16_t sizes[1 << MSS_BITS] = {
+    TCP_MSS_MIN, TCP_MSS_DEFAULT, 1220, 1360, 1400, 1440, 1452, 1460};
 
 static struct {
     uint8_t key[16];
@@ -62,8 +62,9 @@ uint32_t tcp_cookie_give(const struct tcp_segment *syn)
 {
     uint32_t period = period_now();
     uint32_t size = (1 << MSS_BITS) - 1;
+    uint16_t mss = syn->mss ? syn->mss : TCP_MSS_DEFAULT;
 
-    while (size > 0 && sizes[size] > syn->mss)
+    while (size > 0 && sizes[size] > mss)
         size--;
     if (!given_lately(period))
         log_warn("tcp", "flood of SYNs: answered by cookies");

@@ -118,29 +118,36 @@ static void promote(const struct tcp_half_open *half,
     tcb_leave(tcb);
 }
 
+/* What the third segment of a handshake tells that a cookie has begun. Returns
+ * false when none has. */
+static bool cookie_half_open(const struct tcp_segment *segment,
+                             struct tcp_half_open *half)
+{
+    uint16_t mss = tcp_cookie_mss(segment);
+
+    *half = (struct tcp_half_open){.node.key = segment->key,
+                                   .retries = 1, /* its time is not known */
+                                   .mss = mss,
+                                   .iss = segment->ack - 1,
+                                   .irs = segment->sequence - 1};
+    return mss != 0;
+}
+
 /* Nothing is known of a connection. */
 static void input_listen(struct tcp_segment *segment)
 {
     bool first = segment->flags & TCP_SYN && !(segment->flags & TCP_ACK);
     bool third = segment->flags & TCP_ACK && !(segment->flags & TCP_SYN);
-    uint16_t mss;
+    struct tcp_half_open half;
 
     if (segment->flags & TCP_RST)
         return;
-    if (first && tcp_listener(segment->key.local_port)) {
+    if (first && tcp_listener(segment->key.local_port))
         input_syn(segment, tcp_initial_sequence(&segment->key));
-    } else if (third && (mss = tcp_cookie_mss(segment)) != 0) {
-        struct tcp_half_open half = {.node.key = segment->key,
-                                     .retries = 1, /* its time is not known */
-                                     .mss = mss,
-                                     .iss = segment->ack - 1,
-                                     .irs = segment->sequence - 1};
-
-        if (has_room())
-            promote(&half, segment);
-    } else {
+    else if (!third || !cookie_half_open(segment, &half))
         tcp_send_reset_for(segment);
-    }
+    else if (has_room())
+        promote(&half, segment);
 }
 
 static void input_half_open(struct tcp_half_open *half,
@@ -169,13 +176,14 @@ static void input_half_open(struct tcp_half_open *half,
     }
     if (!(segment->flags & TCP_ACK))
         return;
-    if (segment->ack != half->iss + 1) {
+    /* Its first SYN may have been answered by a cookie, which came late. */
+    copy = *half;
+    if (segment->ack != half->iss + 1 && !cookie_half_open(segment, &copy)) {
         tcp_send_reset_for(segment);
         return;
     }
     if (!has_room())
         return;
-    copy = *half;
     tcp_half_open_free(half);
     promote(&copy, segment);
 }

@@ -183,6 +183,9 @@ struct tcb {
     uint32_t rto_ms;
     uint32_t retransmit_at_ms, ack_due_ms;
     uint32_t progress_ms; /* SND.UNA moved, or sending began */
+    uint32_t sent_on_ms;  /* a buffer of `sending` was given back, or the first
+                             one was written */
+    uint32_t gap_ms;      /* `early` was begun, or its gap filled a bit */
     uint32_t heard_ms;    /* last good segment from the peer */
     uint32_t active_ms;   /* new data or an acknowledgement came */
     uint32_t sent_ms;
@@ -350,6 +353,12 @@ bool tcp_parse(struct iobuf *buffer, const struct net_address *source,
                struct tcp_segment *segment);
 /* An ACK to a bad segment, unless one was sent just now (RFC 5961 7). */
 bool tcp_challenge_allowed(uint32_t *challenged_ms);
+
+/* ---- tcp_pressure.c: when buffers are short ---- */
+
+void tcp_pressure_init(void);
+/* Somebody needs a buffer that others hold. */
+void tcp_pressure_felt(void);
 
 /* ---- tcp_timer.c ---- */
 

@@ -22,7 +22,11 @@ static inline uint32_t end_of(const struct iobuf *buffer)
 
 static bool may_keep(const struct tcb *tcb)
 {
-    return !tcp_receive_short() && tcb->receive_count < TCP_RECEIVE_BUFFERS &&
+    if (tcp_receive_short()) {
+        tcp_pressure_felt();
+        return false;
+    }
+    return tcb->receive_count < TCP_RECEIVE_BUFFERS &&
            tcb->receive_count < tcp_buffer_share();
 }
 
@@ -115,6 +119,8 @@ static void keep_early(struct tcb *tcb, struct iobuf *buffer)
         iobuf_release(buffer);
         return;
     }
+    if (list_empty(&tcb->early))
+        tcb->gap_ms = now_ms32();
     list_insert(node->next, &buffer->link);
     tcb->receive_count++;
 }
@@ -302,6 +308,8 @@ void tcp_take_payload(struct tcb *tcb, struct tcp_segment *segment)
         /* A filled gap is told at once (RFC 5681 4.2). */
         if (gap)
             tcb->ack_now = true;
+        if (gap && tcb->receive_next != segment->sequence)
+            tcb->gap_ms = now_ms32();
         return;
     }
     tcb->early_latest = segment->sequence;

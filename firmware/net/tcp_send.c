@@ -100,6 +100,8 @@ size_t tcp_send_space(const struct tcb *tcb)
         buffers = least;
     buffers = buffers > tcb->send_count ? buffers - tcb->send_count : 0;
     free = tcp_send_left();
+    if (!free)
+        tcp_pressure_felt();
     if (buffers > free)
         buffers = free;
     room = buffers * tcb->mss;
@@ -117,6 +119,8 @@ static struct iobuf *new_buffer(struct tcb *tcb, struct list *behind,
     if (!buffer)
         return NULL;
     buffer->sequence = sequence;
+    if (list_empty(&tcb->sending))
+        tcb->sent_on_ms = now_ms32();
     list_insert(behind->next, &buffer->link);
     tcb->send_count++;
     return buffer;
@@ -200,7 +204,6 @@ static bool transmit_buffer(struct tcb *tcb, struct iobuf *buffer)
         tcb_touch(tcb); /* the card takes more in a moment */
         return false;
     }
-    buffer->sent_ms = timer_now_ms();
     if (fin)
         tcb->fin_sent = true;
     return true;

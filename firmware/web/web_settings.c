@@ -188,7 +188,6 @@ static const char *put_password(struct http_exchange *x, struct web_work *work,
         return "There is no such user any more.";
     memset(change, 0, sizeof(*change));
     change->user = *user;
-    change->password_only = true;
     (void)snprintf(change->password, sizeof(change->password), "%s", password);
     change->done = change_done;
     change->context = &waiting;

@@ -290,14 +290,17 @@ def test_a_failure_leaves_the_old_image(users, ao, image, tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_leaves_nothing_behind(tmp_path, ao, number):
-    """While passwords are hashed, the unfinished image is there already."""
+    """While passwords are hashed, the unfinished image is there already. A shell
+    that runs the tests in the background lets them inherit SIGINT ignored."""
     users = tmp_path / "users.csv"
     users.write_text("username,password\n" + "".join(
         f"user{n},secret {n}\n" for n in range(2000)))
     folder = tmp_path / "images"
     folder.mkdir()
     process = subprocess.Popen([MKUSB, "--users", users, "--ao", ao,
-                                folder / "stick.img"], env=ENVIRONMENT)
+                                folder / "stick.img"], env=ENVIRONMENT,
+                               preexec_fn=lambda: signal.signal(
+                                   number, signal.SIG_DFL))
     while not os.listdir(folder):
         assert process.poll() is None
         time.sleep(0.01)

@@ -26,13 +26,14 @@ static void begin_flooded(void)
     CHECK(figures().cookies == 0);
 }
 
-/* A SYN and its answer. */
+/* A SYN and its answer; mss 0: a SYN without options. */
 static struct peer half_open(uint16_t port, uint16_t mss)
 {
     struct peer p = peer_new(port, PORT, 5000);
     struct seen s;
 
-    peer_set_options(&p, mss, 7, true);
+    if (mss)
+        peer_set_options(&p, mss, 7, true);
     peer_send(&p, SYN, NULL, 0);
     s = peer_take(&p);
     CHECK(s.flags == (SYN | ACK) && s.ack == p.seq && s.mss == 1460);
@@ -42,14 +43,14 @@ static struct peer half_open(uint16_t port, uint16_t mss)
 
 static void test_connects_in_a_flood(void)
 {
-    static const uint16_t sizes[][2] = {{1460, 1460}, {9000, 1460},
-                                        {1459, 1452}, {1000, 536},
-                                        {536, 536},   {300, TCP_MSS_MIN}};
+    static const uint16_t sizes[][2] = {
+        {1460, 1460}, {9000, 1460},       {1459, 1452}, {1000, 536},
+        {536, 536},   {300, TCP_MSS_MIN}, {0, 536}};
     static const uint8_t data[3000];
     struct peer p;
 
     begin_flooded();
-    for (uint16_t i = 0; i < 6; i++) {
+    for (uint16_t i = 0; i < 7; i++) {
         p = half_open((uint16_t)(40000 + i), sizes[i][0]);
         CHECK(figures().cookies == i + 1U && figures().connections == i);
         peer_send(&p, ACK, NULL, 0);
@@ -157,6 +158,28 @@ static void test_afterwards(void)
     end();
 }
 
+/* The answer came late: the SYN was sent again meanwhile, and found a place.
+ * What the first answer said holds. */
+static void test_sent_again(void)
+{
+    struct peer p, again;
+
+    begin_flooded();
+    p = half_open(40000, 1460);
+    pass_time(10000);
+    wire_forget();
+    again = half_open(40000, 1460);
+    CHECK(again.seq == p.seq && again.ack != p.ack);
+    refused(&p, p.seq, p.ack + 1);
+    peer_send(&p, ACK, NULL, 0);
+    CHECK(session.accepted == 1 && figures().connections == 1);
+    peer_text(&p, "x");
+    CHECK(session.len == 1);
+    pass_time(10000);
+    CHECK(session.closed == 0);
+    end();
+}
+
 /* Every TCB in use: a cookie is not given, and one from before not taken. */
 static void test_no_room(void)
 {
@@ -185,6 +208,7 @@ int main(void)
     test_forged();
     test_old();
     test_afterwards();
+    test_sent_again();
     test_no_room();
     return check_report();
 }

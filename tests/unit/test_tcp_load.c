@@ -2,6 +2,8 @@
  * small paths, wraparound, a busy card. */
 #include "tests/unit/tcp_session.h"
 
+#define TCP_SEND 65536 /* a connection takes so much to write */
+
 static void test_syn_flood(void)
 {
     struct peer p;
@@ -103,6 +105,89 @@ static void test_tiny_segments(void)
     session.greeting = "220\r\n";
     p = connected(43000);
     CHECK(peer_take(&p).len == 5);
+    end();
+}
+
+/* They take nothing of what is written for them, and one takes a segment now
+ * and then. Returns that one. */
+static struct peer pile_up(unsigned count)
+{
+    static const uint8_t data[TCP_SEND];
+    struct peer slow = connected(43000);
+
+    stream_write(session.stream, data, sizeof(data));
+    net_flush();
+    while (peer_take(&slow).any)
+        continue;
+    for (uint16_t i = 0; i < count; i++) {
+        connected_closed((uint16_t)(42000 + i));
+        stream_write(session.stream, data, sizeof(data));
+        net_flush();
+    }
+    wire_forget();
+    return slow;
+}
+
+/* Who lets data pile up and takes nothing gives way when others need buffers;
+ * no more of them than it takes, the largest first. */
+static void test_piled_up(void)
+{
+    struct peer slow, p;
+    struct seen s;
+
+    begin_with(256, 64);
+    slow = pile_up(50);
+    p = connected(44000);
+    CHECK(stream_space(session.stream) == 0);
+    slow.ack -= 1460 * 4;
+    for (unsigned i = 0; i < 4; i++) {
+        slow.ack += 1460;
+        peer_send(&slow, ACK, NULL, 0);
+        pass_time(4500);
+    }
+    CHECK(session.closed == 0);
+    while (stream_write(session.stream, "x", 1))
+        net_flush();
+    pass_time(1500);
+    CHECK(session.closed >= 1 && session.closed < 10);
+    CHECK(session.reason == ERR_TIMEOUT);
+    CHECK(iobuf_free() >= 256 / 4 && iobuf_free() < 256 / 2);
+    wire_forget();
+    peer_text(&slow, "x");
+    pass_time(200);
+    CHECK(session.len == 1);
+    while ((s = seen_next()).any)
+        CHECK(s.port != slow.port || !(s.flags & RST));
+    pass_time(30000);
+    CHECK(session.closed < 10);
+    wire_forget();
+    peer_text(&p, "x");
+    CHECK(!(seen_next().flags & RST));
+    end();
+}
+
+/* The same with segments that come behind a gap. */
+static void test_gaps(void)
+{
+    static const uint8_t data[1400];
+    struct peer p;
+
+    begin_with(256, 64);
+    session.limit = 0;
+    for (uint16_t i = 0; i < 40; i++) {
+        p = connected((uint16_t)(42000 + i));
+        for (uint32_t j = 1; j < 40; j++)
+            peer_raw(&p, p.seq + j * 1400, p.ack, ACK, data, sizeof(data));
+        wire_forget();
+    }
+    CHECK(iobuf_free() <= 256 / 4 + 1);
+    pass_time(17000);
+    p = connected(43000);
+    peer_send(&p, ACK, "a", 1); /* kept for a handler that waits for more */
+    pass_time(1500);
+    CHECK(session.closed >= 1 && session.closed < 10);
+    peer_send(&p, ACK, "b", 1);
+    wire_forget();
     end();
 }
 
@@ -270,6 +355,8 @@ int main(void)
     test_syn_flood();
     test_many();
     test_tiny_segments();
+    test_piled_up();
+    test_gaps();
     test_path_mtu();
     test_initial_sequence();
     test_our_wraparound();
