@@ -3,7 +3,7 @@
  *
  * Who may: an administrator who is logged in, and with the setting "metrics"
  * "private" (or none) whoever asks from a private address by a name of this
- * machine (http_host_own), "all" everybody, "admin" nobody else. Nothing in it
+ * machine (admin_host_own), "all" everybody, "admin" nobody else. Nothing in it
  * names a user or an address. */
 #include "admin/admin_page.h"
 #include "core/iobuf.h"
@@ -37,7 +37,7 @@ static unsigned refusal(const struct http_exchange *x)
     http_peer(x, &peer);
     if (strcmp(who, "admin") == 0 || !limits_private(&peer))
         return 403;
-    return http_host_own(x) ? 0 : 421;
+    return admin_host_own(x) ? 0 : 421;
 }
 
 static void metric(struct http_exchange *x, const char *name, const char *type,

@@ -95,12 +95,6 @@ const char *http_request_header(const struct http_exchange *x,
 
 void http_peer(const struct http_exchange *x, struct net_address *address);
 
-/* http_host_own - whether the request names this machine by an address, its
- * host name, its name in multicast DNS, or as localhost. What is given for the
- * peer's address alone must ask: else pages of other sites, whose names lead
- * here, read it in browsers of this network. */
-bool http_host_own(const struct http_exchange *x);
-
 struct http_user {
     int64_t id;
     char name[USER_NAME_BYTES];

@@ -10,7 +10,7 @@
  *   http_print.c    text of pages          http_error.c    statuses, errors
  *   http_condition.c  conditions, ranges   http_asset.c    files of the AO
  *   http_session.c  who is logged in       http_login.c    its pages
- *   http_host.c     by which name          http_again.c    forms that come late
+ *   http_again.c    forms that come late
  *
  * Invariants: a session has at most one exchange; what comes behind its request
  * stays in the stream until it is answered. An exchange whose client has gone

@@ -1,6 +1,7 @@
 /* The web server: forms that come when their login has ended, and requests by
  * names that are not this machine's. */
 #include "tests/unit/web_play.h"
+#include "admin/admin_page.h"
 #include "net/mdns.h"
 
 const char *mdns_name(void)
@@ -28,7 +29,7 @@ static void page_form(struct http_exchange *x, struct store *store)
 static void page_host(struct http_exchange *x, struct store *store)
 {
     (void)store;
-    http_begin(x, http_host_own(x) ? 200 : 421, HTTP_TEXT);
+    http_begin(x, admin_host_own(x) ? 200 : 421, HTTP_TEXT);
 }
 
 static const struct http_route own_routes[] = {
@@ -91,9 +92,10 @@ static void log_in(void)
     "filename=\"a.bin\"\r\n\r\n01234\r\n"
 #define COMPOSED                                                               \
     FIELD("csrf", "0123")                                                      \
-    FIELD("draft", "3.14") FIELD("do", "send")                                 \
-        FIELD("to", "Bert <bert@b.example>")                                   \
-            FIELD("text", "Dear \"Bert\",\r\n\r\nit is <late>.\r\n")
+    FIELD("draft", "3.14")                                                     \
+    FIELD("do", "send")                                                        \
+    FIELD("to", "Bert <bert@b.example>")                                       \
+    FIELD("text", "Dear \"Bert\",\r\n\r\nit is <late>.\r\n")
 
 static void test_logged_out(void)
 {

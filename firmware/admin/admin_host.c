@@ -5,9 +5,10 @@
  * without a login, as if it were its own. The Host field (RFC 9110 7.2) gives
  * it away: an address, and names that only this network gives, are nobody
  * else's. */
-#include "http/http_internal.h"
+#include "admin/admin_page.h"
+#include "net/address.h"
 #include "net/mdns.h"
-#include "store/st_number.h"
+#include "store/st.h"
 #include <string.h>
 #include <strings.h>
 
@@ -43,9 +44,9 @@ static bool is_hostname(const char *name)
                                   strncasecmp(name, own, label) == 0);
 }
 
-bool http_host_own(const struct http_exchange *x)
+bool admin_host_own(const struct http_exchange *x)
 {
-    const char *host = http_head_field(&x->head, FIELD_HOST);
+    const char *host = http_request_header(x, "host");
     struct net_address address;
     char name[NAME_BYTES];
 
