@@ -74,6 +74,7 @@ static void begin(uint32_t more_capability)
 
     if (ehci != NULL) {
         die(ehci, "end of the test");
+        timer_stop(&ehci->bus.wake);
     }
     CHECK(model.violations == 0);
     memset(&state, 0, sizeof state);
@@ -396,6 +397,37 @@ static void test_close(void)
     CHECK(ehci->state == EHCI_DEAD && first.status == USB_GONE);
 }
 
+static void fail_once(void)
+{
+    *model_op(EHCI_USBSTS) |= EHCI_STS_HSE;
+    model.interrupts++;
+    run_ms(1);
+    CHECK(ehci->state != EHCI_RUN);
+    *model_op(EHCI_USBSTS) &= ~(uint32_t)EHCI_STS_HSE;
+    run_ms(300);
+}
+
+/* One that fails now and then is started anew each time, for ever; one that
+ * fails again at once, a few times. */
+static void test_failures(void)
+{
+    unsigned i;
+
+    begin_running();
+    for (i = 0; i < 20; i++) {
+        fail_once();
+        CHECK(ehci->state == EHCI_RUN);
+        model.now_us += 3600000000;
+        run_ms(1);
+    }
+    for (i = 0; i < 8; i++) {
+        fail_once();
+        CHECK(ehci->state == EHCI_RUN);
+    }
+    fail_once();
+    CHECK(ehci->state == EHCI_DEAD);
+}
+
 int main(void)
 {
     timer_module_init();
@@ -406,6 +438,7 @@ int main(void)
     test_errors();
     test_split();
     test_close();
+    test_failures();
     CHECK(model.violations == 0);
     return check_report();
 }
