@@ -149,7 +149,7 @@ def test_memory_for_many_users(tmp_path, ao):
         if words:
             assert words in said.out + said.err
         else:
-            assert "memory" not in said.out + said.err
+            assert "MB of memory" not in said.out + said.err
 
 
 def test_no_users(tmp_path, ao):
