@@ -54,6 +54,12 @@ void admin_bytes(struct http_exchange *x, uint64_t bytes);
  * or "saved". */
 void admin_said(struct http_exchange *x, const char *path, enum err err);
 
+/* admin_host_own - whether the request names this machine by an address, its
+ * host name, its name in multicast DNS, or as localhost. What is given for the
+ * peer's address alone must ask: else pages of other sites, whose names lead
+ * here, read it in browsers of this network. */
+bool admin_host_own(const struct http_exchange *x);
+
 /* ---- Waiting for MT -------------------------------------------------------
  */
 

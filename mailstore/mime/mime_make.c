@@ -333,6 +333,26 @@ static bool is_type(const char *type, size_t len)
            !mime_same(type, 10, "multipart/");
 }
 
+/* The charset that a type says, if it is a text and the name can stand without
+ * quotes (RFC 2045 5.1); else nothing. */
+static struct mime_span charset_of(const char *type)
+{
+    static const char name[] = "charset=";
+    const char *at = strchr(type, ';');
+    size_t len = 0;
+
+    if (at == NULL || !mime_same(type, 5, "text/"))
+        return (struct mime_span){type, 0};
+    at += 1 + strspn(at + 1, " \t");
+    if (strlen(at) < sizeof name || !mime_same(at, sizeof name - 1, name))
+        return (struct mime_span){type, 0};
+    at += sizeof name - 1;
+    while (mime_is_letter(at[len]) || mime_is_digit(at[len]) ||
+           (at[len] != '\0' && strchr("-_.:+", at[len]) != NULL))
+        len++;
+    return (struct mime_span){at, at[len] == '\0' && len < 48 ? len : 0};
+}
+
 /* A file name by RFC 2231, in pieces of a line each. */
 static void put_extended(struct mime_make *make, const char *name)
 {
@@ -375,10 +395,16 @@ void mime_make_file(struct mime_make *make, const char *type, const char *name,
     size_t len = strcspn(type, "; \t");
     bool sound = is_type(type, len);
     bool message = len >= 8 && mime_same(type, 8, "message/");
+    struct mime_span charset = charset_of(type);
 
     make_entity(make);
     make_string(make, "Content-Type: ");
     make_put(make, sound ? type : "application/octet-stream", sound ? len : 24);
+    if (sound && charset.len > 0) {
+        make_string(make, ";\r\n charset=\"");
+        make_put(make, charset.text, charset.len);
+        make_string(make, "\"");
+    }
     make_string(make, "\r\nContent-Transfer-Encoding: base64\r\n");
     if (content_id != NULL)
         mime_make_ids(make, "Content-ID", content_id);

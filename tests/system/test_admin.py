@@ -15,6 +15,7 @@ import pytest
 
 import mail
 import stick
+import web
 from conftest import Booted
 
 SLOW = ("with n(i) as (values(1) union all select i+1 from n)"
@@ -341,6 +342,11 @@ def test_metrics(server, anna):
             names.add(found[1] + str(found[2]))
     assert len(types) > 50
     assert "anna" not in page.text
+    with web.Raw(server.http) as raw:
+        for host, status in (("10.0.2.15", 200), ("localhost:80", 200),
+                             ("far.example", 421)):
+            raw.send(f"GET /metrics HTTP/1.1\r\nHost: {host}\r\n\r\n")
+            assert raw.answer()[0] == status, host
     anna.post("/admin/settings", {"key": "metrics", "value": "admin"})
     assert Browser(server.http).get("/metrics").status == 403
     assert anna.get("/metrics").status == 200

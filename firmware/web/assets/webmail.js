@@ -272,6 +272,10 @@
       checked = false;
       leaving = true;
       clearTimeout(timer);
+      timer = 0;
+      // Who has stopped it meanwhile goes on here; what has been sent is not
+      // sent twice.
+      setTimeout(() => { leaving = false; }, 10000);
     });
     window.addEventListener("pageshow", () => { leaving = false; });
     form.addEventListener("keydown", (event) => {
