@@ -130,6 +130,9 @@ enum err store_forward_add(struct store *store, const char *alias,
  * domains. Call directory_init() first. */
 enum err store_load_directory(struct store *store) MUST_CHECK;
 
+/* store_directory_bytes - memory that is enough for that. */
+enum err store_directory_bytes(struct store *store, size_t *bytes) MUST_CHECK;
+
 /* ---- Transactions (writer) --------------------------------------------- */
 
 /* store_begin, store_commit - several changes, one flush. After an error of

@@ -64,6 +64,25 @@ const struct user *directory_user_by_id(int64_t id);
 const struct user *directory_user_at(size_t index);
 size_t directory_user_count(void);
 
+/* ---- Memory ---------------------------------------------------------------
+ */
+
+/* directory_..._bytes - what a user takes whose name has so many bytes, an
+ * alias of so many, each of the addresses or users ("") that it means, a
+ * domain. directory_bytes_for - memory that is enough for what takes so much.
+ */
+size_t directory_user_bytes(size_t len);
+size_t directory_alias_bytes(size_t len);
+size_t directory_meaning_bytes(size_t len);
+size_t directory_domain_bytes(size_t len);
+size_t directory_bytes_for(uint64_t content);
+
+/* directory_share - the memory of one directory on a PC where `left` is free
+ * when its store is set up. directory_pc_mb - megabytes, a power of two, that a
+ * PC must have for a directory of so many bytes; 0: no PC has them. */
+size_t directory_share(size_t left);
+unsigned directory_pc_mb(size_t bytes);
+
 /* ---- Who gets mail for an address --------------------------------------- */
 
 /* At most so many get mail for one address. */

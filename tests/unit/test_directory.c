@@ -320,6 +320,73 @@ static void test_senders(void)
                                     strlen(cases[i].domain)) == cases[i].may);
 }
 
+/* Users, each with two aliases and a forward, as many as there is room for.
+ * content: what they take. */
+static unsigned fill_up(size_t bytes, unsigned most, uint64_t *content)
+{
+    static const char elsewhere[] = "somebody@else.example";
+    struct user user = {.enabled = true};
+    unsigned count;
+    char alias[80];
+
+    directory_init(memory, bytes);
+    *content = 0;
+    for (count = 0; count < most; count++) {
+        user.id = count + 1;
+        snprintf(user.name, sizeof(user.name), "user%u", count);
+        if (directory_add_user(&user) != OK)
+            return count;
+        *content += directory_user_bytes(strlen(user.name));
+        for (int i = 0; i < 2; i++) {
+            snprintf(alias, sizeof(alias), "alias-%d-of-%s", i, user.name);
+            if (directory_add_alias(alias, user.id) != OK)
+                return count;
+            *content += directory_alias_bytes(strlen(alias)) +
+                        directory_meaning_bytes(0);
+        }
+        if (directory_add_forward(alias, elsewhere) != OK)
+            return count;
+        *content += directory_meaning_bytes(sizeof(elsewhere) - 1);
+    }
+    return count;
+}
+
+/* What is said to be enough is, and not much more than that. */
+static void test_memory(void)
+{
+    static const unsigned users[] = {0, 1, 7, 100, 700};
+    uint64_t content;
+
+    for (size_t i = 0; i < sizeof(users) / sizeof(users[0]); i++) {
+        size_t bytes;
+
+        CHECK(fill_up(sizeof(memory), users[i], &content) == users[i]);
+        bytes = directory_bytes_for(content);
+        CHECK(fill_up(bytes, users[i], &content) == users[i]);
+        CHECK(users[i] < 100 ||
+              fill_up(bytes / 50 * 49, users[i], &content) < users[i]);
+    }
+    CHECK(directory_share(0) == (size_t)256 * 1024);
+    CHECK(directory_pc_mb(SIZE_MAX / 256) == 0);
+}
+
+/* The README's figures. */
+static void test_memory_of_pcs(void)
+{
+    unsigned last = 0;
+
+    for (unsigned users = 0; users < 20000; users += 100) {
+        unsigned mb = directory_pc_mb(
+            directory_bytes_for(users * directory_user_bytes(8)));
+
+        CHECK(mb >= last && mb != 0);
+        CHECK(users > 500 || mb <= 64);
+        CHECK(users < 1000 || mb > 64);
+        CHECK(users > 800 || mb <= 128);
+        last = mb;
+    }
+}
+
 /* RFC 3492 section 7.1 and names that are in use. */
 static void test_domains(void)
 {
@@ -393,6 +460,8 @@ int main(void)
     test_whole_addresses();
     test_senders();
     test_limits();
+    test_memory();
+    test_memory_of_pcs();
     test_domains();
     return check_report();
 }
