@@ -128,7 +128,8 @@ static const char *const texts[STATEMENTS] = {
     [SQL_OUTGOING_MEND] = "UPDATE outgoing SET ExpiresMs=?1 WHERE ExpiresMs>?2",
     [SQL_OUTGOING_LENGTHEN] =
         "UPDATE outgoing SET ExpiresMs=ReceivedMs+?1 FROM message WHERE"
-        " message.MailID=outgoing.MailID AND ExpiresMs<ReceivedMs"
+        " message.MailID=outgoing.MailID AND ExpiresMs<?2 AND"
+        " ExpiresMs<ReceivedMs"
         " AND ReceivedMs<=?2",
     [SQL_OUTGOING_DROP] = "DELETE FROM outgoing WHERE MailID=?1 AND NOT EXISTS"
                           "(SELECT 1 FROM queue WHERE queue.MailID=?1)",

@@ -313,6 +313,10 @@ enum err store_list_mailboxes(
     struct store *store,
     enum err (*each)(void *context, const struct store_mailbox_info *info),
     void *context) MUST_CHECK;
+enum err store_list_users(struct store *store,
+                          enum err (*each)(void *context, int64_t user_id,
+                                           const char *name),
+                          void *context) MUST_CHECK;
 enum err store_list_messages(
     struct store *store, int64_t user_id,
     enum err (*each)(void *context, const struct store_message_info *info),

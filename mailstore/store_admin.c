@@ -397,6 +397,27 @@ enum err store_list_mailboxes(
     return err;
 }
 
+enum err store_list_users(struct store *store,
+                          enum err (*each)(void *context, int64_t user_id,
+                                           const char *name),
+                          void *context)
+{
+    static const char sql[] = "SELECT UserID,Name FROM user ORDER BY Name";
+    char name[USER_NAME_BYTES];
+    sqlite3_stmt *statement;
+    int code = sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL);
+    enum err err = store_error(store, code);
+
+    while (!err && (code = sqlite3_step(statement)) == SQLITE_ROW) {
+        store_copy_column(statement, 1, name, sizeof name);
+        err = each(context, sqlite3_column_int64(statement, 0), name);
+    }
+    if (!err)
+        err = store_error(store, code);
+    sqlite3_finalize(statement);
+    return err;
+}
+
 enum err store_list_messages(
     struct store *store, int64_t user_id,
     enum err (*each)(void *context, const struct store_message_info *info),

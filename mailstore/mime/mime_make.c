@@ -239,14 +239,14 @@ static struct mime_span next_id(const char **at)
 void mime_make_ids(struct mime_make *make, const char *field, const char *ids)
 {
     struct mime_span id = next_id(&ids);
+    bool any = false;
 
-    if (id.len == 0)
-        return;
-    make_string(make, field);
-    make_string(make, ":");
     while (id.len > 0) {
         /* One that cannot stand in a line is not one. */
         if (id.len < LINE_LIMIT / 2 && make_ascii(id.text, id.len)) {
+            make_string(make, any ? "" : field);
+            make_string(make, any ? "" : ":");
+            any = true;
             if (make->column + id.len + 3 > LINE)
                 make_string(make, "\r\n");
             make_string(make, " <");
@@ -255,7 +255,7 @@ void mime_make_ids(struct mime_make *make, const char *field, const char *ids)
         }
         id = next_id(&ids);
     }
-    make_string(make, "\r\n");
+    make_string(make, any ? "\r\n" : "");
 }
 
 char *mime_make_id(char id[MIME_MAKE_ID], uint64_t random_a, uint64_t random_b,

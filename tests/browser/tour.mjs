@@ -216,6 +216,14 @@ async function html(bert) {
   // The picture that came with it is shown, the one from elsewhere is not.
   assert.ok(await frame.locator("img").first().evaluate((image) => image.naturalWidth > 0));
   await page.getByText("Pictures from elsewhere are not loaded").waitFor();
+  // A frame is as high as its mail, also where that is as high as its frame.
+  await page.evaluate(() => new Promise((done) => {
+    let frames = 60;
+    const next = () => (frames-- ? requestAnimationFrame(next) : done());
+    next();
+  }));
+  const high = await page.locator("iframe.mail").evaluate((each) => each.offsetHeight);
+  assert.ok(high > 200 && high < 1200, `the frame is ${high} pixels high`);
   await bert.examine("HTML mail");
   await bert.picture("html");
   await page.getByRole("link", { name: "Show as plain text" }).click();

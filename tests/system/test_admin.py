@@ -260,8 +260,12 @@ def test_users(server, anna):
     assert "Done." in note(page)
     row = [row for row in cells(page) if row[0] == "cleo"][0]
     assert row[1] == "Cleo <C>" and row[4] == "5.0 MB"
-    assert "taken" in note(anna.post("/admin/users", {
-        "name": "cleo", "password": "x", "quota": "0"}))
+    typed = anna.post("/admin/users", {
+        "name": "cleo", "password": "x", "quota": "7", "full_name": "Typed &"})
+    assert "taken" in note(typed) and 'value="Typed &amp;"' in typed.text
+    assert 'value="cleo"' in typed.text and 'value="7"' in typed.text
+    assert "not right" in note(anna.post("/admin/users", {
+        "name": "dora", "password": "x", "quota": "10G"}))
     assert "not right" in note(anna.post("/admin/users", {
         "name": "a b", "password": "x", "quota": "0"}))
     link = re.search(r'id=(\d+)">cleo<', page.text)[1]

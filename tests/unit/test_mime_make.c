@@ -177,6 +177,7 @@ static void test_other_fields(void)
                   "b.very.long.message.id.0@host.example "
                   "<c.very.long.message.id.0@host.example>\r\nX: y");
     mime_make_ids(&make, "In-Reply-To", "  ");
+    mime_make_ids(&make, "In-Reply-To", "<\xc3\xa4@host.example>");
     end(78);
     CHECK(strncmp(out, "Date: Thu, 26 Nov 2026 17:26:32 +0100\r\n", 39) == 0);
     CHECK(mime_field(out, out_len, "Date", &value) &&
