@@ -179,6 +179,7 @@ static const struct ehci_qh *queue_of(const struct usb_endpoint *endpoint)
 #define HOST_ENDPOINT_RESET ehci_endpoint_reset
 #define HOST_CARRIED        model.carried
 #define HOST_EP_IS_RESET(number)
+#define STRESS_BYTES 60000u
 #include "tests/unit/usb_stress.h"
 
 static int answer_short(uint32_t pid, uint8_t *data, uint32_t bytes)

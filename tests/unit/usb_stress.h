@@ -7,16 +7,25 @@
  *   HOST_ADDRESS, HOST_ENDPOINTS_OPEN, HOST_TRANSFER, HOST_ENDPOINT_RESET
  *                        the driver's functions
  *   HOST_CARRIED         the number of the endpoint that a packet is for
+ *   HOST_IS_OPEN(device) whether that went well; may be left out
+ *   STRESS_BYTES         of a transfer at most; may be left out
  *   HOST_SPEED           of the device
  *   HOST_EP_IS_RESET(n)  what the model forgets of an endpoint */
 #ifndef TESTS_UNIT_USB_STRESS_H
 #define TESTS_UNIT_USB_STRESS_H
 
+#ifndef HOST_IS_OPEN
+#define HOST_IS_OPEN(device) ((device)->over && (device)->over_result == OK)
+#endif
+
 #define STRESS_ENDPOINTS 4u
 #define STRESS_QUEUED    2u
-#define STRESS_BYTES     20000u
-#define STRESS_MS        6000u
-#define STRESS_STILL_MS  1500u
+#ifndef STRESS_BYTES
+#define STRESS_BYTES 20000u
+#endif
+#define STRESS_FEW      600u
+#define STRESS_MS       6000u
+#define STRESS_STILL_MS 1500u
 
 struct stressed {
     struct usb_endpoint *usb;
@@ -35,6 +44,7 @@ static struct {
     struct usb_device device;
     uint64_t now_ms, progress_ms;
     unsigned ended;
+    bool closing;
 } stress;
 
 static uint32_t stress_chance(uint32_t limit)
@@ -99,6 +109,8 @@ static void stress_done(struct usb_transfer *transfer)
     stress.progress_ms = stress.now_ms;
     stress.ended++;
     endpoint->busy[place] = false;
+    if (stress.closing)
+        return;
     if (transfer->status != USB_OK) {
         CHECK(transfer->status != USB_GONE);
         if (!endpoint->resetting && !endpoint->failed) {
@@ -128,15 +140,17 @@ static void stress_reset_done(struct usb_endpoint *usb, enum err result)
     stress.progress_ms = stress.now_ms;
 }
 
-static void stress_submit(struct stressed *endpoint, unsigned place)
+/* most: bytes. quiet: another one follows at once. */
+static void stress_submit(struct stressed *endpoint, unsigned place,
+                          uint32_t most, bool quiet)
 {
     const unsigned number = (unsigned)(endpoint - stress.endpoints) + 1;
     struct usb_transfer *transfer = &endpoint->transfers[place];
 
     transfer->endpoint = endpoint->usb;
     transfer->buffer = endpoint->data[place];
-    transfer->bytes =
-        stress_chance(3) ? stress_chance(STRESS_BYTES) : stress_chance(600);
+    transfer->bytes = stress_chance(most);
+    transfer->quiet = quiet;
     transfer->done = stress_done;
     transfer->context = endpoint;
     if (!endpoint->is_in)
@@ -163,9 +177,12 @@ static void stress_drive(struct stressed *endpoint, bool more)
     /* In their order: a place is taken only when the other one is free, or
      * was given before it. */
     if (!endpoint->busy[0] && !endpoint->busy[1]) {
-        stress_submit(endpoint, 0);
-        if (!endpoint->failed && endpoint->busy[0] && stress_chance(2))
-            stress_submit(endpoint, 1);
+        const bool pair = stress_chance(2), few = !stress_chance(3);
+
+        stress_submit(endpoint, 0, few ? STRESS_FEW : STRESS_BYTES,
+                      few && pair);
+        if (!endpoint->failed && endpoint->busy[0] && pair)
+            stress_submit(endpoint, 1, few ? STRESS_FEW : STRESS_BYTES, false);
     }
 }
 
@@ -192,6 +209,7 @@ static void stress_open(uint32_t seed)
     stress.device.open = true;
     stress.device.state = USB_READY;
     stress.device.interface_count = 1;
+    stress.device.root_port = 1;
     stress.device.control.device = &stress.device;
     stress.device.control.max_packet = 64;
     interface->endpoint_count = STRESS_ENDPOINTS;
@@ -207,7 +225,7 @@ static void stress_open(uint32_t seed)
     }
     HOST_ADDRESS(&stress.device);
     HOST_ENDPOINTS_OPEN(&stress.device);
-    CHECK(stress.device.over && stress.device.over_result == OK);
+    CHECK(HOST_IS_OPEN(&stress.device));
     stress.device.over = false;
 }
 
