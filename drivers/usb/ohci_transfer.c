@@ -248,8 +248,11 @@ bool ohci_endpoint_poll(struct ohci_endpoint *endpoint)
         }
         any = true;
         io_barrier();
-        endpoint->done += td->data_bytes > 0 ? piece_carried(td) : 0;
         code = OHCI_TD_CODE(td->control);
+        if (code == OHCI_TD_CODE(OHCI_TD_NEW)) {
+            break; /* passed, but how it went is still to be written */
+        }
+        endpoint->done += td->data_bytes > 0 ? piece_carried(td) : 0;
         status = status_of(endpoint, code);
         /* A queue that stands may have been stopped by a later piece. */
         if (status == USB_OK && code == OHCI_CC_UNDERRUN) {
