@@ -3,10 +3,11 @@
  * The queue of an endpoint ends in an empty piece ("dummy") that its tail
  * points to. A transfer is written into it and into further pieces, and the
  * tail moved to a new dummy: only then does the controller see it. A piece is
- * over when the head has moved past it; the controller's own list of what is
- * done is not used. A short packet in any but the last piece stops the queue:
- * it is started again behind the transfer. Data toggles are the controller's.
- * After an error the endpoint is halted until it is reset. */
+ * over when the head has moved past it and its own result is there; the
+ * controller's own list of what is done is not used. A short packet in any but
+ * the last piece stops the queue: it is started again behind the transfer. Data
+ * toggles are the controller's. After an error the endpoint is halted until it
+ * is reset. */
 #include "drivers/usb/ohci.h"
 #include "core/check.h"
 #include "drivers/usb/usb_cut.h"
