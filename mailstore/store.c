@@ -126,6 +126,11 @@ static const char *const texts[STATEMENTS] = {
         " USING(MailID) JOIN message USING(MailID) WHERE QueueID>?1"
         " ORDER BY QueueID LIMIT 1 OFFSET ?2",
     [SQL_OUTGOING_MEND] = "UPDATE outgoing SET ExpiresMs=?1 WHERE ExpiresMs>?2",
+    [SQL_OUTGOING_LENGTHEN] =
+        "UPDATE outgoing SET ExpiresMs=ReceivedMs+?1 FROM message WHERE"
+        " message.MailID=outgoing.MailID AND ExpiresMs<?2 AND"
+        " ExpiresMs<ReceivedMs"
+        " AND ReceivedMs<=?2",
     [SQL_OUTGOING_DROP] = "DELETE FROM outgoing WHERE MailID=?1 AND NOT EXISTS"
                           "(SELECT 1 FROM queue WHERE queue.MailID=?1)",
     [SQL_ROUTE_FIND] = "SELECT Host,Port,Login,Password FROM route"
@@ -141,8 +146,12 @@ static const char *const texts[STATEMENTS] = {
                   " WHERE UserID=?1",
     [SQL_LOGIN_PUT] = "INSERT OR REPLACE INTO login SELECT UserID,?2,?3,?4"
                       " FROM user WHERE UserID=?1",
-    [SQL_USER_CHANGE] = "UPDATE user SET FullName=?2,Password=?3,QuotaBytes=?4,"
-                        "Admin=?5,Enabled=?6 WHERE UserID=?1",
+    /* Bits of ?7 are STORE_USER_... */
+    [SQL_USER_CHANGE] =
+        "UPDATE user SET FullName=iif(?7&1,?2,FullName),"
+        "Password=iif(?7&2,?3,Password),QuotaBytes=iif(?7&4,?4,QuotaBytes),"
+        "Admin=iif(?7&8,?5,Admin),Enabled=iif(?7&16,?6,Enabled)"
+        " WHERE UserID=?1",
     [SQL_MAILBOX_USER] = "SELECT UserID FROM mailbox WHERE MailboxID=?1",
     [SQL_MAILBOX_NEXT] = "SELECT UIDNext FROM mailbox WHERE MailboxID=?1"
                          " AND UserID=?2",

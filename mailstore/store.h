@@ -103,10 +103,21 @@ enum err store_list_settings(struct store *store,
 
 /* store_user_add - a user with empty mailboxes; fills user->id. ERR_EXISTS. */
 enum err store_user_add(struct store *store, struct user *user) MUST_CHECK;
-/* store_user_change - everything but the name of the user with user->id.
+/* What of a user is changed; what is not named stays as it is in the store. */
+#define STORE_USER_FULL_NAME 0x01
+#define STORE_USER_PASSWORD  0x02
+#define STORE_USER_QUOTA     0x04
+#define STORE_USER_ADMIN     0x08
+#define STORE_USER_ENABLED   0x10
+/* What an administrator's form shows. */
+#define STORE_USER_FORM                                                        \
+    (STORE_USER_FULL_NAME | STORE_USER_QUOTA | STORE_USER_ADMIN |              \
+     STORE_USER_ENABLED)
+
+/* store_user_change - changes these of the user with user->id.
  * ERR_NOT_FOUND. */
-enum err store_user_change(struct store *store,
-                           const struct user *user) MUST_CHECK;
+enum err store_user_change(struct store *store, const struct user *user,
+                           unsigned fields) MUST_CHECK;
 /* store_alias_add, store_forward_add - mail for the alias goes to that user,
  * resp. on to that address, besides what it goes to already: see directory.h.
  * ERR_EXISTS (this very pair), ERR_NOT_FOUND (user), ERR_INVALID. */
@@ -118,6 +129,9 @@ enum err store_forward_add(struct store *store, const char *alias,
 /* store_load_directory - fills userdb's directory with all users, aliases and
  * domains. Call directory_init() first. */
 enum err store_load_directory(struct store *store) MUST_CHECK;
+
+/* store_directory_bytes - memory that is enough for that. */
+enum err store_directory_bytes(struct store *store, size_t *bytes) MUST_CHECK;
 
 /* ---- Transactions (writer) --------------------------------------------- */
 
@@ -171,6 +185,7 @@ struct store_delivery {
     bool smtputf8;        /* RFC 6531: needs a server that takes it */
     bool eight_bit;       /* BODY=8BITMIME was declared */
     bool reserve;         /* may use the room kept for notices */
+    bool stays;           /* is not sent on by rules */
     int64_t submitter;    /* user who sent it; 0 for mail from outside */
     uint32_t chunks;      /* body rows already stored by
                              store_put_chunk() */
@@ -298,6 +313,10 @@ enum err store_list_mailboxes(
     struct store *store,
     enum err (*each)(void *context, const struct store_mailbox_info *info),
     void *context) MUST_CHECK;
+enum err store_list_users(struct store *store,
+                          enum err (*each)(void *context, int64_t user_id,
+                                           const char *name),
+                          void *context) MUST_CHECK;
 enum err store_list_messages(
     struct store *store, int64_t user_id,
     enum err (*each)(void *context, const struct store_message_info *info),

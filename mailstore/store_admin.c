@@ -326,6 +326,44 @@ enum err store_load_directory(struct store *store)
     return err ? err : load_tags(store);
 }
 
+enum err store_directory_bytes(struct store *store, size_t *bytes)
+{
+#define LENGTH "SELECT length(CAST(text AS BLOB)) FROM (SELECT "
+    static const struct {
+        const char *sql;
+        size_t (*bytes)(size_t len);
+    } parts[] = {
+        {LENGTH "Name AS text FROM user)", directory_user_bytes},
+        {LENGTH "DISTINCT lower(Alias) AS text FROM alias)",
+         directory_alias_bytes},
+        {LENGTH "ifnull(Address,'') AS text FROM alias)",
+         directory_meaning_bytes},
+        {"WITH RECURSIVE word(text,rest) AS (SELECT '',Value||' ' FROM setting"
+         " WHERE Key='domains' UNION ALL SELECT substr(rest,1,instr(rest,' ')"
+         "-1),substr(rest,instr(rest,' ')+1) FROM word WHERE rest<>'')"
+         " SELECT length(text) FROM word WHERE text<>''",
+         directory_domain_bytes},
+    };
+    uint64_t content = 0;
+    enum err err = OK;
+
+    for (size_t i = 0; !err && i < sizeof parts / sizeof parts[0]; i++) {
+        sqlite3_stmt *rows;
+        int code = sqlite3_prepare_v2(store->db, parts[i].sql, -1, &rows, NULL);
+
+        while (code == SQLITE_OK || code == SQLITE_ROW) {
+            code = sqlite3_step(rows);
+            if (code == SQLITE_ROW)
+                content +=
+                    parts[i].bytes((size_t)sqlite3_column_int64(rows, 0));
+        }
+        err = store_error(store, code);
+        sqlite3_finalize(rows);
+    }
+    *bytes = directory_bytes_for(content);
+    return err;
+}
+
 /* ---- Listings and figures ----------------------------------------------- */
 
 enum err store_list_mailboxes(
@@ -352,6 +390,27 @@ enum err store_list_mailboxes(
         info.bytes = (uint64_t)sqlite3_column_int64(statement, 4);
         info.unseen = (uint64_t)sqlite3_column_int64(statement, 5);
         err = each(context, &info);
+    }
+    if (!err)
+        err = store_error(store, code);
+    sqlite3_finalize(statement);
+    return err;
+}
+
+enum err store_list_users(struct store *store,
+                          enum err (*each)(void *context, int64_t user_id,
+                                           const char *name),
+                          void *context)
+{
+    static const char sql[] = "SELECT UserID,Name FROM user ORDER BY Name";
+    char name[USER_NAME_BYTES];
+    sqlite3_stmt *statement;
+    int code = sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL);
+    enum err err = store_error(store, code);
+
+    while (!err && (code = sqlite3_step(statement)) == SQLITE_ROW) {
+        store_copy_column(statement, 1, name, sizeof name);
+        err = each(context, sqlite3_column_int64(statement, 0), name);
     }
     if (!err)
         err = store_error(store, code);

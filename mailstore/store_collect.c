@@ -2,7 +2,8 @@
  *
  * Who deletes does not wait for the pages of a body to be given back, one by
  * one: the message's id goes into the table garbage, and the message goes when
- * the writer has nothing better to do, or needs its room. */
+ * the writer has nothing better to do, or needs its room. One that the stick
+ * has damaged stays, and does not keep the others. */
 #include "mailstore/store_internal.h"
 
 struct collection {
@@ -32,7 +33,7 @@ static enum err remove_message(struct store *store, int64_t id)
 static enum err collect(struct store *store, void *context)
 {
     struct collection *collection = context;
-    int64_t id = 0;
+    int64_t id = store->garbage_passed;
     enum err err = OK;
 
     for (unsigned i = 0; !err && i < collection->most; i++) {
@@ -41,8 +42,15 @@ static enum err collect(struct store *store, void *context)
             collection->more = false;
             return OK;
         }
-        if (!err)
-            err = remove_message(store, id);
+        if (err)
+            break;
+        err = remove_message(store, id);
+        if (err_unreadable(err)) {
+            store->garbage_passed = id;
+            /* The others go on, unless SQLite has undone what they did. */
+            if (!sqlite3_get_autocommit(store->db))
+                err = OK;
+        }
     }
     return err;
 }

@@ -170,14 +170,21 @@ enum err store_discard_chunks(struct store *store, int64_t message_id)
 
 enum err store_remove_parts(struct store *store)
 {
-    for (;;) {
-        int64_t id;
-        enum err err = store_number(store, "SELECT min(MailID) FROM part", &id);
+    int64_t id = 0;
 
+    for (;;) {
+        char sql[80];
+        enum err err;
+
+        snprintf(sql, sizeof sql,
+                 "SELECT min(MailID) FROM part WHERE MailID>%lld",
+                 (long long)id);
+        err = store_number(store, sql, &id);
         if (err || id == 0)
             return err;
         err = store_discard_chunks(store, id);
-        if (err)
+        /* What the stick has damaged stays: no reason not to start. */
+        if (err && !err_unreadable(err))
             return err;
     }
 }

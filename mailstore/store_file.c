@@ -1,6 +1,7 @@
 /* Shared files: see store_file.h. Tables file and file_part of schema.c. */
 #include "mailstore/store_file.h"
 #include "mailstore/store_internal.h"
+#include <stdio.h>
 #include <string.h>
 
 #define COLUMNS "SELECT FileID,Name,Type,Bytes,TimeMs,UserID FROM file "
@@ -155,11 +156,17 @@ enum err store_file_remove_parts(struct store *store)
     enum err err;
 
     do {
-        err = store_number(
-            store, "SELECT ifnull((SELECT FileID FROM file WHERE NOT Ready),0)",
-            &id);
+        char sql[80];
+
+        snprintf(sql, sizeof sql,
+                 "SELECT min(FileID) FROM file WHERE NOT Ready AND FileID>%lld",
+                 (long long)id);
+        err = store_number(store, sql, &id);
         if (!err && id)
             err = store_file_discard(store, id);
+        /* As with messages. */
+        if (err_unreadable(err) && id)
+            err = OK;
     } while (!err && id);
     return err;
 }

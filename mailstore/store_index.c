@@ -357,7 +357,7 @@ static enum err read_items(struct work *work)
             err = read_item(work, item);
         }
         /* The stick does not give it back: the others are not to wait. */
-        item->lost = err == ERR_CORRUPT || err == ERR_IO;
+        item->lost = err_unreadable(err);
         /* It has gone just now; the writer will see. */
         if (err == ERR_NOT_FOUND || item->lost)
             err = OK;

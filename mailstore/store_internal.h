@@ -58,6 +58,7 @@ enum statement {
     SQL_QUEUE_STATE,
     SQL_QUEUE_LIST,
     SQL_OUTGOING_MEND,
+    SQL_OUTGOING_LENGTHEN,
     SQL_OUTGOING_DROP,
     SQL_ROUTE_FIND,
     SQL_ROUTE_PUT,
@@ -126,6 +127,9 @@ struct store_uids {
 /* Mailboxes whose UIDs are remembered, by their lowest bits. */
 #define STORE_UID_SLOTS 256
 
+/* Messages of the queue that cannot be read, as many as are remembered. */
+#define STORE_QUEUE_LOST 32
+
 struct store {
     sqlite3 *db;
     struct volume *volume;
@@ -136,7 +140,11 @@ struct store {
     bool queue_acted;      /* store_queue_acted() */
     int64_t next_queue_id; /* writer: 0: not known yet */
     int64_t queue_seen_ms; /* writer: when the queue was looked at last */
-    bool garbage;          /* writer: there may be some */
+    int64_t queue_lost[STORE_QUEUE_LOST]; /* writer */
+    unsigned queue_lost_next;
+    int64_t queue_lost_ms;  /* when they were forgotten last */
+    bool garbage;           /* writer: there may be some */
+    int64_t garbage_passed; /* writer: up to here no more can be removed */
     sqlite3_stmt *statements[STATEMENTS];
     int64_t next_id;   /* writer: the next message id to give */
     int64_t id_limit;  /* writer: the setting mail_id_limit, 0: unknown */

@@ -333,7 +333,8 @@ static enum err apply(struct store *store, struct store_delivery *delivery,
     if (err)
         return err;
     judge(rules, count, header, len, judging->value, judgement);
-    for (unsigned i = 0; !err && i < judgement->forwards; i++)
+    for (unsigned i = 0; !err && !delivery->stays && i < judgement->forwards;
+         i++)
         err = forward_to(store, delivery, user_id,
                          rules[judgement->forward[i]].forward, &reach);
     /* What went to nobody is not lost. */

@@ -105,7 +105,7 @@ enum err store_fill_row(struct store *store, int64_t user_id,
         if (!err)
             err = summary_resolve(store, &of, &memory->summary);
         /* One that cannot be read does not hide the others of its list. */
-        if (err == ERR_CORRUPT || err == ERR_IO)
+        if (err_unreadable(err))
             err = OK;
     }
     /* Without a row the summary is nothing that was ever written. */

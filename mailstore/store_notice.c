@@ -133,6 +133,7 @@ enum err store_put_notice(struct store *store,
                      .envid = "",
                      .smtputf8 = notice->smtputf8,
                      .eight_bit = true,
+                     .stays = notice->stays,
                      .reserve = true},
         .part = sqlite3_malloc(STORE_CHUNK_BYTES + READ_BYTES),
     };

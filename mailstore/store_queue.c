@@ -8,6 +8,9 @@
 #include "mailstore/store_internal.h"
 #include <string.h>
 
+/* For so long a message that cannot be read is passed over. */
+#define LOST_MS ((int64_t)3600 * 1000)
+
 bool store_queue_changed(struct store *store)
 {
     bool changed = store->queue_changed;
@@ -98,6 +101,45 @@ static bool is_listed(const struct store_due_list *list, int64_t mail_id)
     return false;
 }
 
+/* Messages that the stick has damaged: the others go on without them. */
+static bool is_lost(const struct store *store, int64_t mail_id)
+{
+    for (unsigned i = 0; i < STORE_QUEUE_LOST; i++) {
+        if (store->queue_lost[i] == mail_id)
+            return true;
+    }
+    return false;
+}
+
+/* A stick may have failed for a moment only. */
+static void forget_lost(struct store *store, int64_t now_ms)
+{
+    int64_t since_ms = now_ms - store->queue_lost_ms;
+
+    if (since_ms >= 0 && since_ms < LOST_MS)
+        return;
+    memset(store->queue_lost, 0, sizeof store->queue_lost);
+    store->queue_lost_ms = now_ms;
+}
+
+/* list_message(), but for one that is lost; of that the next look knows, where
+ * SQLite has undone this one. */
+static enum err list_readable(struct store *store, int64_t mail_id,
+                              struct store_due_list *list)
+{
+    unsigned count = list->count;
+    enum err err;
+
+    if (is_lost(store, mail_id))
+        return OK;
+    err = list_message(store, mail_id, list);
+    if (!err_unreadable(err))
+        return err;
+    store->queue_lost[store->queue_lost_next++ % STORE_QUEUE_LOST] = mail_id;
+    list->count = count;
+    return sqlite3_get_autocommit(store->db) ? err : OK;
+}
+
 static enum err list_state(struct store *store, enum store_queue_state which,
                            struct store_due_list *list)
 {
@@ -119,7 +161,7 @@ static enum err list_state(struct store *store, enum store_queue_state which,
             continue;
         err = store_number_of(store, SQL_QUEUE_MAIL, id, &mail_id);
         if (!err && !is_listed(list, mail_id))
-            err = list_message(store, mail_id, list);
+            err = list_readable(store, mail_id, list);
     }
     sqlite3_reset(statement);
     return err ? err : store_error(store, code);
@@ -138,17 +180,36 @@ static enum err mend(struct store *store, enum statement which,
     return store_run(store, statement);
 }
 
+/* What ends before it came was mended by a clock that was behind. */
+static enum err lengthen(struct store *store, int64_t queue_ms, int64_t now_ms)
+{
+    sqlite3_stmt *statement = store_statement(store, SQL_OUTGOING_LENGTHEN);
+
+    if (statement) {
+        sqlite3_bind_int64(statement, 1, queue_ms);
+        sqlite3_bind_int64(statement, 2, now_ms);
+    }
+    return store_run(store, statement);
+}
+
 /* Rows that a wrong clock has put off for too long; and messages that it lets
- * live for too long, when the clock was put back, and at first. */
+ * live for too long or not long enough, when the clock was set, and at first.
+ */
 static enum err mend_times(struct store *store, int64_t now_ms)
 {
-    int64_t queue_ms;
+    int64_t since_ms = now_ms - store->queue_seen_ms;
+    int64_t queue_ms = 0;
     enum err err = mend(store, SQL_QUEUE_MEND, now_ms);
 
-    if (!err && (store->queue_seen_ms == 0 || now_ms < store->queue_seen_ms)) {
+    if (!err && (since_ms < 0 || since_ms > STORE_QUEUE_WAIT_MAX_MS)) {
         err = store_queue_ms(store, &queue_ms);
         if (!err)
             err = mend(store, SQL_OUTGOING_MEND, now_ms + queue_ms);
+        if (!err) {
+            /* Once, also where a message cannot be read. */
+            store->queue_seen_ms = now_ms;
+            err = lengthen(store, queue_ms, now_ms);
+        }
     }
     if (!err)
         store->queue_seen_ms = now_ms;
@@ -163,6 +224,7 @@ static enum err list_due(struct store *store, void *context)
     list->count = 0;
     list->more = false;
     list->next_ms = INT64_MAX;
+    forget_lost(store, list->now_ms);
     err = mend_times(store, list->now_ms);
     if (!err)
         err = list_state(store, STORE_QUEUE_BOUNCE, list);

@@ -68,7 +68,8 @@ struct store_due_list {
 /* store_queue_due (writer) - what is due, the longest waiting first; all
  * recipients of a message that are due, or none of them. A row that was put off
  * for longer than a day was so by a clock that went wrong: it is due; likewise
- * no message is tried for longer than is set.
+ * no message is tried for longer than is set, and one that was to end before it
+ * came for as long.
  * Asked of the writer, so that nothing that was settled before is still seen.
  */
 enum err store_queue_due(struct store *store,
@@ -92,6 +93,7 @@ struct store_notice {
     unsigned user_count;
     char remote[USER_ADDRESS_BYTES]; /* the address elsewhere */
     bool smtputf8;
+    bool stays; /* it is not sent on by rules: what fails there comes back */
     const char *head, *tail;
     size_t head_bytes, tail_bytes;
     int64_t original; /* message id; 0: nothing of it */

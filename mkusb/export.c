@@ -29,11 +29,11 @@ struct exporting {
     bool maildir;
     char user[NAME_BYTES]; /* of the mailbox at hand */
     uint64_t done, total;
+    int64_t only;  /* user id, 0: of all */
     uint64_t lost; /* messages that cannot be read */
     bool damaged;  /* of somebody not even what there is */
 };
 
-/* One mailbox as the listing gave it. */
 struct owner {
     int64_t id;
     char name[USER_NAME_BYTES];
@@ -42,7 +42,6 @@ struct owners {
     struct owner *list;
     size_t count, room;
     int64_t only;
-    uint64_t messages;
 };
 
 /* ---- Files
@@ -276,16 +275,12 @@ static enum err export_message(void *context,
 /* ---- All of them
  * ------------------------------------------------------------------- */
 
-static enum err note_owner(void *context, const struct store_mailbox_info *info)
+static enum err note_owner(void *context, int64_t user_id, const char *name)
 {
     struct owners *owners = context;
 
-    if (owners->only != 0 && info->user_id != owners->only)
+    if (owners->only != 0 && user_id != owners->only)
         return OK;
-    owners->messages += info->messages;
-    for (size_t i = owners->count; i > 0; i--)
-        if (owners->list[i - 1].id == info->user_id)
-            return OK;
     if (owners->count == owners->room) {
         size_t room = owners->room == 0 ? 64 : owners->room * 2;
         struct owner *list = reallocarray(owners->list, room, sizeof(*list));
@@ -295,9 +290,18 @@ static enum err note_owner(void *context, const struct store_mailbox_info *info)
         owners->list = list;
         owners->room = room;
     }
-    owners->list[owners->count].id = info->user_id;
-    snprintf(owners->list[owners->count++].name, USER_NAME_BYTES, "%s",
-             info->user);
+    owners->list[owners->count].id = user_id;
+    snprintf(owners->list[owners->count++].name, USER_NAME_BYTES, "%s", name);
+    return OK;
+}
+
+static enum err count_messages(void *context,
+                               const struct store_mailbox_info *info)
+{
+    struct exporting *exporting = context;
+
+    if (exporting->only == 0 || info->user_id == exporting->only)
+        exporting->total += info->messages;
     return OK;
 }
 
@@ -333,16 +337,18 @@ enum err export_messages(struct store *store, const char *folder, bool maildir,
                          int64_t user_id)
 {
     struct exporting exporting = {
-        .store = store, .folder = folder, .maildir = maildir};
+        .store = store, .folder = folder, .maildir = maildir, .only = user_id};
     struct owners owners = {.only = user_id};
     enum err err = check_empty(folder);
 
     if (err != OK)
         return err;
-    err = store_list_mailboxes(store, note_owner, &owners);
+    err = store_list_users(store, note_owner, &owners);
     if (err != OK)
-        err = say_refused("the mailboxes cannot be listed: %s", err_text(err));
-    exporting.total = owners.messages;
+        err = say_refused("the users cannot be listed: %s", err_text(err));
+    /* For the progress only: a rescue does without. */
+    if (store_list_mailboxes(store, count_messages, &exporting) != OK)
+        exporting.total = 0;
     say_step("Exporting");
     for (size_t i = 0; err == OK && i < owners.count; i++)
         err = export_owner(&exporting, &owners.list[i]);

@@ -17,6 +17,7 @@ struct inspection {
     const char *user; /* NULL: all */
     int64_t user_id;
     unsigned lines;
+    bool damaged;
 };
 
 /* Control characters, also the C1 ones of UTF-8 (C2 80 .. C2 9F). */
@@ -49,7 +50,6 @@ static enum err print_mailbox(void *context,
     if (inspection->user != NULL &&
         strcasecmp(inspection->user, info->user) != 0)
         return OK;
-    inspection->user_id = info->user_id;
     /* Everybody has the same mailboxes: empty ones say nothing. */
     if (info->messages == 0 && strcmp(info->mailbox, "Inbox") != 0)
         return OK;
@@ -187,28 +187,57 @@ static void print_programs(struct media *media)
     print_version(&slots, SLOT_PREVIOUS, "previous program");
 }
 
-static enum err print_store(struct store *store, struct inspection *inspection)
+static enum err find_user(void *context, int64_t user_id, const char *name)
 {
-    enum err err;
+    struct inspection *inspection = context;
 
-    print_head(store);
-    err = store_list_mailboxes(store, print_mailbox, inspection);
-    if (err == OK && inspection->user != NULL && inspection->lines == 0)
-        return say_refused("there is no user \"%s\" in this store",
-                           inspection->user);
-    inspection->lines = 0;
-    if (err == OK && inspection->user == NULL)
-        err = store_list_queue(store, 0, print_waiting, inspection);
+    if (strcasecmp(inspection->user, name) == 0)
+        inspection->user_id = user_id;
+    return OK;
+}
+
+/* Says of a list that it could not be read; what comes behind it may be. */
+static void end_list(struct store *store, struct inspection *inspection,
+                     enum err err, const char *what)
+{
     inspection->lines = 0;
     if (err == OK)
-        err = store_list_logins(store, print_login, inspection);
-    inspection->lines = 0;
-    if (err == OK && inspection->user != NULL)
-        err = store_list_messages(store, inspection->user_id, print_message,
-                                  inspection);
-    return err == OK ? OK
-                     : say_refused("the store cannot be read: %s (%s)",
-                                   err_text(err), store_message(store));
+        return;
+    fflush(stdout);
+    say_refused("%s cannot be read: %s (%s)", what, err_text(err),
+                store_message(store));
+    inspection->damaged = true;
+}
+
+static enum err print_store(struct store *store, struct inspection *inspection)
+{
+    print_head(store);
+    if (inspection->user != NULL) {
+        enum err err = store_list_users(store, find_user, inspection);
+
+        if (err != OK)
+            return say_refused("the users cannot be read: %s (%s)",
+                               err_text(err), store_message(store));
+        if (inspection->user_id == 0)
+            return say_refused("there is no user \"%s\" in this store",
+                               inspection->user);
+    }
+    end_list(store, inspection,
+             store_list_mailboxes(store, print_mailbox, inspection),
+             "the list of mailboxes");
+    if (inspection->user == NULL)
+        end_list(store, inspection,
+                 store_list_queue(store, 0, print_waiting, inspection),
+                 "the queue");
+    end_list(store, inspection,
+             store_list_logins(store, print_login, inspection),
+             "the list of logins");
+    if (inspection->user != NULL)
+        end_list(store, inspection,
+                 store_list_messages(store, inspection->user_id, print_message,
+                                     inspection),
+                 "the list of messages");
+    return OK;
 }
 
 enum err inspect_stick(const struct options *options)
@@ -226,8 +255,7 @@ enum err inspect_stick(const struct options *options)
                            : print_store(stick.store, &inspection);
     if (err == OK && options->export_folder != NULL)
         err = export_messages(stick.store, options->export_folder,
-                              options->maildir,
-                              inspection.user != NULL ? inspection.user_id : 0);
+                              options->maildir, inspection.user_id);
     read_stick_close(&stick);
-    return err;
+    return err == OK && inspection.damaged ? ERR_REFUSED : err;
 }

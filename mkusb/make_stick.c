@@ -22,6 +22,7 @@
 #include "mkusb/target.h"
 #include "mkusb/target_file.h"
 #include "mkusb/users.h"
+#include "userdb/directory.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -36,6 +37,8 @@
 #define DATA_BYTES_MAX  (256 * MIB)
 #define SPARE_BYTES_MIN (4 * MIB)
 #define SPARE_BYTES_MAX (64 * MIB)
+/* Of which nothing need be said. */
+#define PC_MB 64
 
 struct making {
     const struct options *options;
@@ -47,6 +50,7 @@ struct making {
     struct stick_image image;
     uint64_t bytes;
     uint64_t data_bytes; /* of data.db */
+    unsigned pc_mb;      /* memory that a PC must have */
     char store_id[20];
 };
 
@@ -172,7 +176,19 @@ static enum err put_store_id(struct store *store, const char *id)
     return OK;
 }
 
-static enum err fill_store(const struct making *making,
+/* What a PC needs to know them all. */
+static enum err measure_users(struct store *store, unsigned *pc_mb)
+{
+    size_t bytes;
+
+    if (store_directory_bytes(store, &bytes) != OK)
+        return say_refused("the users cannot be counted: %s",
+                           store_message(store));
+    *pc_mb = directory_pc_mb(bytes);
+    return *pc_mb != 0 ? OK : say_refused("so many users fit into no PC");
+}
+
+static enum err fill_store(struct making *making,
                            const struct store_place *place)
 {
     struct store *store;
@@ -189,6 +205,8 @@ static enum err fill_store(const struct making *making,
         err = put_routes(store, making->options);
     if (err == OK)
         err = users_store(store, &making->users);
+    if (err == OK)
+        err = measure_users(store, &making->pc_mb);
     if (err == OK && store_checkpoint(store) != OK)
         err = say_refused("the new store cannot be completed: %s",
                           store_message(store));
@@ -363,6 +381,9 @@ static void say_done(const struct making *making)
         making->target.path, say_size(making->bytes, size), making->users.count,
         making->users.count == 1 ? "" : "s", settings_get(settings, "hostname"),
         settings_get(settings, "domains"), settings_get(settings, "address"));
+    if (making->pc_mb > PC_MB)
+        say_line("with so many users and aliases the PC needs %u MB of memory",
+                 making->pc_mb);
 }
 
 enum err make_stick(const struct options *options, const char *ao)

@@ -54,7 +54,7 @@ enum err read_stick_open_store(struct read_stick *stick, bool rescue)
     if (err == OK) {
         err = store_open(&stick->place, true, &stick->store);
         /* A reader does not need what writing begins with. */
-        if (err == ERR_CORRUPT && rescue)
+        if (err_unreadable(err) && rescue)
             err = store_open(&stick->place, false, &stick->store);
     }
     if (err == OK)

@@ -67,9 +67,26 @@ static struct directory *target(void)
     return state.staging ? &state.staged : &state.live;
 }
 
-static void lay_out(struct directory *directory, void *memory, size_t bytes)
+/* Of each of the two tables. */
+static size_t bucket_count(size_t bytes)
 {
     size_t buckets = 16;
+
+    while (buckets < bytes / BYTES_PER_USER)
+        buckets *= 2;
+    while (buckets > 16 && 2 * buckets * sizeof(void *) > bytes / 8)
+        buckets /= 2;
+    return buckets;
+}
+
+size_t directory_bucket_bytes(size_t bytes)
+{
+    return 2 * bucket_count(bytes) * sizeof(void *);
+}
+
+static void lay_out(struct directory *directory, void *memory, size_t bytes)
+{
+    size_t buckets = bucket_count(bytes);
     uint8_t *start = memory;
     uint8_t *end = start + bytes;
 
@@ -78,10 +95,6 @@ static void lay_out(struct directory *directory, void *memory, size_t bytes)
         return;
     start += -(uintptr_t)start & 15;
     end -= (uintptr_t)end & 15;
-    while (buckets < bytes / BYTES_PER_USER)
-        buckets *= 2;
-    while (buckets > 16 && 2 * buckets * sizeof(void *) > bytes / 8)
-        buckets /= 2;
     memset(start, 0, 2 * buckets * sizeof(void *));
     directory->texts = (void *)start;
     directory->ids = (void *)(start + buckets * sizeof(void *));

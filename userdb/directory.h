@@ -25,7 +25,8 @@ enum err directory_add_user(const struct user *user) MUST_CHECK;
 
 /* directory_add_alias - mail for the alias goes to that user, besides all else
  * that was added for it. An alias may have a user's name: then mail for that
- * user goes where the alias says, and to the user only if it says so too.
+ * user, also for his other aliases, goes where that alias says, and to the user
+ * only if it says so too.
  * directory_add_forward - it goes on to that address, which may be anywhere,
  * or another alias.
  * Return OK, ERR_EXISTS (this very pair), ERR_NOT_FOUND (user), ERR_MEMORY,
@@ -62,6 +63,25 @@ const struct user *directory_user_by_id(int64_t id);
  * behind the last. */
 const struct user *directory_user_at(size_t index);
 size_t directory_user_count(void);
+
+/* ---- Memory ---------------------------------------------------------------
+ */
+
+/* directory_..._bytes - what a user takes whose name has so many bytes, an
+ * alias of so many, each of the addresses or users ("") that it means, a
+ * domain. directory_bytes_for - memory that is enough for what takes so much.
+ */
+size_t directory_user_bytes(size_t len);
+size_t directory_alias_bytes(size_t len);
+size_t directory_meaning_bytes(size_t len);
+size_t directory_domain_bytes(size_t len);
+size_t directory_bytes_for(uint64_t content);
+
+/* directory_share - the memory of one directory on a PC where `left` is free
+ * when its store is set up. directory_pc_mb - megabytes, a power of two, that a
+ * PC must have for a directory of so many bytes; 0: no PC has them. */
+size_t directory_share(size_t left);
+unsigned directory_pc_mb(size_t bytes);
 
 /* ---- Who gets mail for an address --------------------------------------- */
 
@@ -101,8 +121,8 @@ enum err
 directory_expand_whole(const char *address,
                        const struct directory_expansion **expansion) MUST_CHECK;
 
-/* directory_may_send_as - whether a user gets mail for that address, and so may
- * put it as sender. */
+/* directory_may_send_as - whether an address is a user's own, or he gets mail
+ * for it, so that he may put it as sender: also where he has it sent on. */
 bool directory_may_send_as(int64_t user_id, const char *local, size_t local_len,
                            const char *domain, size_t domain_len);
 

@@ -4,8 +4,9 @@
  *           -> user?                          -> user
  *
  * An alias is followed once in an expansion: so loops end, and an alias that
- * several others name costs nothing more. One that comes back to a user's own
- * name means that user. */
+ * several others name costs nothing more. A user whose own name is an alias has
+ * his mail sent on, also what comes by other aliases; one that comes back to
+ * his name means his mailbox. */
 #include "userdb/directory_internal.h"
 #include <string.h>
 
@@ -23,6 +24,7 @@ static struct {
     struct directory_expansion expansion;
     uint32_t number; /* of the expansion, for directory_text.seen */
     bool disabled;   /* a user who is met is disabled */
+    bool persons;    /* whose it is, wherever his own name leads */
 } state;
 
 static enum err add_target(const struct user *user, const char *address)
@@ -74,22 +76,45 @@ static enum err expand_text(const char *text, unsigned depth)
     return err == ERR_REFUSED ? add_target(NULL, text) : err;
 }
 
+static enum err follow(struct directory_text *alias, unsigned depth);
+
+/* A user whom an alias names. */
+static enum err mean_user(const struct user *user, unsigned depth)
+{
+    unsigned count = state.expansion.count;
+    struct directory_text *own = NULL;
+    enum err err;
+
+    if (!state.persons)
+        own = directory_find(DIRECTORY_ALIAS, user->name, strlen(user->name),
+                             NULL, 0);
+    if (!own || own->open)
+        return add_user(user);
+    if (own->seen == state.number)
+        return OK;
+    err = follow(own, depth + 1);
+    /* What leads nowhere else is kept. */
+    return err || state.expansion.count > count ? err : add_user(user);
+}
+
 static enum err follow(struct directory_text *alias, unsigned depth)
 {
     enum err err = OK;
 
-    if (depth == DEPTH_MAX)
+    if (depth >= DEPTH_MAX)
         return ERR_TOO_BIG;
     alias->seen = state.number;
+    alias->open = true;
     for (const struct directory_meaning *meaning = alias->meanings;
          !err && meaning; meaning = meaning->next) {
         if (meaning->record)
-            err = add_user(&meaning->record->user);
+            err = mean_user(&meaning->record->user, depth);
         else
             err = expand_text(meaning->address, depth + 1);
         if (err == ERR_NOT_FOUND)
             err = OK;
     }
+    alias->open = false;
     return err;
 }
 
@@ -99,6 +124,7 @@ static enum err expand_exact(const struct address *address, size_t local_len,
                              bool ours, unsigned depth)
 {
     struct directory_text *alias = NULL, *user = NULL;
+    enum err err = OK;
 
     /* A quoted local part may hold anything; no name or alias does. */
     if (local_len == 0 || memchr(address->local, '@', local_len))
@@ -109,14 +135,14 @@ static enum err expand_exact(const struct address *address, size_t local_len,
     if (!alias && ours)
         alias =
             directory_find(DIRECTORY_ALIAS, address->local, local_len, NULL, 0);
-    if (alias && alias->seen != state.number)
-        return follow(alias, depth);
     if (ours)
         user =
             directory_find(DIRECTORY_USER, address->local, local_len, NULL, 0);
-    if (user)
-        return add_user(&user->record->user);
-    return alias ? OK : ERR_NOT_FOUND;
+    if (!alias)
+        return user ? add_user(&user->record->user) : ERR_NOT_FOUND;
+    if (user && (alias->open || (state.persons && alias->len == local_len)))
+        err = add_user(&user->record->user);
+    return err || alias->seen == state.number ? err : follow(alias, depth);
 }
 
 /* The length of a local part without its tag; of one without tag, its own. */
@@ -249,9 +275,14 @@ bool directory_may_send_as(int64_t user_id, const char *local, size_t local_len,
                            const char *domain, size_t domain_len)
 {
     const struct directory_expansion *expansion;
+    enum err err;
 
-    if (domain_len == 0 ||
-        directory_expand(local, local_len, domain, domain_len, &expansion))
+    if (domain_len == 0)
+        return false;
+    state.persons = true;
+    err = directory_expand(local, local_len, domain, domain_len, &expansion);
+    state.persons = false;
+    if (err)
         return false;
     for (unsigned i = 0; i < expansion->count; i++) {
         const struct user *user = expansion->targets[i].user;

@@ -35,6 +35,7 @@ struct directory_text {
     uint32_t seen; /* an alias: in which expansion last */
     uint16_t len;
     uint8_t kind; /* enum directory_kind */
+    bool open;    /* an alias: its meanings are being followed */
     char bytes[];
 };
 
@@ -43,6 +44,9 @@ struct directory_text {
 struct directory_text *directory_find(enum directory_kind kind, const char *a,
                                       size_t a_len, const char *b,
                                       size_t b_len);
+
+/* directory_bucket_bytes - of so much memory, what the hash tables take. */
+size_t directory_bucket_bytes(size_t bytes);
 
 /* directory_tags - the characters that begin a tag. */
 const char *directory_tags(void);

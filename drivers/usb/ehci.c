@@ -119,7 +119,7 @@ static void begin_halt(struct ehci *ehci)
 static void fail(struct ehci *ehci, const char *reason)
 {
     log_err("ehci", "%s: %s: started anew", ehci->bus.name, reason);
-    ehci->restarts++;
+    ehci->restarts = usb_host_failures(ehci->restarts, ehci->state_us);
     begin_halt(ehci);
 }
 

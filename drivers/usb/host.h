@@ -32,6 +32,11 @@ enum err usb_host_map(const struct pci_device *device, unsigned bar,
 enum err usb_host_ports(const struct pci_device *device, unsigned bar,
                         uint16_t *base, unsigned *bytes) MUST_CHECK;
 
+/* usb_host_failures - how often a controller has failed one after the other,
+ * now that it has failed again: so often before, and it ran since that time.
+ * One that has run for long begins anew, else some years would use it up. */
+unsigned usb_host_failures(unsigned before, uint64_t since_us);
+
 /* usb_host_name - a name for one more controller of this kind, told apart from
  * others of it by a number; kept for ever. */
 const char *usb_host_name(const char *kind);

@@ -98,7 +98,7 @@ static void begin_reset(struct ohci *ohci)
 static void fail(struct ohci *ohci, const char *reason)
 {
     log_err("ohci", "%s: %s: started anew", ohci->bus.name, reason);
-    ohci->restarts++;
+    ohci->restarts = usb_host_failures(ohci->restarts, ohci->state_us);
     begin_reset(ohci);
 }
 

@@ -240,7 +240,7 @@ bool ohci_endpoint_poll(struct ohci_endpoint *endpoint)
         struct usb_transfer *transfer =
             LIST_ELEMENT(endpoint->transfers.next, struct usb_transfer, link);
         struct ohci_td *td = endpoint->at, *last = transfer->host;
-        uint32_t head = endpoint->ed->head;
+        uint32_t head = endpoint->ed->head, code;
         enum usb_status status;
 
         if ((head & ~0xfU) == ohci_td_address(td)) {
@@ -249,8 +249,10 @@ bool ohci_endpoint_poll(struct ohci_endpoint *endpoint)
         any = true;
         io_barrier();
         endpoint->done += td->data_bytes > 0 ? piece_carried(td) : 0;
-        status = status_of(endpoint, OHCI_TD_CODE(td->control));
-        if (status == USB_OK && (head & OHCI_HEAD_HALT) != 0) {
+        code = OHCI_TD_CODE(td->control);
+        status = status_of(endpoint, code);
+        /* A queue that stands may have been stopped by a later piece. */
+        if (status == USB_OK && code == OHCI_CC_UNDERRUN) {
             start_again(endpoint, last->next);
             td = last;
         }

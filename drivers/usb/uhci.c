@@ -88,7 +88,7 @@ void uhci_fail(struct uhci *uhci, const char *reason)
         return;
     }
     log_err("uhci", "%s: %s: started anew", uhci->bus.name, reason);
-    uhci->restarts++;
+    uhci->restarts = usb_host_failures(uhci->restarts, uhci->state_us);
     begin_halt(uhci);
 }
 

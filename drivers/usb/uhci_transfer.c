@@ -178,8 +178,12 @@ static void chain_start(struct uhci_endpoint *endpoint)
     change_busy(endpoint, true);
 }
 
+/* A queue that stopped at a short packet or an error leads to it still: it must
+ * not lead there when somebody else has the packet. */
 static void chain_end(struct uhci_endpoint *endpoint)
 {
+    endpoint->qh->element = UHCI_LINK_END;
+    io_barrier();
     if (endpoint->first != NULL) {
         uhci_tds_retire(endpoint->first, endpoint->last);
         endpoint->first = endpoint->at = endpoint->last = NULL;
@@ -289,13 +293,18 @@ bool uhci_endpoint_poll(struct uhci_endpoint *endpoint)
                          actual > asked ? USB_ERROR : error_of(status));
             return true;
         }
-        if (td->is_data != 0) {
+        if (td->is_data != 0 && actual < asked) {
             endpoint->done += actual;
-            if (actual < asked) {
-                data_short(endpoint, td);
-                return true;
-            }
+            data_short(endpoint, td);
+            return true;
         }
+        /* It has told of the last packet before it moves the queue on: that
+         * would undo what is written there now. */
+        if (td == endpoint->last &&
+            (endpoint->qh->element & UHCI_LINK_END) == 0) {
+            return any;
+        }
+        endpoint->done += td->is_data != 0 ? actual : 0;
         endpoint->at = td->next;
         if (endpoint->at == NULL) {
             chain_done(endpoint);
@@ -309,7 +318,6 @@ void uhci_endpoint_drop(struct uhci_endpoint *endpoint, enum usb_status status)
 {
     struct list *node;
 
-    endpoint->qh->element = UHCI_LINK_END;
     chain_end(endpoint);
     endpoint->halted = false;
     endpoint->toggle = 0;

@@ -103,7 +103,7 @@ void xhci_fail(struct xhci *xhci, const char *reason)
         return;
     }
     log_err("xhci", "%s: %s: started anew", xhci->bus.name, reason);
-    xhci->restarts++;
+    xhci->restarts = usb_host_failures(xhci->restarts, xhci->state_us);
     begin_halt(xhci);
 }
 

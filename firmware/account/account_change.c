@@ -16,14 +16,14 @@ static void finish(struct account_change *change, enum err result)
 static void on_put(struct st_user_put *put)
 {
     struct account_change *change = put->context;
+    const struct user *now = directory_user_by_id(put->user.id);
     enum err result = put->request.result;
 
     change->user = put->user;
-    if (result == OK)
+    if (result == OK && now != NULL)
         log_info("account", "user=%s changed quota_mb=%llu enabled=%d",
-                 change->user.name,
-                 (unsigned long long)(change->user.quota_bytes >> 20),
-                 change->user.enabled);
+                 now->name, (unsigned long long)(now->quota_bytes >> 20),
+                 now->enabled);
     finish(change, result);
 }
 
@@ -31,6 +31,7 @@ static void put_user(struct account_change *change)
 {
     memset(&change->put, 0, sizeof(change->put));
     change->put.user = change->user;
+    change->put.fields = change->fields;
     change->put.done = on_put;
     change->put.context = change;
     st_user_put(&change->put);
@@ -39,21 +40,13 @@ static void put_user(struct account_change *change)
 static void on_hashed(struct st_request *request)
 {
     struct account_change *change = request->context;
-    enum err err = request->result;
 
-    if (err == OK && change->password_only) {
-        const struct user *now = directory_user_by_id(change->user.id);
-
-        if (now != NULL)
-            change->user = *now;
-        else
-            err = ERR_NOT_FOUND;
-    }
-    if (err != OK) {
-        finish(change, err);
+    if (request->result != OK) {
+        finish(change, request->result);
         return;
     }
     memcpy(change->user.hash, change->work.hash, sizeof(change->user.hash));
+    change->fields |= STORE_USER_PASSWORD;
     put_user(change);
 }
 

@@ -7,10 +7,11 @@
 
 struct account_change {
     /* In. */
-    struct user user; /* id 0: a new one. hash: as it is, for a new password it
-                         is made */
+    struct user user; /* id 0: a new one. hash: for a new password it is made */
     char password[ACCOUNT_PASSWORD_BYTES]; /* "": as it is; wiped */
-    bool password_only; /* of user, all but the id may have changed meanwhile */
+    /* Of a user who is there, STORE_USER_...: what is changed beside the
+     * password. All else may have been changed by others meanwhile. */
+    uint8_t fields;
     void (*done)(struct account_change *change);
     void *context;
     /* Out: OK; ERR_EXISTS: the name is another user's; ERR_INVALID: the name is

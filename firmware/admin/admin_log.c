@@ -1,5 +1,8 @@
 /* The page "Log and trace": newest lines first, those that hold a text, or the
- * life of one message. Lines of the last seconds are not in the store yet. */
+ * life of one message from its begin on. Lines of the last seconds are not in
+ * the store yet.
+ *
+ *   ?find=TEXT &before=LINE   ?message=NUMBER &from=LINE */
 #include "admin/admin_page.h"
 #include "mailstore/store_log.h"
 #include <string.h>
@@ -52,10 +55,28 @@ static void write_form(struct http_exchange *x, const char *find,
     http_text(x, "\"><button>Show</button></form>");
 }
 
+/* On with the line that the page had no room for. */
+static void write_more(struct http_exchange *x, const struct listing *listing,
+                       int64_t message)
+{
+    if (message != 0)
+        http_printf(x,
+                    "<p><a class=\"button\" href=\"/admin/log?find=%p&amp;"
+                    "message=%lld&amp;from=%lld\">Later lines</a></p>",
+                    listing->find, (long long)message,
+                    (long long)listing->last);
+    else
+        http_printf(x,
+                    "<p><a class=\"button\" href=\"/admin/log?find=%p&amp;"
+                    "before=%lld\">Older lines</a></p>",
+                    listing->find, (long long)listing->last);
+}
+
 void admin_log_page(struct http_exchange *x, struct store *store)
 {
     struct listing listing = {.x = x, .find = http_param_or(x, "find", "")};
-    struct store_log_query query = {.from = 0, .to = INT64_MAX};
+    struct store_log_query query = {.from = http_param_number(x, "from", 0),
+                                    .to = INT64_MAX};
     int64_t before = http_param_number(x, "before", 0);
     enum err err;
 
@@ -72,10 +93,7 @@ void admin_log_page(struct http_exchange *x, struct store *store)
     if (listing.shown == 0)
         http_text(x, "<p>There are no such lines.</p>");
     if (err == ERR_EXISTS)
-        http_printf(x,
-                    "<p><a class=\"button\" href=\"/admin/log?find=%p&amp;"
-                    "before=%lld\">Older lines</a></p>",
-                    listing.find, (long long)listing.last);
+        write_more(x, &listing, query.mail_id);
     else if (err != OK)
         admin_note(x, true, "The log cannot be read now.");
     admin_end(x);

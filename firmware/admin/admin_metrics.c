@@ -2,8 +2,9 @@
  * (prometheus.io/docs/instrumenting/exposition_formats).
  *
  * Who may: an administrator who is logged in, and with the setting "metrics"
- * "private" (or none) whoever asks from a private address, "all" everybody,
- * "admin" nobody else. Nothing in it names a user or an address. */
+ * "private" (or none) whoever asks from a private address by a name of this
+ * machine (admin_host_own), "all" everybody, "admin" nobody else. Nothing in it
+ * names a user or an address. */
 #include "admin/admin_page.h"
 #include "core/iobuf.h"
 #include "core/machine.h"
@@ -24,17 +25,19 @@
 #include "store/st_sql.h"
 #include <string.h>
 
-static bool may_see(const struct http_exchange *x)
+/* 0: it may be seen; else the status that says why not. */
+static unsigned refusal(const struct http_exchange *x)
 {
     const char *who = st_setting("metrics");
     struct net_address peer;
 
-    if (http_user(x) != NULL && http_user(x)->admin)
-        return true;
-    if (strcmp(who, "all") == 0)
-        return true;
+    if ((http_user(x) != NULL && http_user(x)->admin) ||
+        strcmp(who, "all") == 0)
+        return 0;
     http_peer(x, &peer);
-    return strcmp(who, "admin") != 0 && limits_private(&peer);
+    if (strcmp(who, "admin") == 0 || !limits_private(&peer))
+        return 403;
+    return admin_host_own(x) ? 0 : 421;
 }
 
 static void metric(struct http_exchange *x, const char *name, const char *type,
@@ -238,8 +241,13 @@ static void write_rest(struct http_exchange *x)
 
 void admin_metrics_page(struct http_exchange *x, struct store *store)
 {
-    if (!may_see(x)) {
-        http_error(x, 403, "The counters are not for everybody.");
+    unsigned status = refusal(x);
+
+    if (status != 0) {
+        http_error(x, status,
+                   status == 421 ? "Ask for the counters by this machine's "
+                                   "address or host name."
+                                 : "The counters are not for everybody.");
         return;
     }
     http_begin(x, 200, "text/plain; version=0.0.4; charset=utf-8");

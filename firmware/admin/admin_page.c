@@ -44,13 +44,19 @@ static void write_tabs(struct http_exchange *x)
     http_text(x, "</nav>");
 }
 
+static void say(struct http_exchange *x, const char *code)
+{
+    for (size_t i = 0; i < sizeof(sayings) / sizeof(sayings[0]); i++)
+        if (strcmp(code, sayings[i].code) == 0)
+            admin_note(x, sayings[i].bad, sayings[i].sentence);
+}
+
 static void write_saying(struct http_exchange *x)
 {
     const char *said = http_is_post(x) ? NULL : http_param(x, "said");
 
-    for (size_t i = 0; said && i < sizeof(sayings) / sizeof(sayings[0]); i++)
-        if (strcmp(said, sayings[i].code) == 0)
-            admin_note(x, sayings[i].bad, sayings[i].sentence);
+    if (said != NULL)
+        say(x, said);
 }
 
 void admin_begin(struct http_exchange *x, struct store *store, unsigned status,
@@ -153,24 +159,36 @@ void admin_bytes(struct http_exchange *x, uint64_t bytes)
                 (unsigned)(tenths % 10), units[unit]);
 }
 
+static const char *code_of(enum err err)
+{
+    switch ((int)err) {
+    case OK:
+        return "saved";
+    case ERR_EXISTS:
+        return "exists";
+    case ERR_NOT_FOUND:
+        return "gone";
+    case ERR_INVALID:
+        return "wrong";
+    case ERR_FULL:
+        return "full";
+    default:
+        return "failed";
+    }
+}
+
 void admin_said(struct http_exchange *x, const char *path, enum err err)
 {
     char target[200];
-    const char *code = "failed";
 
-    if (err == OK)
-        code = "saved";
-    else if (err == ERR_EXISTS)
-        code = "exists";
-    else if (err == ERR_NOT_FOUND)
-        code = "gone";
-    else if (err == ERR_INVALID)
-        code = "wrong";
-    else if (err == ERR_FULL)
-        code = "full";
     (void)snprintf(target, sizeof(target), "%s%csaid=%s", path,
-                   strchr(path, '?') != NULL ? '&' : '?', code);
+                   strchr(path, '?') != NULL ? '&' : '?', code_of(err));
     http_redirect(x, target);
+}
+
+void admin_say(struct http_exchange *x, enum err err)
+{
+    say(x, code_of(err));
 }
 
 /* ---- Waiting for MT -------------------------------------------------------

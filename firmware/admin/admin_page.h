@@ -51,8 +51,15 @@ void admin_time(struct http_exchange *x, int64_t unix_ms);
 void admin_bytes(struct http_exchange *x, uint64_t bytes);
 
 /* admin_said - goes on to a page, which says how it went: an enum err's text,
- * or "saved". */
+ * or "saved". admin_say - says it in the page that is written. */
 void admin_said(struct http_exchange *x, const char *path, enum err err);
+void admin_say(struct http_exchange *x, enum err err);
+
+/* admin_host_own - whether the request names this machine by an address, its
+ * host name, its name in multicast DNS, or as localhost. What is given for the
+ * peer's address alone must ask: else pages of other sites, whose names lead
+ * here, read it in browsers of this network. */
+bool admin_host_own(const struct http_exchange *x);
 
 /* ---- Waiting for MT -------------------------------------------------------
  */

@@ -10,12 +10,15 @@
 static const struct {
     const char *name, *label;
     enum store_queue_action action;
+    const char *ask; /* of what cannot be undone; "": it can */
 } actions[] = {
-    {"retry", "Try now", STORE_QUEUE_RETRY},
-    {"hold", "Hold", STORE_QUEUE_HOLD},
-    {"release", "Release", STORE_QUEUE_RELEASE},
-    {"bounce", "Give up, tell the sender", STORE_QUEUE_GIVE_UP},
-    {"delete", "Delete silently", STORE_QUEUE_DELETE},
+    {"retry", "Try now", STORE_QUEUE_RETRY, ""},
+    {"hold", "Hold", STORE_QUEUE_HOLD, ""},
+    {"release", "Release", STORE_QUEUE_RELEASE, ""},
+    {"bounce", "Give up, tell the sender", STORE_QUEUE_GIVE_UP,
+     "Send what is selected back to its senders?"},
+    {"delete", "Delete silently", STORE_QUEUE_DELETE,
+     "Delete what is selected, without a word to anybody?"},
 };
 
 #define ACTIONS (sizeof(actions) / sizeof(actions[0]))
@@ -84,8 +87,10 @@ static void show(struct http_exchange *x, struct store *store)
         admin_table_end(x);
         http_text(x, "<div class=\"bar\">");
         for (size_t i = 0; i < ACTIONS; i++)
-            http_printf(x, "<button name=\"do\" value=\"%h\">%h</button>",
-                        actions[i].name, actions[i].label);
+            http_printf(x, "<button name=\"do\" value=\"%h\"%s%h%s>%h</button>",
+                        actions[i].name, *actions[i].ask ? " data-ask=\"" : "",
+                        actions[i].ask, *actions[i].ask ? "\"" : "",
+                        actions[i].label);
         http_text(x, "</div>");
         admin_form_end(x);
         if (err == ERR_EXISTS)
@@ -109,12 +114,13 @@ static enum err act(void *context, struct store *store)
     return store_queue_act(store, wish->id, wish->action);
 }
 
-/* Rows that have left the queue meanwhile are passed over. */
+/* Rows that have left the queue meanwhile are passed over; none at all is a
+ * mistake that is told. */
 static enum err act_on_all(struct http_exchange *x,
                            enum store_queue_action action)
 {
     struct wish wish = {.action = action};
-    enum err err = OK;
+    enum err err = http_param(x, "row") == NULL ? ERR_INVALID : OK;
     const char *row;
     size_t place = 0;
 

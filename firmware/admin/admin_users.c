@@ -68,13 +68,37 @@ static void check(struct http_exchange *x, const char *name, const char *label,
                 name, checked ? " checked" : "", label);
 }
 
-static void show_list(struct http_exchange *x, struct store *store)
+/* A new one; with what was typed when he could not be made. */
+static void write_new_user(struct http_exchange *x)
+{
+    bool again = http_is_post(x);
+
+    http_text(x, "<h2>New user</h2><div class=\"narrow\">");
+    admin_form(x, "/admin/users");
+    field(x, "name", "Name: the local part of the address", "text",
+          again ? http_param_or(x, "name", "") : "");
+    field(x, "full_name", "Full name", "text",
+          again ? http_param_or(x, "full_name", "") : "");
+    field(x, "password", "Password", "password", "");
+    field(x, "quota", "Quota in MB, 0: none", "number",
+          again ? http_param_or(x, "quota", "") : "0");
+    check(x, "admin", "Administrator", again && http_param(x, "admin") != NULL);
+    http_text(x, "<button class=\"main\">Add</button>");
+    admin_form_end(x);
+    http_text(x, "</div>");
+}
+
+/* err: of what was to be made, OK: nothing was. */
+static void show_list(struct http_exchange *x, struct store *store,
+                      enum err err)
 {
     int64_t from = http_param_number(x, "from", 0);
     const struct user *user = NULL;
     size_t at = from < 0 ? 0 : (size_t)from;
 
     admin_begin(x, store, 200, "Users");
+    if (err != OK)
+        admin_say(x, err);
     admin_table(x, "Users", "Name|Full name|Kind|#Used|#Quota|Last login");
     for (size_t i = 0; i < USERS_PAGE; i++) {
         struct user copy; /* the directory may be another one meanwhile */
@@ -91,16 +115,7 @@ static void show_list(struct http_exchange *x, struct store *store)
                     "<p><a class=\"button\" href=\"/admin/users?from=%zu\">"
                     "Next page</a></p>",
                     at + USERS_PAGE);
-    http_text(x, "<h2>New user</h2><div class=\"narrow\">");
-    admin_form(x, "/admin/users");
-    field(x, "name", "Name: the local part of the address", "text", "");
-    field(x, "full_name", "Full name", "text", "");
-    field(x, "password", "Password", "password", "");
-    field(x, "quota", "Quota in MB, 0: none", "number", "0");
-    check(x, "admin", "Administrator", false);
-    http_text(x, "<button class=\"main\">Add</button>");
-    admin_form_end(x);
-    http_text(x, "</div>");
+    write_new_user(x);
     admin_end(x);
 }
 
@@ -119,7 +134,10 @@ static bool read_form(const struct http_exchange *x,
 {
     const char *full_name = http_param_or(x, "full_name", "");
     const char *password = http_param_or(x, "password", "");
-    int64_t quota = http_param_number(x, "quota", 0);
+    /* Nothing is none; what is no number must not be it. */
+    int64_t quota = *http_param_or(x, "quota", "") == '\0'
+                        ? 0
+                        : http_param_number(x, "quota", -1);
     struct user *user = &change->user;
 
     if (strlen(full_name) >= sizeof(user->full_name) ||
@@ -152,6 +170,7 @@ static enum err change_user(struct http_exchange *x, const struct user *user,
     else
         (void)snprintf(change->user.name, sizeof(change->user.name), "%s",
                        name);
+    change->fields = STORE_USER_FORM;
     change->done = change_is_done;
     if (read_form(x, change)) {
         admin_wait_begin(&changing.wait);
@@ -166,11 +185,14 @@ static enum err change_user(struct http_exchange *x, const struct user *user,
 
 void admin_users_page(struct http_exchange *x, struct store *store)
 {
-    if (http_is_post(x))
-        admin_said(x, "/admin/users",
-                   change_user(x, NULL, http_param_or(x, "name", "")));
+    enum err err = http_is_post(x)
+                       ? change_user(x, NULL, http_param_or(x, "name", ""))
+                       : OK;
+
+    if (http_is_post(x) && err == OK)
+        admin_said(x, "/admin/users", OK);
     else
-        show_list(x, store);
+        show_list(x, store, err);
 }
 
 /* ---- Aliases --------------------------------------------------------------

@@ -5,6 +5,8 @@
 #ifndef CORE_ERR_H
 #define CORE_ERR_H
 
+#include <stdbool.h>
+
 enum err {
     OK = 0,
     ERR_INVALID = -1,      /* what came from outside is malformed */
@@ -30,5 +32,12 @@ enum err {
 /* err_text - a short English phrase for an error, e.g. "no room left".
  * Never NULL, also for numbers that are not in the list. */
 const char *err_text(int error);
+
+/* err_unreadable - whether something that is stored cannot be had: it is
+ * damaged, or the medium does not give it back. */
+static inline bool err_unreadable(int error)
+{
+    return error == ERR_CORRUPT || error == ERR_IO;
+}
 
 #endif

@@ -100,7 +100,7 @@ static int peek(struct http_source *source, size_t want, const uint8_t **data)
     struct http_exchange *x = exchange_of(source);
 
     ASSERT(want <= HTTP_SOURCE_BYTES);
-    while (x->body_end - x->body_begin < want && !x->body_done) {
+    while (x->body_end - x->body_begin < want && !x->body_done && !x->again) {
         if (x->body_error)
             return x->body_error;
         if (http_gone(x))

@@ -250,21 +250,17 @@ static bool from_elsewhere(const struct http_head *head)
     return !at || !host || strcmp(at + 3, host) != 0;
 }
 
-/* To the login, and back to this page after it. */
+/* To the login, and back to this page after it; of a form, to the login. */
 static void ask_for_login(struct http_exchange *x)
 {
     char place[600] = "/login?next=";
     struct text text;
     const char *query = http_head_text(&x->head, x->head.query);
 
-    if (x->head.method == METHOD_POST) {
-        http_exchange_refuse(x, 403, "You are not logged in (any more).");
-        return;
-    }
     text_init(&text, place, sizeof(place) - 1);
     text.len = strlen(place);
-    http_url_put(&text, http_path(x));
-    if (query) {
+    http_url_put(&text, x->head.method == METHOD_POST ? "/" : http_path(x));
+    if (query && x->head.method != METHOD_POST) {
         http_url_put(&text, "?");
         http_url_put(&text, query);
     }
@@ -279,10 +275,13 @@ static bool refuse_access(struct http_exchange *x)
     (void)http_session_find(x);
     if (x->route->access == HTTP_PUBLIC)
         return false;
-    if (!x->logged_in) {
+    /* Of what was sent nothing is done, but it is not lost either. */
+    x->again = !x->logged_in && x->head.method == METHOD_POST &&
+               http_login_route(http_path(x)) != x->route;
+    if (!x->logged_in && !x->again)
         ask_for_login(x);
-        return true;
-    }
+    if (!x->logged_in)
+        return !x->again;
     if (x->route->access == HTTP_ADMIN && !x->user.admin) {
         http_exchange_refuse(x, 403, "This is for administrators.");
         return true;
@@ -333,7 +332,9 @@ static void begin_post(struct http_exchange *x)
 void http_exchange_run(struct http_exchange *x)
 {
     list_remove(&x->slow);
-    if (http_login_route(http_path(x)) == x->route)
+    if (x->again)
+        http_job_again(x);
+    else if (http_login_route(http_path(x)) == x->route)
         http_job_direct(x);
     else
         http_job_start(x);

@@ -10,6 +10,7 @@
  *   http_print.c    text of pages          http_error.c    statuses, errors
  *   http_condition.c  conditions, ranges   http_asset.c    files of the AO
  *   http_session.c  who is logged in       http_login.c    its pages
+ *   http_again.c    forms that come late
  *
  * Invariants: a session has at most one exchange; what comes behind its request
  * stays in the stream until it is answered. An exchange whose client has gone
@@ -107,6 +108,7 @@ struct http_exchange {
     uint8_t state;
     bool close_after; /* the connection ends with this answer */
     bool head_only;   /* HEAD */
+    bool again;       /* a form of somebody not logged in: it is given back */
     const struct http_route *route;
     uint16_t rest; /* of the path, in head.bytes */
     bool logged_in;
@@ -228,9 +230,11 @@ const struct http_route *http_route_find(const char *path, unsigned method,
 
 enum err http_job_init(void) MUST_CHECK;
 /* http_job_start - the page as a job. http_job_direct - in MT, at once; its
- * body is there whole. http_job_room - content has gone out. */
+ * body is there whole. http_job_again - likewise http_again_page(), with as
+ * much of the body as is kept. http_job_room - content has gone out. */
 void http_job_start(struct http_exchange *x);
 void http_job_direct(struct http_exchange *x);
+void http_job_again(struct http_exchange *x);
 void http_job_room(struct http_exchange *x);
 /* http_job_leave - the client has gone; true: nobody works for it. */
 bool http_job_leave(struct http_exchange *x);
@@ -262,6 +266,8 @@ void http_out_drop(struct http_exchange *x);
 /* http_out_waits - whether there is something for the client to take. */
 bool http_out_waits(const struct http_exchange *x);
 unsigned http_out_free(void);
+/* http_out_plenty - whether most of the blocks are free. */
+bool http_out_plenty(void);
 
 /* ---- http_error.c ------------------------------------------------------- */
 
@@ -323,6 +329,13 @@ void http_session_close(struct http_exchange *x);
 unsigned http_session_count(void);
 /* http_csrf_right - whether the token is the login's. */
 bool http_csrf_right(const struct http_exchange *x, const char *token);
+
+/* ---- http_again.c ------------------------------------------------------- */
+
+/* http_again_page - gives a form back that nothing is done with, x->scratch:
+ * what has been read of it; err: what reading it gave, OK or ERR_NOT_FOUND, or
+ * what kept it from being read on. */
+void http_again_page(struct http_exchange *x, enum err err);
 
 /* ---- http_login.c ------------------------------------------------------- */
 

@@ -67,7 +67,8 @@ static void take_query(struct http_scratch *scratch)
 }
 
 /* One field into fields. Returns false when it does not fit: its begin stands
- * behind fields_end as what was spilled. */
+ * behind fields_end as what was spilled. Of one that is given back as far as it
+ * has come, that is there beside the error. */
 static bool take_field(struct http_scratch *scratch, const char *name,
                        enum err *err)
 {
@@ -92,9 +93,10 @@ static bool take_field(struct http_scratch *scratch, const char *name,
         got = http_form_read(&scratch->form, fields + at, room);
         if (got < 0) {
             *err = (enum err)got;
-            return true;
+            if (!scratch->x->again)
+                return true;
         }
-        if (got == 0)
+        if (got <= 0)
             break;
         if (memchr(fields + at, '\0', (size_t)got)) {
             *err = ERR_INVALID;
@@ -243,17 +245,23 @@ int http_part_read(struct http_exchange *x, void *buffer, size_t bytes)
 /* ---- Before and after the page --------------------------------------------
  */
 
-/* The form, and its proof that it is ours. True: the page may run. */
-static bool prepare_post(struct http_exchange *x, struct http_scratch *scratch)
+static enum err begin_form(struct http_exchange *x,
+                           struct http_scratch *scratch)
 {
-    const char *token = http_head_field(&x->head, FIELD_CSRF_TOKEN);
     enum err err;
 
     http_body_source(scratch);
     err = http_form_begin(&scratch->form, &scratch->source,
                           http_head_field(&x->head, FIELD_CONTENT_TYPE));
-    if (!err)
-        err = take_fields(scratch);
+    return err ? err : take_fields(scratch);
+}
+
+/* The form, and its proof that it is ours. True: the page may run. */
+static bool prepare_post(struct http_exchange *x, struct http_scratch *scratch)
+{
+    const char *token = http_head_field(&x->head, FIELD_CSRF_TOKEN);
+    enum err err = begin_form(x, scratch);
+
     if (err && err != ERR_NOT_FOUND) {
         http_fail(x, err);
         return false;
@@ -262,9 +270,7 @@ static bool prepare_post(struct http_exchange *x, struct http_scratch *scratch)
         token = http_param(x, "csrf");
     if (x->route->access != HTTP_PUBLIC && !http_csrf_right(x, token)) {
         http_count()->forged++;
-        http_error(x, 403,
-                   "This form is too old: go back, load the page again "
-                   "and send it once more.");
+        http_again_page(x, err);
         return false;
     }
     return true;
@@ -370,6 +376,20 @@ void http_job_direct(struct http_exchange *x)
     end_scratch(x);
     if (x->state != X_PENDING)
         http_exchange_finish(x);
+}
+
+void http_job_again(struct http_exchange *x)
+{
+    enum err err;
+
+    begin_scratch(x, state.direct);
+    err = begin_form(x, state.direct);
+    if (err == ERR_UNSUPPORTED || !http_out_plenty())
+        http_error(x, 403, "You are not logged in (any more).");
+    else
+        http_again_page(x, err);
+    end_scratch(x);
+    http_exchange_finish(x);
 }
 
 void http_job_room(struct http_exchange *x)

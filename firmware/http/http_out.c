@@ -41,6 +41,11 @@ unsigned http_out_free(void)
     return state.count;
 }
 
+bool http_out_plenty(void)
+{
+    return state.count > state.total / 4 * 3;
+}
+
 static void give_back(struct http_block *block)
 {
     block->next = state.free;

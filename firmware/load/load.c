@@ -188,18 +188,12 @@ static void wait_for_change(void)
 }
 
 /* Of a user who is there already: what the file does not speak of stays. */
-static void keep_rest(struct user *user, const struct user *old,
-                      const struct csv_user *entry)
+static uint8_t fields_of(const struct csv_user *entry)
 {
-    user->id = old->id;
-    memcpy(user->name, old->name, sizeof(old->name));
-    user->enabled = old->enabled;
-    if (!entry->has_name)
-        memcpy(user->full_name, old->full_name, sizeof(old->full_name));
-    if (!entry->has_quota)
-        user->quota_bytes = old->quota_bytes;
-    if (!entry->has_admin)
-        user->admin = old->admin;
+    return (uint8_t)(STORE_USER_PASSWORD |
+                     (entry->has_name ? STORE_USER_FULL_NAME : 0) |
+                     (entry->has_quota ? STORE_USER_QUOTA : 0) |
+                     (entry->has_admin ? STORE_USER_ADMIN : 0));
 }
 
 static enum err put_user(const struct csv_user *entry, int64_t *id)
@@ -212,8 +206,11 @@ static enum err put_user(const struct csv_user *entry, int64_t *id)
     change->user = entry->user;
     memcpy(change->password, entry->password, sizeof(change->password));
     change->user.enabled = true;
-    if (old)
-        keep_rest(&change->user, old, entry);
+    change->fields = fields_of(entry);
+    if (old) {
+        change->user.id = old->id;
+        memcpy(change->user.name, old->name, sizeof(old->name));
+    }
     change->done = on_changed;
     state.changed = false;
     account_change(change);
@@ -222,43 +219,47 @@ static enum err put_user(const struct csv_user *entry, int64_t *id)
     return change->result;
 }
 
-struct alias {
-    const char *alias, *address; /* address NULL: the user */
+struct aliases {
+    const struct csv_user *entry;
     int64_t id;
 };
 
-static enum err put_alias(void *context, struct store *store)
+/* address NULL: the user. */
+static enum err put_alias(struct store *store, const char *alias,
+                          const char *address, int64_t id)
 {
-    const struct alias *alias = context;
-    enum err err = alias->address
-                       ? store_forward_add(store, alias->alias, alias->address)
-                       : store_alias_add(store, alias->alias, alias->id);
+    enum err err = address ? store_forward_add(store, alias, address)
+                           : store_alias_add(store, alias, id);
 
-    if (!err)
-        st_directory_changed();
     return err == ERR_EXISTS ? OK : err;
 }
 
-static enum err add_alias(const char *name, const char *address, int64_t id)
+/* All of a user in one commit: the directory is read again for each. */
+static enum err put_aliases(void *context, struct store *store)
 {
-    struct alias alias = {name, address, id};
-
-    return st_job_write(put_alias, &alias);
-}
-
-static enum err add_aliases(const struct csv_user *entry, int64_t id)
-{
+    const struct aliases *aliases = context;
+    const struct csv_user *entry = aliases->entry;
     struct words words = {.at = entry->aliases};
     enum err err = OK;
 
     while (!err && next_word(&words))
-        err = add_alias(words.word, NULL, id);
+        err = put_alias(store, words.word, NULL, aliases->id);
     words.at = entry->forward;
     while (!err && next_word(&words))
-        err = add_alias(entry->user.name, words.word, id);
+        err = put_alias(store, entry->user.name, words.word, aliases->id);
     if (!err && entry->forward[0] && !entry->forward_only)
-        err = add_alias(entry->user.name, NULL, id);
+        err = put_alias(store, entry->user.name, NULL, aliases->id);
+    st_directory_changed();
     return err;
+}
+
+static enum err add_aliases(const struct csv_user *entry, int64_t id)
+{
+    struct aliases aliases = {entry, id};
+
+    if (!entry->aliases[0] && !entry->forward[0])
+        return OK;
+    return st_job_write(put_aliases, &aliases);
 }
 
 static enum err use_user(void *context, const struct csv_user *entry)

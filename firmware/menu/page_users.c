@@ -158,6 +158,7 @@ static void save(char values[][FORM_VALUE_BYTES])
     (void)text_number(quota, strlen(quota), &megabytes);
     user->quota_bytes = megabytes * MIB;
     (void)read_flags(values[FIELD_FLAGS - skipped], user);
+    change->fields = STORE_USER_FORM;
     change->done = on_changed;
     account_change(change);
 }

@@ -404,6 +404,7 @@ unsigned relay_notice_write(struct store_notice *store, char *buffer,
     store->tail_bytes = text.len - store->head_bytes;
     store->smtputf8 = notice.utf8;
     store->original = job->message_id;
+    store->stays = job->sender[0] == '\0';
     store->full = notice.full;
     return notice.count;
 }

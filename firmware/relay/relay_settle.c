@@ -83,8 +83,12 @@ static int64_t delay_notice_ms(void)
 static void expire(const struct relay_job *job,
                    struct relay_recipient *recipient, int64_t now_ms)
 {
+    /* Before it came: a clock that was behind has set that. */
+    bool mistaken =
+        job->expires_ms < job->received_ms && job->received_ms <= now_ms;
+
     if (recipient->outcome != RELAY_DEFERRED || now_ms < job->expires_ms ||
-        recipient->attempts + 1 < ATTEMPTS_MIN)
+        mistaken || recipient->attempts + 1 < ATTEMPTS_MIN)
         return;
     recipient->outcome = RELAY_FAILED;
     recipient->expired = true;
@@ -284,7 +288,9 @@ static void postpone_notice(struct settlement *settlement)
 
         if (!recipient->told)
             continue;
-        recipient->delayed = false;
+        /* A delay he may have been told of before. */
+        if (recipient->outcome == RELAY_DEFERRED)
+            recipient->delayed = false;
         recipient->expired = false;
         if (recipient->outcome == RELAY_FAILED)
             recipient->outcome = RELAY_DEFERRED;
@@ -295,23 +301,31 @@ static void postpone_notice(struct settlement *settlement)
     pump();
 }
 
+/* Whether it is the notice that cannot be stored, now or ever: when the stick
+ * fails where it is to go, others must not wait for its buffer for ever. */
+static bool is_hopeless(const struct settlement *settlement, enum err result)
+{
+    return result == ERR_NOT_FOUND || result == ERR_INVALID ||
+           (err_unreadable(result) && settlement->wait_ms == RETRY_MS_MAX);
+}
+
 /* A settlement with a notice could not be stored. Returns whether that is
  * changed by now, for the next try. */
 static bool mend_notice(struct settlement *settlement, enum err result)
 {
-    bool unreadable = result == ERR_CORRUPT || result == ERR_IO;
-
     if (settlement->request.settlement.notice == NULL)
         return false;
     if (result == ERR_FULL) {
         postpone_notice(settlement);
-    } else if (unreadable && settlement->notice.original != 0) {
+    } else if (err_unreadable(result) && settlement->notice.original != 0) {
         /* It may be the message that it returns. */
         settlement->notice.original = 0;
-    } else if (result == ERR_NOT_FOUND || result == ERR_INVALID) {
+    } else if (is_hopeless(settlement, result)) {
         log_warn("relay", "id=%lld sender not told: %s",
                  (long long)settlement->job->message_id, err_text(result));
         settlement->request.settlement.notice = NULL;
+        give_back(settlement);
+        pump();
     } else {
         return false;
     }

@@ -18,12 +18,9 @@
 /* While there is no disk at all, one may appear at any moment. */
 #define APPEAR_MS 20
 /* Shares of the memory that is there at start. */
-#define HEAP_SHARE      2
-#define HEAP_MIN        ((size_t)5 * 1024 * 1024)
-#define HEAP_MAX        ((size_t)128 * 1024 * 1024)
-#define DIRECTORY_SHARE 128
-#define DIRECTORY_MIN   ((size_t)256 * 1024)
-#define DIRECTORY_MAX   ((size_t)16 * 1024 * 1024)
+#define HEAP_SHARE 2
+#define HEAP_MIN   ((size_t)5 * 1024 * 1024)
+#define HEAP_MAX   ((size_t)128 * 1024 * 1024)
 
 struct st_context st_context;
 
@@ -276,7 +273,7 @@ static size_t share(size_t part, size_t least, size_t most)
 
 static enum err take_memory(size_t buffer_bytes)
 {
-    size_t directory = share(DIRECTORY_SHARE, DIRECTORY_MIN, DIRECTORY_MAX);
+    size_t directory = directory_share(memory_left());
     size_t heap_bytes = share(HEAP_SHARE, HEAP_MIN, HEAP_MAX);
     enum err err = st_inbound_init(buffer_bytes);
     void *heap;

@@ -78,6 +78,8 @@ struct st_context {
     char store_id[ST_STORE_ID_BYTES];
     /* Of the store that stands on the boot command line, "" when none does. */
     char wanted_id[ST_STORE_ID_BYTES];
+    unsigned users_mb; /* what a PC needs for users who are too many for this
+                          one; 0: they are not, or for all */
     struct timer search_timer, idle_timer;
 
     uint64_t room; /* of the store, as of the last commit */

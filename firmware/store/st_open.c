@@ -170,18 +170,31 @@ static enum err open_readers(const struct store_place *place)
     return err;
 }
 
+/* How much they take, when they are too many for this PC. */
+static void measure_users(void)
+{
+    size_t bytes;
+
+    if (store_directory_bytes(ST_WRITER->store, &bytes) == OK)
+        st_context.users_mb = directory_pc_mb(bytes);
+}
+
 static enum err open_connections(const struct store_place *place)
 {
     enum err err = store_open(place, true, &ST_WRITER->store);
 
+    st_context.users_mb = 0;
     if (!err)
         store_set_pause(ST_WRITER->store, pause_worker);
     if (!err)
         err = open_readers(place);
     if (!err)
         err = keep_settings(ST_WRITER->store);
-    if (!err)
+    if (!err) {
         err = st_stage_directory();
+        if (err == ERR_MEMORY)
+            measure_users();
+    }
     if (!err) {
         st_publish_directory(true);
         st_user_opened(ST_WRITER->store);
@@ -257,8 +270,14 @@ static void say_failure(enum err err, const char *stick, bool read_only)
                stick);
         break;
     default:
-        st_say(ST_FAILED, "the store on %s cannot be opened: %s", stick,
-               read_only ? "the stick is write-protected" : err_text(err));
+        if (err == ERR_MEMORY && st_context.users_mb != 0)
+            st_say(ST_FAILED,
+                   "the store on %s has too many users for this PC: they need "
+                   "%u MB of memory",
+                   stick, st_context.users_mb);
+        else
+            st_say(ST_FAILED, "the store on %s cannot be opened: %s", stick,
+                   read_only ? "the stick is write-protected" : err_text(err));
     }
 }
 

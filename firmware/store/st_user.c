@@ -309,8 +309,9 @@ static void put_user(struct st_request *request, struct store *store)
 {
     struct st_user_put *put = (struct st_user_put *)request;
 
-    request->result = put->added ? store_user_add(store, &put->user)
-                                 : store_user_change(store, &put->user);
+    request->result = put->added
+                          ? store_user_add(store, &put->user)
+                          : store_user_change(store, &put->user, put->fields);
     st_directory_changed();
 }
 

@@ -37,6 +37,7 @@ struct st_user_put {
     struct st_request request; /* ERR_EXISTS: the name is another's;
                                   ERR_NOT_FOUND, ERR_INVALID, ERR_FULL */
     struct user user;          /* id 0: a new one, which gets its id */
+    uint8_t fields; /* STORE_USER_...: what is changed of one that is there */
     void (*done)(struct st_user_put *put); /* instead of the request's */
     void *context;
     bool added; /* st_user.c's own */

@@ -13,6 +13,8 @@
 
 /* Of the text that is quoted; behind it stands that there was more. */
 #define QUOTE_BYTES (WEB_TEXT_BYTES / 3 * 2)
+/* Of the subject of what is answered. */
+#define SUBJECT_BYTES 900
 
 void web_append(struct web_work *work, const char *text, size_t len)
 {
@@ -80,16 +82,17 @@ static bool holds(const char *list, const char *address)
     size_t len = strlen(address);
     const char *at;
 
-    for (at = list; strlen(at) >= len; at++)
-        if (strncasecmp(at, address, len) == 0 &&
-            (at == list || strchr(" <", at[-1]) != NULL) &&
-            (at[len] == '\0' || strchr(",>", at[len]) != NULL))
+    for (at = list; *at != '\0'; at++)
+        if ((at == list || at[-1] == ' ' || at[-1] == '<') &&
+            strncasecmp(at, address, len) == 0 &&
+            (at[len] == '\0' || at[len] == ',' || at[len] == '>'))
             return true;
     return false;
 }
 
 /* Adds the addresses of a field that are not one's own and in none of the
- * lists; the first one of one's own becomes the sender. */
+ * lists, up to the first that has no room; the first one of one's own becomes
+ * the sender. */
 static void add_field(struct http_exchange *x, struct web_work *work,
                       struct web_form *form, const char *field, char *list,
                       bool wanted)
@@ -106,9 +109,9 @@ static void add_field(struct http_exchange *x, struct web_work *work,
                                person->address);
             continue;
         }
-        if (wanted && !holds(form->to, person->address) &&
+        if (wanted && !form->cut && !holds(form->to, person->address) &&
             !holds(form->cc, person->address))
-            form->cut |= !add_person(list, WEB_PEOPLE_BYTES, person);
+            form->cut = !add_person(list, WEB_PEOPLE_BYTES, person);
     }
 }
 
@@ -228,9 +231,13 @@ static void fill_subject(struct web_work *work, struct web_form *form)
 {
     struct mime_span base = mime_subject_base(web_subject(work));
 
+    if (base.len > SUBJECT_BYTES)
+        for (base.len = SUBJECT_BYTES;
+             base.len > 0 && (base.text[base.len] & 0xc0) == 0x80; base.len--)
+            ; /* not in the middle of a character */
     (void)snprintf(form->subject, sizeof(form->subject), "%s%.*s",
                    form->answer == WEB_FORWARD ? "Fwd: " : "Re: ",
-                   (int)(base.len < 900 ? base.len : 900), base.text);
+                   (int)base.len, base.text);
 }
 
 void web_answer_fill(struct http_exchange *x, struct web_work *work,

@@ -179,7 +179,7 @@ static void write_pictures(struct web_reading *reading, uint16_t within)
 
     for (i = 0; i < work->mime.part_count; i++) {
         if (!mime_attached(&work->mime, i, within) ||
-            !web_is_picture(work->parts[i].type))
+            !mime_is_picture(&work->parts[i]))
             continue;
         if (count++ == 0)
             html(reading->x, "<div class=\"pictures\">");

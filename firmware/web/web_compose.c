@@ -50,7 +50,8 @@ static void read_fields(struct http_exchange *x, struct web_form *form)
     form->cut = !copy_param(x, "to", form->to, sizeof(form->to));
     form->cut |= !copy_param(x, "cc", form->cc, sizeof(form->cc));
     form->cut |= !copy_param(x, "bcc", form->bcc, sizeof(form->bcc));
-    (void)copy_param(x, "subject", form->subject, sizeof(form->subject));
+    form->cut |=
+        !copy_param(x, "subject", form->subject, sizeof(form->subject));
     (void)copy_param(x, "compose", form->compose, sizeof(form->compose));
     if (!store_composition_valid(http_param_or(x, "compose", "")))
         form->compose[0] = '\0';
@@ -170,6 +171,14 @@ static void forget_keys(struct web_form *form)
     form->answer = WEB_NEW;
 }
 
+/* Nor to whom it goes, but for a new one. */
+static void forget_people(struct web_form *form)
+{
+    form->from[0] = form->to[0] = form->cc[0] = form->bcc[0] = '\0';
+    form->subject[0] = '\0';
+    form->cut = false;
+}
+
 enum err web_form_begin(struct http_exchange *x, struct web_work *work,
                         struct web_form *form)
 {
@@ -185,14 +194,15 @@ enum err web_form_begin(struct http_exchange *x, struct web_work *work,
     work->written_bytes = 0;
     work->written[0] = '\0';
     /* A link of a mail must not open more than that. */
-    if (http_param(x, "to") != NULL)
-        return begin_new(x, work);
-    copy_key(x, "draft", &form->draft);
+    if (http_param(x, "to") == NULL)
+        copy_key(x, "draft", &form->draft);
     if (form->draft.uid != 0)
         return begin_draft(x, work, form);
-    for (i = 0; i < 3; i++) {
+    form->compose[0] = '\0';
+    for (i = 0; i < 3 && http_param(x, "to") == NULL; i++) {
         if (http_param(x, answers[i].name) == NULL)
             continue;
+        forget_people(form);
         copy_key(x, answers[i].name, &form->origin);
         form->answer = answers[i].answer;
         return form->origin.uid != 0 ? begin_answer(x, work, form)
@@ -350,8 +360,9 @@ void web_compose_page(struct http_exchange *x, struct store *store)
 
     if (err == OK)
         web_form_show(x, store, work, form,
-                      form->cut ? "Not everybody has room here: look who is "
-                                  "missing, and write to them separately."
+                      form->cut ? "Not everybody has room here, or not all of "
+                                  "the subject: look who is missing, and write "
+                                  "to them separately."
                                 : NULL);
     else if (err == ERR_EXISTS)
         http_redirect(x, "/mail?said=already");

@@ -138,9 +138,13 @@ void web_thread_page(struct http_exchange *x, struct store *store)
     rows.folders =
         web_rows_folders(x, store, work->written, sizeof(work->written));
     web_rows_begin(x, store, here, 0);
-    err = store_thread(store, web_user_id(x), thread_id, THREAD_ROWS, web_row,
-                       &rows);
+    err = store_thread(store, web_user_id(x), thread_id, THREAD_ROWS + 1,
+                       web_row, &rows);
     web_rows_end(x);
+    if (rows.count > THREAD_ROWS)
+        web_note(x, true,
+                 "There may be later messages than these: look for them in "
+                 "their folders.");
     if (err != OK)
         web_note(x, true, "This conversation cannot be read now.");
     else if (rows.count == 0)

@@ -45,6 +45,16 @@ static const char *why_not(enum err err)
     }
 }
 
+/* The name that was typed for it when it could not be saved; else `otherwise`.
+ * id: 0: of the new one. */
+static const char *typed(const struct http_exchange *x, int64_t id,
+                         const char *otherwise)
+{
+    return http_is_post(x) && http_param_number(x, "id", 0) == id
+               ? http_param_or(x, "name", otherwise)
+               : otherwise;
+}
+
 static enum err write_folder(void *context, const struct store_folder *folder)
 {
     struct http_exchange *x = context;
@@ -61,7 +71,7 @@ static enum err write_folder(void *context, const struct store_folder *folder)
          "maxlength=\"64\" required>"
          "<button name=\"do\" value=\"rename\">Rename</button>"
          "<button name=\"do\" value=\"remove\">Remove</button></form>",
-         id, id, folder->name, id, folder->name);
+         id, id, folder->name, id, typed(x, folder->id, folder->name));
     return OK;
 }
 
@@ -86,9 +96,12 @@ void web_folders_page(struct http_exchange *x, struct store *store)
     html(x, "<h2>A new folder</h2>"
             "<form class=\"bar\" method=\"post\" action=\"/folders\">");
     web_csrf(x);
-    html(x, "<label for=\"made\">Name</label>"
-            "<input id=\"made\" name=\"name\" type=\"text\" maxlength=\"64\" "
-            "required><button class=\"main\" name=\"do\" value=\"make\">Make "
-            "folder</button></form></div>");
+    html(x,
+         "<label for=\"made\">Name</label>"
+         "<input id=\"made\" name=\"name\" type=\"text\" maxlength=\"64\" "
+         "value=\"%s\" required><button class=\"main\" name=\"do\" "
+         "value=\"make\">Make "
+         "folder</button></form></div>",
+         typed(x, 0, ""));
     web_end(x);
 }

@@ -37,7 +37,7 @@ struct web_form {
     struct store_key source;
     bool keep[WEB_PARTS + 1]; /* also WEB_WHOLE */
     int zone;                 /* minutes east of UTC, as the browser says */
-    bool cut;                 /* of the people some have no room */
+    bool cut; /* not all people or all of the subject have room */
     /* Which composition it is (store_draft.h); "" from whoever does not say. */
     char compose[STORE_COMPOSITION_BYTES];
 };

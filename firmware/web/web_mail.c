@@ -219,11 +219,14 @@ static enum err copy_message(struct web_work *work, const char *name,
 static enum err copy_part(struct web_work *work, const struct mime_part *part)
 {
     struct mime_make *make = &work->mail.make;
+    char type[200];
     int got;
 
     if (mime_is(part, "message/rfc822") && part->encoding == MIME_7BIT)
         return copy_message(work, part->name, part->body, part->body_bytes);
-    mime_make_file(make, part->type, part->name, NULL);
+    (void)snprintf(type, sizeof(type), "%s%s%s", part->type,
+                   part->charset[0] != '\0' ? "; charset=" : "", part->charset);
+    mime_make_file(make, type, part->name, NULL);
     mime_decode_begin(&work->decoder, &work->source, part, MIME_AS_BYTES);
     while ((got = mime_decode_read(&work->decoder, work->piece,
                                    sizeof(work->piece))) > 0 &&

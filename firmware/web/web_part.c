@@ -47,7 +47,7 @@ static bool find_picture(void *context, const char *id, size_t len, char *url,
     struct web_work *work = context;
     const struct mime_part *part = mime_by_content_id(&work->mime, id, len);
 
-    if (part == NULL || !web_is_picture(part->type))
+    if (part == NULL || !mime_is_picture(part))
         return false;
     (void)snprintf(url, room, "/mail/%lld/%u/part/%u",
                    (long long)work->key.mailbox_id, work->key.uid,
@@ -150,11 +150,11 @@ static void more_of_file(struct http_exchange *x, struct store *store)
 }
 
 /* The type that a file is offered with: nothing that a browser would run. */
-static const char *safe_type(const char *type)
+static const char *safe_type(const struct mime_part *part)
 {
-    if (web_is_picture(type) || strcmp(type, "application/pdf") == 0 ||
-        strcmp(type, "text/plain") == 0)
-        return type;
+    if (mime_is_picture(part) || mime_is(part, "application/pdf") ||
+        mime_is(part, "text/plain"))
+        return part->type;
     return "application/octet-stream";
 }
 
@@ -177,7 +177,7 @@ static void write_part(struct http_exchange *x, struct web_work *work,
 
     if (name[0] == '\0')
         name = mime_is(part, "message/rfc822") ? "message.eml" : "attachment";
-    http_begin(x, 200, safe_type(part->type));
+    http_begin(x, 200, safe_type(part));
     http_download(x, "attachment", name);
     http_header(x, "Content-Security-Policy",
                 "sandbox; default-src 'none'; frame-ancestors 'none'");

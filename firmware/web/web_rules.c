@@ -182,6 +182,22 @@ static enum err write_rule(void *context, const struct store_rule *rule)
     return OK;
 }
 
+/* What was typed when it could not be saved, else nothing. */
+static const char *typed(const struct http_exchange *x, const char *name)
+{
+    return http_is_post(x) ? http_param_or(x, name, "") : "";
+}
+
+static void write_line(struct http_exchange *x, const char *name,
+                       const char *label, unsigned most)
+{
+    html(x,
+         "<p class=\"field\"><label for=\"%s\">%s</label>"
+         "<input id=\"%s\" name=\"%s\" type=\"text\" maxlength=\"%u\" "
+         "value=\"%s\"></p>",
+         name, label, name, name, most, typed(x, name));
+}
+
 static void write_form(struct http_exchange *x, struct store *store)
 {
     size_t i;
@@ -192,28 +208,26 @@ static void write_form(struct http_exchange *x, struct store *store)
     html(x, "<p class=\"field\"><label for=\"field\">When</label> "
             "<select id=\"field\" name=\"field\">");
     for (i = 0; i < FIELDS; i++)
-        html(x, "<option value=\"%s\">%s</option>", fields[i][0], fields[i][1]);
-    html(x, "</select></p>"
-            "<p class=\"field\"><label for=\"header\">Name of the field, if it "
-            "is another one"
-            "</label><input id=\"header\" name=\"header\" type=\"text\" "
-            "maxlength=\"64\"></p>"
-            "<p class=\"field\"><label for=\"pattern\">contains</label>"
-            "<input id=\"pattern\" name=\"pattern\" type=\"text\" "
-            "maxlength=\"120\"></p>"
-            "<p class=\"field\"><label for=\"folder\">move it to</label> "
+        html(x, "<option value=\"%s\"%s>%s</option>", fields[i][0],
+             strcmp(typed(x, "field"), fields[i][0]) == 0 ? " selected" : "",
+             fields[i][1]);
+    html(x, "</select></p>");
+    write_line(x, "header", "Name of the field, if it is another one", 64);
+    write_line(x, "pattern", "contains", 120);
+    html(x, "<p class=\"field\"><label for=\"folder\">move it to</label> "
             "<select id=\"folder\" name=\"folder\"><option value=\"0\">(leave "
             "it)</option>");
-    web_folder_options(x, store, 0, 0);
-    html(x, "</select></p>"
-            "<p class=\"field\"><label for=\"forward\">forward it to</label>"
-            "<input id=\"forward\" name=\"forward\" type=\"text\" "
-            "maxlength=\"320\"></p>");
+    web_folder_options(x, store, 0,
+                       http_is_post(x) ? http_param_number(x, "folder", 0) : 0);
+    html(x, "</select></p>");
+    write_line(x, "forward", "forward it to", 320);
     for (i = 0; i < BOXES; i++)
         html(x,
              "<label class=\"check\"><input type=\"checkbox\" name=\"%s\" "
-             "value=\"1\"> %s</label>",
-             boxes[i].name, boxes[i].label);
+             "value=\"1\"%s> %s</label>",
+             boxes[i].name,
+             typed(x, boxes[i].name)[0] != '\0' ? " checked" : "",
+             boxes[i].label);
     html(x, "<button class=\"main\" name=\"do\" value=\"add\">Add rule"
             "</button></form>");
 }

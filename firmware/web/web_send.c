@@ -382,8 +382,9 @@ static void run(struct http_exchange *x, struct store *store,
         run_discard(x, store, &sending);
     else if (work->form.cut)
         web_form_show(x, store, work, &work->form,
-                      "A list of addresses is too long, and its end is cut off "
-                      "here: send the message to the others separately.");
+                      "A list of addresses or the subject is too long, and "
+                      "its end is cut off here: send the message to the others "
+                      "separately.");
     else if (strcmp(what, "send") == 0)
         run_send(x, store, work, file);
     else

@@ -188,7 +188,6 @@ static const char *put_password(struct http_exchange *x, struct web_work *work,
         return "There is no such user any more.";
     memset(change, 0, sizeof(*change));
     change->user = *user;
-    change->password_only = true;
     (void)snprintf(change->password, sizeof(change->password), "%s", password);
     change->done = change_done;
     change->context = &waiting;
@@ -241,23 +240,25 @@ static void password_form(struct http_exchange *x)
 
 /* ---- Away --------------------------------------------------------------- */
 
-/* "2026-11-26", as browsers send it; 0: none. */
+/* "2026-11-26", as browsers send it; 0: none is said; -1: it is none. */
 static int64_t read_day(const char *text)
 {
     struct date date;
     char *end;
 
+    if (*text == '\0')
+        return 0;
     memset(&date, 0, sizeof(date));
     date.year = (int)strtoul(text, &end, 10);
     if (*end != '-')
-        return 0;
+        return -1;
     date.month = (int)strtoul(end + 1, &end, 10);
     if (*end != '-')
-        return 0;
+        return -1;
     date.day = (int)strtoul(end + 1, &end, 10);
     if (*end != '\0' || date.year < 1970 || date.year > 9999 ||
         date.month < 1 || date.month > 12 || date.day < 1 || date.day > 31)
-        return 0;
+        return -1;
     return date_to_unix(&date);
 }
 
@@ -298,6 +299,8 @@ static const char *save_away(struct http_exchange *x, struct web_work *work)
     vacation->on = http_param(x, "on") != NULL;
     vacation->from_ms = read_day(http_param_or(x, "from", ""));
     vacation->until_ms = read_day(http_param_or(x, "until", ""));
+    if (vacation->from_ms < 0 || vacation->until_ms < 0)
+        err = ERR_UNSUPPORTED;
     /* The last day counts. */
     if (vacation->until_ms > 0)
         vacation->until_ms += DAY_MS;
@@ -312,6 +315,8 @@ static const char *save_away(struct http_exchange *x, struct web_work *work)
         return NULL;
     if (err == ERR_TOO_BIG)
         return "Subject or text of the answer is too long.";
+    if (err == ERR_UNSUPPORTED)
+        return "Write the first and the last day like 2026-12-24.";
     return err == ERR_INVALID ? "Write a text, and let the last day not be "
                                 "before the first."
                               : "The store cannot save this now: try again.";

@@ -132,15 +132,3 @@ const char *web_subject(struct web_work *work)
                     sizeof(work->words));
     return work->words;
 }
-
-bool web_is_picture(const char *type)
-{
-    static const char types[][12] = {"image/png", "image/jpeg", "image/gif",
-                                     "image/webp"};
-    unsigned i;
-
-    for (i = 0; i < sizeof(types) / sizeof(types[0]); i++)
-        if (strcmp(type, types[i]) == 0)
-            return true;
-    return false;
-}

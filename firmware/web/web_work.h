@@ -94,8 +94,4 @@ void web_source(struct web_work *work, int64_t message_id, uint32_t bytes);
 struct mime_span web_field(const struct web_work *work, const char *name);
 const char *web_subject(struct web_work *work);
 
-/* web_is_picture - whether browsers show files of this type, and they can hold
- * nothing but a picture. */
-bool web_is_picture(const char *type);
-
 #endif

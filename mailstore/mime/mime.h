@@ -72,7 +72,7 @@ enum mime_role {
     MIME_ROLE_HOLDER,   /* multipart: its parts follow */
     MIME_ROLE_TEXT,     /* text to be shown */
     MIME_ROLE_HTML,     /* HTML to be shown */
-    MIME_ROLE_RELATED,  /* shown from within HTML, by its content id */
+    MIME_ROLE_RELATED,  /* a picture in HTML, by its content id */
     MIME_ROLE_ATTACHED, /* offered as a file; also message/rfc822 */
 };
 
@@ -161,6 +161,10 @@ bool mime_shown(const struct mime *mime, unsigned index, uint16_t within,
 /* mime_attached - whether part number `index` is to be offered as a file in
  * the message that is `within` (see mime_shown). */
 bool mime_attached(const struct mime *mime, unsigned index, uint16_t within);
+
+/* mime_is_picture - whether browsers show files of its type, and they can hold
+ * nothing but a picture. */
+bool mime_is_picture(const struct mime_part *part);
 
 /* mime_by_content_id - the part with this content id (len bytes, as in a cid:
  * URL after percent decoding), or NULL. */

@@ -239,14 +239,14 @@ static struct mime_span next_id(const char **at)
 void mime_make_ids(struct mime_make *make, const char *field, const char *ids)
 {
     struct mime_span id = next_id(&ids);
+    bool any = false;
 
-    if (id.len == 0)
-        return;
-    make_string(make, field);
-    make_string(make, ":");
     while (id.len > 0) {
         /* One that cannot stand in a line is not one. */
         if (id.len < LINE_LIMIT / 2 && make_ascii(id.text, id.len)) {
+            make_string(make, any ? "" : field);
+            make_string(make, any ? "" : ":");
+            any = true;
             if (make->column + id.len + 3 > LINE)
                 make_string(make, "\r\n");
             make_string(make, " <");
@@ -255,7 +255,7 @@ void mime_make_ids(struct mime_make *make, const char *field, const char *ids)
         }
         id = next_id(&ids);
     }
-    make_string(make, "\r\n");
+    make_string(make, any ? "\r\n" : "");
 }
 
 char *mime_make_id(char id[MIME_MAKE_ID], uint64_t random_a, uint64_t random_b,
@@ -333,6 +333,26 @@ static bool is_type(const char *type, size_t len)
            !mime_same(type, 10, "multipart/");
 }
 
+/* The charset that a type says, if it is a text and the name can stand without
+ * quotes (RFC 2045 5.1); else nothing. */
+static struct mime_span charset_of(const char *type)
+{
+    static const char name[] = "charset=";
+    const char *at = strchr(type, ';');
+    size_t len = 0;
+
+    if (at == NULL || !mime_same(type, 5, "text/"))
+        return (struct mime_span){type, 0};
+    at += 1 + strspn(at + 1, " \t");
+    if (strlen(at) < sizeof name || !mime_same(at, sizeof name - 1, name))
+        return (struct mime_span){type, 0};
+    at += sizeof name - 1;
+    while (mime_is_letter(at[len]) || mime_is_digit(at[len]) ||
+           (at[len] != '\0' && strchr("-_.:+", at[len]) != NULL))
+        len++;
+    return (struct mime_span){at, at[len] == '\0' && len < 48 ? len : 0};
+}
+
 /* A file name by RFC 2231, in pieces of a line each. */
 static void put_extended(struct mime_make *make, const char *name)
 {
@@ -375,10 +395,16 @@ void mime_make_file(struct mime_make *make, const char *type, const char *name,
     size_t len = strcspn(type, "; \t");
     bool sound = is_type(type, len);
     bool message = len >= 8 && mime_same(type, 8, "message/");
+    struct mime_span charset = charset_of(type);
 
     make_entity(make);
     make_string(make, "Content-Type: ");
     make_put(make, sound ? type : "application/octet-stream", sound ? len : 24);
+    if (sound && charset.len > 0) {
+        make_string(make, ";\r\n charset=\"");
+        make_put(make, charset.text, charset.len);
+        make_string(make, "\"");
+    }
     make_string(make, "\r\nContent-Transfer-Encoding: base64\r\n");
     if (content_id != NULL)
         mime_make_ids(make, "Content-ID", content_id);

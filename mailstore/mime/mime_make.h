@@ -89,8 +89,9 @@ void mime_make_multipart_end(struct mime_make *make);
 void mime_make_flowed(struct mime_make *make, const char *text, size_t len);
 
 /* mime_make_file, _data, _file_end - a file as the next part (or as the body),
- * in base64. type: "" for application/octet-stream; its parameters are dropped,
- * and a message is sent as such a file, since it must not be encoded as what it
+ * in base64. type: "" for application/octet-stream; of its parameters a text's
+ * charset is kept ("text/csv; charset=koi8-r"), the others are dropped, and a
+ * message is sent as such a file, since it must not be encoded as what it
  * is. name: in UTF-8, "" for none. content_id: without < >, NULL for none; with
  * one the file is inline. */
 void mime_make_file(struct mime_make *make, const char *type, const char *name,

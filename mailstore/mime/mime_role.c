@@ -25,6 +25,33 @@ static bool in_type(const struct mime *mime, const struct mime_part *part,
            mime_is(&mime->parts[part->parent], type);
 }
 
+bool mime_is_picture(const struct mime_part *part)
+{
+    static const char types[][12] = {"image/png", "image/jpeg", "image/gif",
+                                     "image/webp"};
+
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (strcmp(part->type, types[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Whether HTML stands before it in the same multipart/related, and can show it:
+ * other files with a content id would be seen by nobody. */
+static bool is_related(const struct mime *mime, unsigned index)
+{
+    const struct mime_part *part = &mime->parts[index];
+
+    if (part->content_id[0] == '\0' || !mime_is_picture(part) ||
+        !in_type(mime, part, "multipart/related"))
+        return false;
+    for (unsigned i = part->parent + 1u; i < index; i++)
+        if (mime->parts[i].role == MIME_ROLE_HTML &&
+            mime->parts[i].within == part->within)
+            return true;
+    return false;
+}
+
 static enum mime_role role_of(const struct mime *mime, unsigned index)
 {
     const struct mime_part *part = &mime->parts[index];
@@ -32,8 +59,7 @@ static enum mime_role role_of(const struct mime *mime, unsigned index)
 
     if (mime_is(part, "multipart/"))
         return part->children > 0 ? MIME_ROLE_HOLDER : MIME_ROLE_TEXT;
-    if (part->content_id[0] != '\0' && !is_first(mime, index) &&
-        in_type(mime, part, "multipart/related"))
+    if (is_related(mime, index))
         return MIME_ROLE_RELATED;
     if (part->disposition == MIME_ATTACHMENT)
         return MIME_ROLE_ATTACHED;

@@ -216,6 +216,14 @@ async function html(bert) {
   // The picture that came with it is shown, the one from elsewhere is not.
   assert.ok(await frame.locator("img").first().evaluate((image) => image.naturalWidth > 0));
   await page.getByText("Pictures from elsewhere are not loaded").waitFor();
+  // A frame is as high as its mail, also where that is as high as its frame.
+  await page.evaluate(() => new Promise((done) => {
+    let frames = 60;
+    const next = () => (frames-- ? requestAnimationFrame(next) : done());
+    next();
+  }));
+  const high = await page.locator("iframe.mail").evaluate((each) => each.offsetHeight);
+  assert.ok(high > 200 && high < 1200, `the frame is ${high} pixels high`);
   await bert.examine("HTML mail");
   await bert.picture("html");
   await page.getByRole("link", { name: "Show as plain text" }).click();
@@ -254,6 +262,49 @@ async function settings(bert) {
   told("settings");
 }
 
+// A form that comes after its login has ended is given back, and goes on after
+// the next one.
+async function late(person, user, page = person.page) {
+  await page.goto("/settings");
+  await page.getByLabel("Signature").fill("Typed for long\n<b>& kept</b>");
+  await page.context().clearCookies();
+  await page.getByRole("button", { name: "Save", exact: true }).click();
+  await page.getByRole("heading", { name: "You are logged out" }).waitFor();
+  assert.equal(await page.locator("textarea").inputValue(), "Typed for long\n<b>& kept</b>");
+  if (person.size === PHONE) await person.examine("a form that is given back");
+  const [tab] = await Promise.all([page.context().waitForEvent("page"),
+    page.getByRole("link", { name: "Log in" }).click()]);
+  await tab.getByLabel("User name").fill(user);
+  await tab.getByLabel("Password").fill(`${user}-demo`);
+  await tab.getByRole("button", { name: "Log in" }).click();
+  await tab.getByRole("heading", { name: "Inbox" }).waitFor();
+  await tab.close();
+  await page.getByRole("button", { name: "Send again" }).click();
+  await page.getByRole("heading", { name: "This was not done yet" }).waitFor();
+  await page.getByRole("button", { name: "Send again" }).click();
+  await said(page, "Saved.");
+  assert.equal(await page.getByLabel("Signature").inputValue(), "Typed for long\n<b>& kept</b>");
+  told("a form after its login has ended");
+}
+
+// Sending is stopped by its author, who goes on.
+async function stopped(page) {
+  await page.goto("/compose");
+  await page.getByLabel("To", { exact: true }).fill("bert");
+  await page.getByLabel("Subject").fill("Stopped and sent");
+  let stop = () => {};
+  const sending = new Promise((resolve) => { stop = resolve; });
+  await page.route("**/compose", (route) => (route.request().method() === "POST"
+    ? route.abort("aborted").then(stop) : route.continue()));
+  await page.getByRole("button", { name: "Send" }).click({ noWaitAfter: true });
+  await sending;
+  await page.unroute("**/compose");
+  await page.clock.fastForward(10000);
+  await page.getByRole("button", { name: "Send" }).click();
+  await said(page, "The message is sent.");
+  told("stopped, and sent then");
+}
+
 async function plain(bert) {
   const { page } = bert;
   await page.goto("/mail");
@@ -285,6 +336,7 @@ await run(async (chrome) => {
   await html(bert);
   await finding(bert);
   await settings(bert);
+  await late(bert, "bert");
   await bert.leave();
 
   // Somebody looks on while a message comes.
@@ -294,10 +346,12 @@ await run(async (chrome) => {
   const plainBert = await Person.sitDown(chrome, DESK, { javaScriptEnabled: false });
   await plainBert.logIn("bert");
   await plain(plainBert);
+  await late(plainBert, "bert");
   await plainBert.leave();
   await waiting.page.clock.fastForward(80000);
   await row(waiting.page, "Without scripts").waitFor();
   assert.match(await waiting.page.title(), /^\(\d+\) Inbox/);
+  await stopped(waiting.page);
   await waiting.leave();
   told("new mail shows by itself");
 });

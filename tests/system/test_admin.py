@@ -15,6 +15,7 @@ import pytest
 
 import mail
 import stick
+import web
 from conftest import Booted
 
 SLOW = ("with n(i) as (values(1) union all select i+1 from n)"
@@ -259,8 +260,12 @@ def test_users(server, anna):
     assert "Done." in note(page)
     row = [row for row in cells(page) if row[0] == "cleo"][0]
     assert row[1] == "Cleo <C>" and row[4] == "5.0 MB"
-    assert "taken" in note(anna.post("/admin/users", {
-        "name": "cleo", "password": "x", "quota": "0"}))
+    typed = anna.post("/admin/users", {
+        "name": "cleo", "password": "x", "quota": "7", "full_name": "Typed &"})
+    assert "taken" in note(typed) and 'value="Typed &amp;"' in typed.text
+    assert 'value="cleo"' in typed.text and 'value="7"' in typed.text
+    assert "not right" in note(anna.post("/admin/users", {
+        "name": "dora", "password": "x", "quota": "10G"}))
     assert "not right" in note(anna.post("/admin/users", {
         "name": "a b", "password": "x", "quota": "0"}))
     link = re.search(r'id=(\d+)">cleo<', page.text)[1]
@@ -302,6 +307,17 @@ def test_domains(server, anna):
         "do": "add", "domain": "no domain"}))
     assert "not right" in note(anna.post("/admin/domains", {
         "do": "drop", "domain": stick.DOMAIN}))
+    # So many that their list is long, and one of them less.
+    many = [f"one-of-many-domains-{number}.example" for number in range(26)]
+    for domain in many:
+        page = anna.post("/admin/domains", {"do": "add", "domain": domain})
+        assert "Done." in note(page), domain
+    page = anna.post("/admin/domains", {"do": "drop", "domain": many[0]})
+    assert "Done." in note(page)
+    left = [row[0] for row in cells(page)][1:]
+    assert left == [stick.DOMAIN] + many[1:]
+    for domain in many[1:]:
+        anna.post("/admin/domains", {"do": "drop", "domain": domain})
 
 
 def test_pages(server, anna):
@@ -341,6 +357,11 @@ def test_metrics(server, anna):
             names.add(found[1] + str(found[2]))
     assert len(types) > 50
     assert "anna" not in page.text
+    with web.Raw(server.http) as raw:
+        for host, status in (("10.0.2.15", 200), ("localhost:80", 200),
+                             ("far.example", 421)):
+            raw.send(f"GET /metrics HTTP/1.1\r\nHost: {host}\r\n\r\n")
+            assert raw.answer()[0] == status, host
     anna.post("/admin/settings", {"key": "metrics", "value": "admin"})
     assert Browser(server.http).get("/metrics").status == 403
     assert anna.get("/metrics").status == 200

@@ -93,10 +93,12 @@ def html_letter():
     data = base64.encodebytes(picture()).decode().replace("\n", "\r\n")
     body = (
         "--cut\r\nContent-Type: text/html; charset=utf-8\r\n\r\n"
+        "<style>html, body { height: 100% !important; margin: 0 auto }</style>"
+        "<div style=\"min-height: 100vh\">"
         "<h2>A letter in HTML</h2><p>With a picture "
         "<img src=\"cid:pic@tests\" alt=\"inside\"> of its own and one "
         "<img src=\"http://192.0.2.80/track.png\" alt=\"outside\"> from "
-        "elsewhere, and <a href=\"https://a.example/page\">a link</a>.</p>"
+        "elsewhere, and <a href=\"https://a.example/page\">a link</a>.</p></div>"
         "\r\n--cut\r\nContent-Type: image/png; name=pic.png\r\n"
         "Content-ID: <pic@tests>\r\nContent-Transfer-Encoding: base64\r\n"
         "Content-Disposition: inline\r\n\r\n" + data + "--cut--\r\n")

@@ -138,6 +138,20 @@ def test_aliases_of_several_and_forwards(tmp_path, ao):
                            "'domain:example.org'") == ["size=10M closed"]
 
 
+def test_memory_for_many_users(tmp_path, ao):
+    users, target = tmp_path / "users.csv", tmp_path / "x.img"
+    for count, words in ((400, None), (900, "the PC needs 128 MB of memory")):
+        users.write_text("username,password\n" + "".join(
+            f'user{i},"{READY_HASH}"\n' for i in range(count)))
+        said = mkusb("--users", users, "--ao", ao, "--size", "64M", "--yes",
+                     target).ok()
+        assert f"{count} users" in said.out + said.err
+        if words:
+            assert words in said.out + said.err
+        else:
+            assert "MB of memory" not in said.out + said.err
+
+
 def test_no_users(tmp_path, ao):
     users, target = tmp_path / "users.csv", tmp_path / "x.img"
     users.write_bytes(HEADER)

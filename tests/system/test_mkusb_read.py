@@ -168,6 +168,20 @@ def test_rescue_of_a_store_that_cannot_start(image, tmp_path):
     mkusb("--check", image).refused("damaged")
 
 
+def test_rescue_where_a_list_is_damaged(image, tmp_path):
+    """The mail is had although what else there is cannot be shown."""
+    damage(image, tmp_path, "DROP TABLE login", "DROP TABLE queue")
+    folder = tmp_path / "rescued"
+    done = mkusb("--inspect", "--export", folder, image)
+    done.refused("the queue cannot be read", "the list of logins cannot")
+    assert "alice" in done.out
+    assert sum(len(files) for _, _, files in os.walk(folder)) == 6
+    only = tmp_path / "bob only"
+    mkusb("--inspect", "--user", "bob", "--export", only, image).refused(
+        "the list of logins cannot")
+    assert os.listdir(only) == ["bob"]
+
+
 def test_names_cannot_drive_the_terminal(image, tmp_path):
     damage(image, tmp_path,
            "UPDATE mailbox SET Name='Sent\x1b]0;x\x07\u009b2J'"

@@ -667,6 +667,40 @@ def test_links_begin_new_messages_only(served, anna):
         assert page.hidden("origin") == page.hidden("source") == "", path
 
 
+def test_links_give_answers_nobody(served, anna):
+    """A link of a mail that answers or forwards another one adds nobody whom
+    its reader might not see."""
+    send(served, letter("Quiet", "The word is bassoon.\r\n"))
+    key = key_of(anna, "Quiet")
+    for how in ("reply", "all", "forward"):
+        page = anna.get(f"/compose?to=%zz&{how}={key}&bcc=evil@x.example&"
+                        "cc=evil@x.example&subject=evil&from=evil")
+        assert page.status == 200 and "bassoon" in page.text, how
+        assert "evil" not in page.text, how
+
+
+def test_forwarded_text_keeps_its_charset(served, browser):
+    body = ("--cut\r\n\r\nSee.\r\n--cut\r\n"
+            "Content-Type: text/csv; charset=koi8-r; name=a.csv\r\n"
+            "Content-Disposition: attachment; filename=a.csv\r\n"
+            "Content-Transfer-Encoding: base64\r\n\r\n0NLJ18XUCg==\r\n--cut--\r\n")
+    send(served, letter("In Russian", body, "Content-Type: multipart/mixed; "
+                        "boundary=cut\r\n"))
+    anna = browser("anna")
+    it = mailer.Composition(anna, forward=key_of(anna, "In Russian"), to="bert",
+                            text="See.", subject="Fwd: In Russian")
+    it.keep = it.form.values(r'name="keep" value="(\d+)" checked')
+    assert "is sent" in it.press("send").text
+    for message in mail.fetch_all(served.pop3, "bert", "bert-demo"):
+        parsed = email.message_from_bytes(message, policy=email.policy.default)
+        if parsed["Subject"] == "Fwd: In Russian":
+            part = list(parsed.iter_attachments())[0]
+            assert part.get_content_charset() == "koi8-r"
+            assert part.get_content() == "\u043f\u0440\u0438\u0432\u0435\u0442\n"
+            return
+    raise AssertionError("it has not come")
+
+
 def test_no_list_of_people_is_cut(anna):
     """More addresses than fit are told, and the text stays."""
     many = ", ".join(["anna"] * 1400)
@@ -677,6 +711,8 @@ def test_no_list_of_people_is_cut(anna):
         assert "Precious." in page.text and "is saved" not in page.text
     page = anna.compose(do="save", to="x" * 20000, subject="Cut", text="y")
     assert page.status == 413
+    page = anna.compose(do="send", to="anna", subject="\u4e2d" * 400, text="Dear.")
+    assert "too long" in page.text and "Dear." in page.text
 
 
 def test_text_stays_when_nothing_can_be_saved(served, browser, tmp_path):
@@ -714,6 +750,18 @@ def test_settings_stay_typed(browser):
         "do": "add", "field": "subject", "pattern": "a" + "ä" * 64,
         "delete": "1"})
     assert "Saved." not in page.text and "too long" in page.text
+    page = bert.post("/settings/rules", {
+        "do": "add", "field": "header", "header": "X-Typed", "pattern": "typed",
+        "forward": "no address", "seen": "1"})
+    assert "one of them is none" in page.text.replace("\n", " ")
+    for part in ('value="header" selected', 'value="X-Typed"', 'value="typed"',
+                 'value="no address"', 'name="seen" value="1" checked'):
+        assert part in page.text, part
+    page = bert.post("/folders", {"do": "make", "name": "Inbox"})
+    assert "already" in page.text and 'value="Inbox" required' in page.text
+    page = bert.post("/settings", {"do": "away", "on": "1", "text": "Away.",
+                                   "from": "24.12.2026"})
+    assert "Saved." not in page.text and "2026-12-24" in page.text
 
 
 def test_enter_on_a_box_deletes_nothing(served, anna):

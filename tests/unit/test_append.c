@@ -394,6 +394,35 @@ static void test_rule_to_nobody(void)
     frame_close(store);
 }
 
+/* A notice that what she sends on does not get there: with it that would begin
+ * again. */
+static void test_notice_stays(void)
+{
+    static const char text[] = "Subject: not delivered\r\n\r\n";
+    struct store *store = open_with_directory();
+    int64_t inbox = folder_id(store, anna, STORE_FOLDER_INBOX);
+    struct store_delivery notice = {.sender = "",
+                                    .received_ms = frame_now_ms,
+                                    .users = &anna,
+                                    .user_count = 1,
+                                    .stays = true,
+                                    .tail = text,
+                                    .tail_bytes = sizeof text - 1};
+
+    (void)put_rule(store, anna, STORE_RULE_FROM, "",
+                   STORE_RULE_FORWARD | STORE_RULE_DELETE, 0,
+                   "anna@else.example");
+    CHECK(store_deliver(store, &notice) == OK);
+    CHECK(folder_of(store, anna, inbox).messages == 1);
+    CHECK(number(store, "SELECT count(*) FROM queue") == 0);
+    notice.message_id = 0;
+    notice.stays = false;
+    CHECK(store_deliver(store, &notice) == OK);
+    CHECK(folder_of(store, anna, inbox).messages == 1);
+    CHECK(number(store, "SELECT count(*) FROM queue") == 1);
+    frame_close(store);
+}
+
 /* Rules are asked of the store as it is, also after what was undone. */
 static void test_rules_undone(void)
 {
@@ -463,6 +492,7 @@ int main(void)
     test_rule_list();
     test_rules();
     test_rule_to_nobody();
+    test_notice_stays();
     test_rules_undone();
     test_preferences();
     free(heap);

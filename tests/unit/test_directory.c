@@ -46,6 +46,13 @@ static void fill(void)
         {"bert", 0, "bert@first.example"}, /* keeps his own */
         {"bert", 0, "bert@phone.test"},
         {"carl", 0, "carl@phone.test"}, /* keeps none */
+        {"cars", 4, ""},
+        {"cars", 1, ""},
+        {"both", 0, "carl"},
+        {"both", 0, "cars"},
+        {"both", 0, "carl@first.example"},
+        {"dora", 0, "team@first.example"}, /* of which she is */
+        {"team", 5, ""},
         {"off", 3, ""},
         {"half", 3, ""},
         {"half", 1, ""},
@@ -73,6 +80,7 @@ static void fill(void)
     add_user(2, "bert", true, true);
     add_user(3, "gone", true, false);
     add_user(4, "carl", false, true);
+    add_user(5, "dora", false, true);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         enum err err =
             rows[i].user != 0
@@ -121,86 +129,93 @@ static const char *look_up(const char *local, const char *domain)
     return describe(err, expansion);
 }
 
+static const struct {
+    const char *local, *domain, *targets;
+} expansions[] = {
+    {"anna", "first.example", "1"},
+    {"ANNA", "SECOND.example", "1"},
+    {"anna", "", "1"},
+    {"anna", "third.example", "refused"},
+    {"anna", "first.example.", "refused"},
+    {"anna", "xfirst.example", "refused"},
+    {"anna", "f\320\270rst.example", "refused"},
+    {"nobody", "first.example", "none"},
+    {"gone", "first.example", "disabled"},
+    {"info", "first.example", "1 2 bert@phone.test"},
+    {"sales", "first.example", "1"},
+    {"sales", "second.example", "2 bert@phone.test"},
+    {"list", "first.example", "1 2 bert@phone.test out@far.test"},
+    {"a", "first.example", "1"},
+    {"b", "first.example", "1"},
+    {"c", "second.example", "1"},
+    {"x", "first.example", "none"},
+    {"bert", "first.example", "2 bert@phone.test"},
+    {"bert+x", "first.example", "2 bert@phone.test"},
+    {"carl", "first.example", "carl@phone.test"},
+    /* What comes by another alias goes the same way. */
+    {"cars", "first.example", "carl@phone.test 1"},
+    {"both", "first.example", "carl@phone.test 1"},
+    {"dora", "first.example", "5"},
+    {"team", "first.example", "5"},
+    {"off", "first.example", "disabled"},
+    {"half", "first.example", "1"},
+    {"diamond", "first.example", "1 2 bert@phone.test out@far.test"},
+    {"big", "first.example", "OUT@far.test"},
+    /* Tags. */
+    {"anna+", "first.example", "1"},
+    {"anna+a+b", "first.example", "1"},
+    {"info+x", "first.example", "1 2 bert@phone.test"},
+    {"sales+x", "second.example", "2 bert@phone.test"},
+    {"tag+special", "first.example", "2 bert@phone.test"},
+    {"tag+other", "first.example", "none"},
+    {"+anna", "first.example", "none"},
+    {"+", "first.example", "none"},
+    {"anna-x", "first.example", "none"},
+    /* Whole addresses, and whatever else comes. */
+    {"one", "single.test", "1"},
+    {"one+t", "single.test", "1"},
+    {"two", "single.test", "refused"},
+    {"anna", "single.test", "refused"},
+    {"whatever", "catch.example", "1"},
+    {"bert", "catch.example", "2 bert@phone.test"},
+    {"a@b", "catch.example", "1"},
+    {"whatever", "out.example", "all@far.test"},
+    /* Roles. */
+    {"postmaster", "", "2 bert@phone.test"},
+    {"PostMaster", "first.example", "2 bert@phone.test"},
+    {"abuse", "second.example", "2 bert@phone.test"},
+    {"postmaster", "far.test", "refused"},
+    {"postmaster", "catch.example", "1"},
+    /* Quoted local parts hold anything, and mean nothing here. */
+    {"", "first.example", "none"},
+    {"@first.example", "first.example", "none"},
+    {"one@single.test", "first.example", "none"},
+    {"one@single.test", "", "none"},
+    {"anna@far.test", "first.example", "none"},
+    {"", "catch.example", "1"},
+    /* Beyond ASCII. */
+    {"f\303\274r", "first.example", "1"},
+    {"anna", "b\303\274cher.example", "1"},
+    {"anna", "B\303\234CHER.example", "1"},
+    {"anna", "xn--bcher-kva.example", "1"},
+    {"u", "XN--bcher-kva.example", "2 bert@phone.test"},
+    {"anna", "b\303cher.example", "refused"},
+};
+
 static void test_expansion(void)
 {
-    static const struct {
-        const char *local, *domain, *targets;
-    } cases[] = {
-        {"anna", "first.example", "1"},
-        {"ANNA", "SECOND.example", "1"},
-        {"anna", "", "1"},
-        {"anna", "third.example", "refused"},
-        {"anna", "first.example.", "refused"},
-        {"anna", "xfirst.example", "refused"},
-        {"anna", "f\320\270rst.example", "refused"},
-        {"nobody", "first.example", "none"},
-        {"gone", "first.example", "disabled"},
-        {"info", "first.example", "1 2"},
-        {"sales", "first.example", "1"},
-        {"sales", "second.example", "2"},
-        {"list", "first.example", "1 2 out@far.test bert@phone.test"},
-        {"a", "first.example", "1"},
-        {"b", "first.example", "1"},
-        {"c", "second.example", "1"},
-        {"x", "first.example", "none"},
-        {"bert", "first.example", "2 bert@phone.test"},
-        {"bert+x", "first.example", "2 bert@phone.test"},
-        {"carl", "first.example", "carl@phone.test"},
-        {"off", "first.example", "disabled"},
-        {"half", "first.example", "1"},
-        {"diamond", "first.example", "1 2 out@far.test bert@phone.test"},
-        {"big", "first.example", "OUT@far.test"},
-        /* Tags. */
-        {"anna+", "first.example", "1"},
-        {"anna+a+b", "first.example", "1"},
-        {"info+x", "first.example", "1 2"},
-        {"sales+x", "second.example", "2"},
-        {"tag+special", "first.example", "2"},
-        {"tag+other", "first.example", "none"},
-        {"+anna", "first.example", "none"},
-        {"+", "first.example", "none"},
-        {"anna-x", "first.example", "none"},
-        /* Whole addresses, and whatever else comes. */
-        {"one", "single.test", "1"},
-        {"one+t", "single.test", "1"},
-        {"two", "single.test", "refused"},
-        {"anna", "single.test", "refused"},
-        {"whatever", "catch.example", "1"},
-        {"bert", "catch.example", "2 bert@phone.test"},
-        {"a@b", "catch.example", "1"},
-        {"whatever", "out.example", "all@far.test"},
-        /* Roles. */
-        {"postmaster", "", "2 bert@phone.test"},
-        {"PostMaster", "first.example", "2 bert@phone.test"},
-        {"abuse", "second.example", "2 bert@phone.test"},
-        {"postmaster", "far.test", "refused"},
-        {"postmaster", "catch.example", "1"},
-        /* Quoted local parts hold anything, and mean nothing here. */
-        {"", "first.example", "none"},
-        {"@first.example", "first.example", "none"},
-        {"one@single.test", "first.example", "none"},
-        {"one@single.test", "", "none"},
-        {"anna@far.test", "first.example", "none"},
-        {"", "catch.example", "1"},
-        /* Beyond ASCII. */
-        {"f\303\274r", "first.example", "1"},
-        {"anna", "b\303\274cher.example", "1"},
-        {"anna", "B\303\234CHER.example", "1"},
-        {"anna", "xn--bcher-kva.example", "1"},
-        {"u", "XN--bcher-kva.example", "2"},
-        {"anna", "b\303cher.example", "refused"},
-    };
-
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        const char *got = look_up(cases[i].local, cases[i].domain);
+    for (size_t i = 0; i < sizeof(expansions) / sizeof(expansions[0]); i++) {
+        const char *got = look_up(expansions[i].local, expansions[i].domain);
         /* Roles are read by the first admin: his own forwards do not count. */
-        bool role = strncmp(cases[i].targets, "2 bert@phone", 12) == 0 &&
-                    (cases[i].local[0] == 'p' || cases[i].local[0] == 'P' ||
-                     cases[i].local[1] == 'b');
-        const char *wanted = role ? "2" : cases[i].targets;
+        bool role =
+            strncmp(expansions[i].targets, "2 bert@phone", 12) == 0 &&
+            (expansions[i].local[0] == 'p' || expansions[i].local[0] == 'P' ||
+             expansions[i].local[1] == 'b');
+        const char *wanted = role ? "2" : expansions[i].targets;
 
         if (strcmp(got, wanted) != 0)
-            printf("%s at %s: %s\n", cases[i].local, cases[i].domain, got);
+            printf("%s at %s: %s\n", expansions[i].local, expansions[i].domain,
+                   got);
         CHECK(strcmp(got, wanted) == 0);
     }
 }
@@ -250,7 +265,7 @@ static void test_whole_addresses(void)
         {"anna@first.example", "1"},
         {"\"anna\"@first.example", "1"},
         {"\"an\\na+x y\"@first.example", "1"},
-        {"\"info\"@first.example", "1 2"},
+        {"\"info\"@first.example", "1 2 bert@phone.test"},
         {"\"a@b\"@catch.example", "1"},
         {"\"anna@first.example", "none"},
         {"\"\"@first.example", "none"},
@@ -291,7 +306,11 @@ static void test_senders(void)
         {1, "any", "catch.example", true},
         {2, "any", "catch.example", false},
         {1, "one", "single.test", true},
-        {4, "carl", "first.example", false}, /* gets none of it */
+        {4, "carl", "first.example", true}, /* has it sent on */
+        {4, "cars", "first.example", true},
+        {1, "carl", "first.example", false},
+        {2, "sales", "second.example", true},
+        {1, "sales", "second.example", false},
         {2, "postmaster", "first.example", true},
     };
 
@@ -299,6 +318,73 @@ static void test_senders(void)
         CHECK(directory_may_send_as(cases[i].user, cases[i].local,
                                     strlen(cases[i].local), cases[i].domain,
                                     strlen(cases[i].domain)) == cases[i].may);
+}
+
+/* Users, each with two aliases and a forward, as many as there is room for.
+ * content: what they take. */
+static unsigned fill_up(size_t bytes, unsigned most, uint64_t *content)
+{
+    static const char elsewhere[] = "somebody@else.example";
+    struct user user = {.enabled = true};
+    unsigned count;
+    char alias[80];
+
+    directory_init(memory, bytes);
+    *content = 0;
+    for (count = 0; count < most; count++) {
+        user.id = count + 1;
+        snprintf(user.name, sizeof(user.name), "user%u", count);
+        if (directory_add_user(&user) != OK)
+            return count;
+        *content += directory_user_bytes(strlen(user.name));
+        for (int i = 0; i < 2; i++) {
+            snprintf(alias, sizeof(alias), "alias-%d-of-%s", i, user.name);
+            if (directory_add_alias(alias, user.id) != OK)
+                return count;
+            *content += directory_alias_bytes(strlen(alias)) +
+                        directory_meaning_bytes(0);
+        }
+        if (directory_add_forward(alias, elsewhere) != OK)
+            return count;
+        *content += directory_meaning_bytes(sizeof(elsewhere) - 1);
+    }
+    return count;
+}
+
+/* What is said to be enough is, and not much more than that. */
+static void test_memory(void)
+{
+    static const unsigned users[] = {0, 1, 7, 100, 700};
+    uint64_t content;
+
+    for (size_t i = 0; i < sizeof(users) / sizeof(users[0]); i++) {
+        size_t bytes;
+
+        CHECK(fill_up(sizeof(memory), users[i], &content) == users[i]);
+        bytes = directory_bytes_for(content);
+        CHECK(fill_up(bytes, users[i], &content) == users[i]);
+        CHECK(users[i] < 100 ||
+              fill_up(bytes / 50 * 49, users[i], &content) < users[i]);
+    }
+    CHECK(directory_share(0) == (size_t)256 * 1024);
+    CHECK(directory_pc_mb(SIZE_MAX / 256) == 0);
+}
+
+/* The README's figures. */
+static void test_memory_of_pcs(void)
+{
+    unsigned last = 0;
+
+    for (unsigned users = 0; users < 20000; users += 100) {
+        unsigned mb = directory_pc_mb(
+            directory_bytes_for(users * directory_user_bytes(8)));
+
+        CHECK(mb >= last && mb != 0);
+        CHECK(users > 500 || mb <= 64);
+        CHECK(users < 1000 || mb > 64);
+        CHECK(users > 800 || mb <= 128);
+        last = mb;
+    }
 }
 
 /* RFC 3492 section 7.1 and names that are in use. */
@@ -374,6 +460,8 @@ int main(void)
     test_whole_addresses();
     test_senders();
     test_limits();
+    test_memory();
+    test_memory_of_pcs();
     test_domains();
     return check_report();
 }

@@ -74,6 +74,7 @@ static void begin(uint32_t more_capability)
 
     if (ehci != NULL) {
         die(ehci, "end of the test");
+        timer_stop(&ehci->bus.wake);
     }
     CHECK(model.violations == 0);
     memset(&state, 0, sizeof state);
@@ -169,6 +170,17 @@ static const struct ehci_qh *queue_of(const struct usb_endpoint *endpoint)
 #define TOKEN_IN    EHCI_QTD_IN
 #define TOKEN_SETUP EHCI_QTD_SETUP
 #include "tests/unit/usb_answers.h"
+
+#define HOST                ehci
+#define HOST_SPEED          USB_HIGH
+#define HOST_ADDRESS        ehci_device_address
+#define HOST_ENDPOINTS_OPEN ehci_endpoints_open
+#define HOST_TRANSFER       ehci_transfer
+#define HOST_ENDPOINT_RESET ehci_endpoint_reset
+#define HOST_CARRIED        model.carried
+#define HOST_EP_IS_RESET(number)
+#define STRESS_BYTES 60000u
+#include "tests/unit/usb_stress.h"
 
 static int answer_short(uint32_t pid, uint8_t *data, uint32_t bytes)
 {
@@ -396,6 +408,45 @@ static void test_close(void)
     CHECK(ehci->state == EHCI_DEAD && first.status == USB_GONE);
 }
 
+static void test_stress(void)
+{
+    for (uint32_t seed = 1; seed <= 6; seed++) {
+        begin_running();
+        stress_run(seed);
+    }
+}
+
+static void fail_once(void)
+{
+    *model_op(EHCI_USBSTS) |= EHCI_STS_HSE;
+    model.interrupts++;
+    run_ms(1);
+    CHECK(ehci->state != EHCI_RUN);
+    *model_op(EHCI_USBSTS) &= ~(uint32_t)EHCI_STS_HSE;
+    run_ms(300);
+}
+
+/* One that fails now and then is started anew each time, for ever; one that
+ * fails again at once, a few times. */
+static void test_failures(void)
+{
+    unsigned i;
+
+    begin_running();
+    for (i = 0; i < 20; i++) {
+        fail_once();
+        CHECK(ehci->state == EHCI_RUN);
+        model.now_us += 3600000000;
+        run_ms(1);
+    }
+    for (i = 0; i < 8; i++) {
+        fail_once();
+        CHECK(ehci->state == EHCI_RUN);
+    }
+    fail_once();
+    CHECK(ehci->state == EHCI_DEAD);
+}
+
 int main(void)
 {
     timer_module_init();
@@ -406,6 +457,8 @@ int main(void)
     test_errors();
     test_split();
     test_close();
+    test_stress();
+    test_failures();
     CHECK(model.violations == 0);
     return check_report();
 }

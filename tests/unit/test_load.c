@@ -446,6 +446,26 @@ static void test_change_of_users(void)
     CHECK(alice && !alice->admin && alice->quota_bytes == 5u << 20);
 }
 
+/* However many aliases a user gets, that is one commit. */
+static void test_many_aliases(void)
+{
+    const struct directory_expansion *expansion;
+    uint64_t commits = st_context.figures.commits;
+    char lines[700];
+    int len = snprintf(lines, sizeof lines, "alice,\"%s\",", hash);
+
+    for (int i = 0; i < 40; i++)
+        len += snprintf(lines + len, sizeof lines - (size_t)len, "list%d ", i);
+    snprintf(lines + len, sizeof lines - (size_t)len, ",only a@else.example\n");
+    CHECK(users_loaded("username,password,aliases,forward", lines,
+                       "0 users added, 1 changed"));
+    CHECK(st_context.figures.commits <= commits + 3);
+    CHECK(directory_expand("list39", 6, "", 0, &expansion) == OK);
+    CHECK(expansion->count == 1 && !expansion->targets[0].user);
+    CHECK(users_loaded("username,password,aliases,forward", lines,
+                       "0 users added, 1 changed"));
+}
+
 int main(void)
 {
     size_t taken;
@@ -465,6 +485,7 @@ int main(void)
     CHECK(WHEN(st_state() == ST_READY));
     test_users();
     test_change_of_users();
+    test_many_aliases();
     test_update();
     test_stores();
     test_liars();

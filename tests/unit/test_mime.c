@@ -190,6 +190,25 @@ static void test_related(void)
           !mime_shown(&mime, 2, MIME_NONE, true));
 }
 
+/* What HTML cannot show is offered as a file: nobody would see it else. */
+static void test_related_files(void)
+{
+    parse("Content-Type: multipart/related; boundary=r\n\n--r\n"
+          "Content-Type: text/html\n\n<img src=cid:i@x>\n--r\n"
+          "Content-Type: image/png\nContent-ID: <i@x>\n\npng\n--r\n"
+          "Content-Type: application/pdf; name=bill.pdf\n"
+          "Content-ID: <p@x>\nContent-Disposition: attachment\n\npdf\n--r\n"
+          "Content-Type: image/tiff\nContent-ID: <t@x>\n\ntiff\n--r--\n");
+    CHECK(mime.part_count == 5 && parts[2].role == MIME_ROLE_RELATED);
+    CHECK(!mime_attached(&mime, 2, MIME_NONE));
+    CHECK(mime_attached(&mime, 3, MIME_NONE));
+    CHECK(mime_attached(&mime, 4, MIME_NONE));
+    parse("Content-Type: multipart/related; boundary=r\n\n--r\n\n"
+          "See the picture.\n--r\nContent-Type: image/png\n"
+          "Content-ID: <i@x>\n\npng\n--r--\n");
+    CHECK(mime.part_count == 3 && mime_attached(&mime, 2, MIME_NONE));
+}
+
 /* More levels, parts and text than there is room for. */
 static void test_limits(void)
 {
@@ -251,6 +270,7 @@ int main(void)
     test_messages();
     test_names();
     test_related();
+    test_related_files();
     test_limits();
     test_source();
     return check_report();

@@ -177,6 +177,7 @@ static void test_other_fields(void)
                   "b.very.long.message.id.0@host.example "
                   "<c.very.long.message.id.0@host.example>\r\nX: y");
     mime_make_ids(&make, "In-Reply-To", "  ");
+    mime_make_ids(&make, "In-Reply-To", "<\xc3\xa4@host.example>");
     end(78);
     CHECK(strncmp(out, "Date: Thu, 26 Nov 2026 17:26:32 +0100\r\n", 39) == 0);
     CHECK(mime_field(out, out_len, "Date", &value) &&
@@ -328,6 +329,30 @@ static void test_parts(void)
           read_part(2, MIME_AS_BYTES) == 7);
 }
 
+/* Without it a text in another charset than the reader's is not readable. */
+static void test_charset_of_files(void)
+{
+    static const char *const types[][2] = {
+        {"text/csv; charset=koi8-r", "koi8-r"},
+        {"text/plain;charset=UTF-8", "utf-8"},
+        {"text/plain; charset=a\r\nX-More: b", ""},
+        {"text/plain; charset=\"a\"", ""},
+        {"text/plain; format=flowed", ""},
+        {"image/png; charset=koi8-r", ""},
+        {"text/plain;", ""},
+    };
+
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        begin();
+        mime_make_file(&make, types[i][0], "x", NULL);
+        mime_make_data(&make, "\xd2", 1);
+        mime_make_file_end(&make);
+        end(78);
+        CHECK(strcmp(parts[0].charset, types[i][1]) == 0);
+        CHECK(mime.part_count == 1 && read_part(0, MIME_AS_BYTES) == 1);
+    }
+}
+
 static void test_fits(void)
 {
     struct mime_source message;
@@ -378,6 +403,7 @@ int main(void)
     test_other_fields();
     test_flowed();
     test_parts();
+    test_charset_of_files();
     test_fits();
     test_errors();
     return check_report();

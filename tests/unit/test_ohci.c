@@ -21,6 +21,7 @@ static struct model_state {
     uint64_t now_us;
     /* What the device makes of a piece: bytes taken or given, or an error. */
     int (*answer)(uint32_t direction, uint8_t *data, uint32_t bytes);
+    unsigned carried; /* the endpoint of the piece */
     unsigned pieces;
 } model;
 
@@ -49,6 +50,7 @@ static bool carry(struct ohci_ed *ed, struct ohci_td *td)
     direction = direction == OHCI_ED_IN    ? OHCI_TD_IN
                 : direction == OHCI_ED_OUT ? OHCI_TD_OUT
                                            : td->control & 0x180000;
+    model.carried = ed->info >> 7 & 0xf;
     result = model.answer(direction, (uint8_t *)(uintptr_t)td->buffer, bytes);
     if (result == NOT_NOW) {
         return false;
@@ -157,12 +159,18 @@ static struct ohci *ohci;
 #define TOKEN_SETUP OHCI_TD_SETUP
 #include "tests/unit/usb_full_speed.h"
 
+#define HOST_SPEED   USB_FULL
+#define HOST_CARRIED model.carried
+#define HOST_EP_IS_RESET(number)
+#include "tests/unit/usb_stress.h"
+
 static void begin(bool bios_stays)
 {
     static const struct pci_id id = {PCI_ANY, PCI_ANY, 0, 0, "OHCI", 0};
 
     if (ohci != NULL) {
         die(ohci, "end of the test");
+        timer_stop(&ohci->bus.wake);
     }
     memset(&state, 0, sizeof state);
     memset(&model, 0, sizeof model);
@@ -251,6 +259,14 @@ static void test_short(void)
     CHECK(finished == 6 && second.status == USB_OK);
 }
 
+static void test_stress(void)
+{
+    for (uint32_t seed = 1; seed <= 6; seed++) {
+        begin(false);
+        stress_run(seed);
+    }
+}
+
 static void test_errors(void)
 {
     static uint8_t buffer[65536];
@@ -322,6 +338,7 @@ int main(void)
     test_start();
     test_large();
     test_short();
+    test_stress();
     test_errors();
     test_close();
     return check_report();

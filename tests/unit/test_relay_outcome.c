@@ -156,6 +156,23 @@ static void test_notice_of_many(void)
     check_rest();
 }
 
+/* A clock that was set back for a while had it end before it came: that is no
+ * reason to give it up. */
+static void test_clock_set_back(void)
+{
+    struct store_due *row;
+
+    reset();
+    sink_rule(&far->sink, "RCPT", "450 4.2.0 later\r\n", 0);
+    row = queue(1, "a@far.example");
+    row->attempts = 10;
+    row->expires_ms = row->received_ms - (int64_t)1000 * HOUR;
+    run();
+    fake_sleep(1000);
+    CHECK(is_queued(row) && row->attempts == 11 && fake_notice_count == 0);
+    check_rest();
+}
+
 /* ---- The store
  * --------------------------------------------------------------- */
 
@@ -229,6 +246,24 @@ static void test_no_room_for_notices(void)
     fake_notice_error = OK;
     fake_sleep(5 * HOUR);
     CHECK(!is_queued(&fake_rows[0]) && fake_notice_count == 10);
+    check_rest();
+}
+
+/* The stick fails where notices go to: they do not hold up whatever else there
+ * is. */
+static void test_no_notices_ever(void)
+{
+    reset();
+    fake_notice_error = ERR_CORRUPT;
+    sink_rule(&far->sink, "RCPT TO:<no", "550 5.1.1 no\r\n", 0);
+    for (unsigned i = 0; i < 40; i++)
+        (void)queue(1 + i, "no@far.example");
+    (void)queue(50, "a@far.example");
+    run();
+    fake_sleep(HOUR);
+    for (unsigned i = 0; i < 41; i++)
+        CHECK(!is_queued(&fake_rows[i]));
+    CHECK(far->sink.message_count == 1);
     check_rest();
 }
 
@@ -354,9 +389,11 @@ int main(void)
     test_notice_addressees();
     test_postmaster_elsewhere();
     test_notice_of_many();
+    test_clock_set_back();
     test_stick_away();
     test_unreadable();
     test_no_room_for_notices();
+    test_no_notices_ever();
     test_late_reads();
     test_administrator();
     test_taken_back();

@@ -185,6 +185,7 @@ static void test_put_user(void)
     CHECK(UNTIL(st_user(put.user.id, &known) && known.counted));
     put.user.quota_bytes = 77;
     put.user.enabled = false;
+    put.fields = STORE_USER_FORM;
     CHECK(put_user(&put) == OK);
     user = directory_user_by_id(put.user.id);
     CHECK(user && user->quota_bytes == 77 && !user->enabled);
@@ -198,6 +199,31 @@ static void test_put_user(void)
     put.user.id = 4711;
     CHECK(put_user(&put) == ERR_NOT_FOUND);
     CHECK(directory_user_count() == 4);
+}
+
+/* An administrator's save and the user's own new password, in one commit. */
+static void test_two_change_one(void)
+{
+    const struct user *user = directory_find_user("dora", 4);
+    struct st_user_put form = {.user = *user, .fields = STORE_USER_FORM};
+    struct st_user_put own = {.user = *user, .fields = STORE_USER_PASSWORD};
+
+    form.user.quota_bytes = 78;
+    form.user.enabled = true;
+    strcpy(form.user.full_name, "Dora D");
+    own.user.hash[strlen(own.user.hash) - 1] ^= 1;
+    own.done = form.done = on_put;
+    for (int i = 0; i < 2; i++) {
+        put_done = false;
+        st_user_put(i ? &form : &own);
+        (void)put_user(i ? &own : &form);
+        user = directory_find_user("dora", 4);
+        CHECK(user->quota_bytes == 78 && user->enabled);
+        CHECK(strcmp(user->full_name, "Dora D") == 0);
+        CHECK(strcmp(user->hash, own.user.hash) == 0);
+        form.user.admin = true;
+    }
+    CHECK(user->admin);
 }
 
 /* A login is written with what is written anyway, and once a minute at most. */
@@ -685,6 +711,7 @@ int main(void)
     test_usage();
     test_last_login();
     test_put_user();
+    test_two_change_one();
     test_gathering();
     test_one_bad();
     test_large();

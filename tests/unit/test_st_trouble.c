@@ -216,6 +216,47 @@ static void test_many_users(void)
     CHECK(directory_user_count() == 3 + count - 1);
 }
 
+/* On a workstation. */
+static void change_users(const char *sql, size_t *bytes)
+{
+    struct store_place place;
+    struct store *store;
+
+    CHECK(store_locate(&sticks[0].media, 0, &place) == OK);
+    CHECK(store_open(&place, true, &store) == OK);
+    CHECK(store_exec(store, sql) == OK);
+    CHECK(store_directory_bytes(store, bytes) == OK);
+    store_close(store);
+}
+
+/* A stick whose users need a greater PC says how great. */
+static void test_too_many_users(void)
+{
+    char wanted[60];
+    size_t bytes;
+
+    pull(0);
+    CHECK(UNTIL(st_state() == ST_GONE));
+    for (int i = 0; i < 3000; i++)
+        turn();
+    change_users("INSERT INTO user(Name,Password) SELECT Name||'-b',Password"
+                 " FROM user",
+                 &bytes);
+    CHECK(bytes > st_context.directory_bytes);
+    plug(0, &sticks[0]);
+    CHECK(UNTIL(st_state() == ST_FAILED));
+    snprintf(wanted, sizeof wanted, "they need %u MB of memory",
+             directory_pc_mb(bytes));
+    CHECK(strstr(st_state_text(), wanted) != NULL);
+    pull(0);
+    for (int i = 0; i < 3000; i++)
+        turn();
+    change_users("DELETE FROM user WHERE Name LIKE '%-b'", &bytes);
+    CHECK(bytes <= st_context.directory_bytes + 8192);
+    plug(0, &sticks[0]);
+    CHECK(UNTIL(st_state() == ST_READY));
+}
+
 struct trial {
     struct st_job job; /* must be first */
     bool done, lost_store;
@@ -298,6 +339,7 @@ int main(void)
     test_undone();
     test_unread_answer();
     test_many_users();
+    test_too_many_users();
     test_close();
     ram_medium_free(&sticks[0]);
     return sticks_end();

@@ -25,7 +25,13 @@ static struct model_state {
     /* What the device makes of a packet: bytes taken or given, or an error. */
     int (*answer)(uint32_t pid, uint8_t *data, uint32_t bytes);
     uint8_t toggles[32]; /* expected next: number, +16: IN */
+    unsigned carried;    /* the endpoint of the packet */
     unsigned packets, wrong_toggles;
+    /* The chip's last write is still on its way while we look: where a queue
+     * goes on. */
+    bool late;
+    struct uhci_qh *late_qh;
+    uint32_t late_element;
 } model;
 
 static struct pci_device pci;
@@ -65,8 +71,10 @@ static bool carry(struct uhci_td *td)
 {
     uint32_t pid = td->token & 0xff;
     uint32_t bytes = UHCI_TD_ACTUAL(td->token >> 21);
-    int result = model.answer(pid, (uint8_t *)(uintptr_t)td->buffer, bytes);
+    int result;
 
+    model.carried = td->token >> 15 & 0xf;
+    result = model.answer(pid, (uint8_t *)(uintptr_t)td->buffer, bytes);
     if (result == NOT_NOW) {
         return false;
     }
@@ -86,6 +94,16 @@ static bool carry(struct uhci_td *td)
     return (uint32_t)result == bytes || (td->status & UHCI_TD_SHORT) == 0;
 }
 
+static void go_on(struct uhci_qh *qh, uint32_t link)
+{
+    if (model.late && (link & UHCI_LINK_END) != 0 && model.late_qh == NULL) {
+        model.late_qh = qh;
+        model.late_element = link;
+        return;
+    }
+    qh->element = link;
+}
+
 static void run_frame(void)
 {
     const uint32_t *frames = pointer(model.frames);
@@ -94,6 +112,10 @@ static void run_frame(void)
 
     if ((*reg(UHCI_USBCMD) & UHCI_CMD_RS) == 0) {
         return;
+    }
+    if (model.late_qh != NULL) {
+        model.late_qh->element = model.late_element;
+        model.late_qh = NULL;
     }
     link = frames[model.frame++ % UHCI_FRAMES];
     for (visits = 0; visits < VISITS && (link & UHCI_LINK_END) == 0; visits++) {
@@ -106,7 +128,7 @@ static void run_frame(void)
                 break;
             }
             packets++;
-            qh->element = td->link;
+            go_on(qh, td->link);
         }
         link = qh->link;
     }
@@ -176,6 +198,12 @@ static struct uhci *uhci;
 #define TOKEN_SETUP         UHCI_PID_SETUP
 #include "tests/unit/usb_full_speed.h"
 
+#define HOST_SPEED   USB_FULL
+#define HOST_CARRIED model.carried
+#define HOST_EP_IS_RESET(number)                                               \
+    (model.toggles[number] = model.toggles[(number) + 16] = 0)
+#include "tests/unit/usb_stress.h"
+
 static void begin(void)
 {
     static const struct pci_id id = {PCI_ANY, PCI_ANY, 0, 0, "UHCI", 0};
@@ -183,6 +211,7 @@ static void begin(void)
     if (uhci != NULL) {
         CHECK(model.wrong_toggles == 0);
         die(uhci, "end of the test");
+        timer_stop(&uhci->bus.wake);
     }
     memset(&state, 0, sizeof state);
     memset(&model, 0, sizeof model);
@@ -269,6 +298,62 @@ static void test_short(void)
     CHECK(finished == 4 && second.status == USB_OK);
 }
 
+/* A queue that stopped at a short packet, or at an error, and has nothing more
+ * to do: its packets are used anew by others, who must be alone with them. */
+/* The chip has told of the last packet, but not yet moved the queue on. */
+static void test_late(void)
+{
+    static uint8_t buffer[40000];
+    static struct usb_transfer first, second;
+
+    begin();
+    open_device();
+    model.late = true;
+    model.answer = answer_stream;
+    stream_at = 0;
+    submit(&first, in, buffer, sizeof buffer);
+    submit(&second, in, buffer, 512);
+    run_ms(100);
+    CHECK(finished == 2 && first.status == USB_OK && second.status == USB_OK);
+}
+
+/* A queue that stopped at a short packet, or at an error, and has nothing more
+ * to do: others use its packets anew, and are alone with them. */
+static void test_used_anew(int (*answer)(uint32_t, uint8_t *, uint32_t),
+                           enum usb_status status)
+{
+    static uint8_t buffer[122880], small[4096];
+    static struct usb_transfer stopped, transfer;
+
+    begin();
+    open_device();
+    model.answer = answer;
+    stream_at = 0;
+    submit(&stopped, in, small, sizeof small);
+    run_ms(5);
+    CHECK(finished == 1 && stopped.status == status);
+    model.answer = answer_stream;
+    for (unsigned i = 0; i < sizeof buffer; i++)
+        buffer[i] = (uint8_t)(i * 7 + i / 251);
+    for (unsigned i = 0; i < 3; i++) {
+        stream_at = 0;
+        submit(&transfer, out, buffer, sizeof buffer);
+        run_ms(140);
+        CHECK(finished == i + 2 && transfer.status == USB_OK);
+        CHECK(transfer.actual == sizeof buffer && stream_at == sizeof buffer);
+    }
+    CHECK(model.wrong_toggles == 0);
+}
+
+static void test_stress(void)
+{
+    for (uint32_t seed = 1; seed <= 6; seed++) {
+        begin();
+        model.late = seed % 2 != 0;
+        stress_run(seed);
+    }
+}
+
 static void test_errors(void)
 {
     static uint8_t buffer[65536];
@@ -346,6 +431,10 @@ int main(void)
     timer_module_init();
     test_large();
     test_short();
+    test_late();
+    test_used_anew(answer_short, USB_OK);
+    test_used_anew(answer_broken, USB_ERROR);
+    test_stress();
     test_errors();
     test_close();
     CHECK(model.wrong_toggles == 0);

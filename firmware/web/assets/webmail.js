@@ -167,9 +167,16 @@
     const arrange = () => {
       const inner = frame.contentDocument;
       if (!inner?.body) return;
-      const fit = () => { frame.style.height = `${Math.min(Math.max(inner.body.scrollHeight, inner.body.offsetHeight) + 40, 20000)}px`; };
+      const need = () => Math.min(Math.max(inner.body.scrollHeight, inner.body.offsetHeight) + 40, 20000);
+      const observer = new ResizeObserver(() => fit());
+      // Mail that is as high as its frame, and more, would grow without end.
+      const fit = () => {
+        const height = need();
+        frame.style.height = `${height}px`;
+        if (need() > height) observer.disconnect();
+      };
+      observer.observe(inner.body);
       fit();
-      new ResizeObserver(fit).observe(inner.body);
       inner.addEventListener("keydown", onKey);
       const tell = (event) => {
         const link = event.target.closest?.("a[href]");
@@ -272,6 +279,10 @@
       checked = false;
       leaving = true;
       clearTimeout(timer);
+      timer = 0;
+      // Who has stopped it meanwhile goes on here; what has been sent is not
+      // sent twice.
+      setTimeout(() => { leaving = false; }, 10000);
     });
     window.addEventListener("pageshow", () => { leaving = false; });
     form.addEventListener("keydown", (event) => {
