@@ -90,10 +90,11 @@ SQLITE_OPTIONS := -DSQLITE_OS_OTHER=1 -DSQLITE_THREADSAFE=0 \
 	-DSQLITE_LIKE_DOESNT_MATCH_BLOBS -DSQLITE_MAX_WORKER_THREADS=0 \
 	-DSQLITE_UNTESTABLE -DSQLITE_DEFAULT_PAGE_SIZE=4096 \
 	-DSQLITE_OMIT_LOAD_EXTENSION -DSQLITE_OMIT_DEPRECATED \
-	-DSQLITE_OMIT_SHARED_CACHE -DSQLITE_OMIT_DECLTYPE -DSQLITE_OMIT_LOCALTIME \
+	-DSQLITE_OMIT_SHARED_CACHE -DSQLITE_OMIT_DECLTYPE \
 	-DSQLITE_OMIT_TRACE -DSQLITE_OMIT_COMPLETE -DSQLITE_OMIT_GET_TABLE \
-	-DSQLITE_OMIT_TCL_VARIABLE -DSQLITE_OMIT_DESERIALIZE -DSQLITE_OMIT_JSON \
-	-DSQLITE_OMIT_UTF16 -DSQLITE_ENABLE_FTS5 -DNDEBUG
+	-DSQLITE_OMIT_TCL_VARIABLE -DSQLITE_OMIT_DESERIALIZE \
+	-DSQLITE_OMIT_UTF16 -DSQLITE_ENABLE_FTS5 -DSQLITE_ENABLE_MATH_FUNCTIONS \
+	-DHAVE_LOCALTIME_R=1 -Dlocaltime_r=sql_localtime_r -DNDEBUG
 # userdb/password.c stands between argon2's core and its inner loop (fill.o),
 # and gives it memory.
 ARGON2_OPTIONS := -DARGON2_NO_THREADS -Dmalloc=argon2_malloc -Dfree=argon2_free \
@@ -111,7 +112,12 @@ MUSL_SRC := $(addprefix string/,memrchr.c strchr.c strchrnul.c \
 	$(addprefix ctype/,tolower.c isupper.c toupper.c islower.c isdigit.c isalpha.c \
 	isalnum.c isspace.c isprint.c) \
 	$(addprefix math/,frexpl.c __fpclassifyl.c __signbitl.c log.c log_data.c \
-	__math_divzero.c __math_invalid.c) \
+	__math_divzero.c __math_invalid.c __math_oflow.c __math_uflow.c \
+	__math_xflow.c acos.c acosh.c asin.c asinh.c atan.c atan2.c atanh.c ceil.c \
+	cos.c __cos.c cosh.c __expo2.c exp.c exp_data.c expm1.c floor.c fmod.c \
+	log10.c log1p.c log2.c log2_data.c pow.c pow_data.c __rem_pio2.c \
+	__rem_pio2_large.c scalbn.c sin.c __sin.c sinh.c tan.c __tan.c tanh.c \
+	trunc.c x86_64/fabs.c x86_64/sqrt.c) \
 	$(addprefix stdio/,snprintf.c vsnprintf.c sprintf.c vsprintf.c vfprintf.c __toread.c __uflow.c \
 	__towrite.c fwrite.c) \
 	$(addprefix time/,gmtime_r.c __secs_to_tm.c)
@@ -217,7 +223,13 @@ $(DEPS)/sqlite-options: FORCE
 .PHONY: FORCE
 FORCE:
 
-$(DEPS)/ao/sqlite3.o: $(SQLITE)/sqlite3.c $(DEPS)/sqlite-options
+# Queries run on small stacks, and SQLite goes down into JSON by recursion.
+JSON_DEPTH := 100
+$(DEPS)/sqlite3.c: $(SQLITE)/sqlite3.c $(DEPS)/sqlite-options
+	@sed 's/^#define JSON_MAX_DEPTH .*/#define JSON_MAX_DEPTH $(JSON_DEPTH)/' $< >$@.new
+	@grep -q 'JSON_MAX_DEPTH $(JSON_DEPTH)$$' $@.new && mv $@.new $@
+
+$(DEPS)/ao/sqlite3.o: $(DEPS)/sqlite3.c
 	@mkdir -p $(@D)
 	$(CC) $(AO_LIB_CFLAGS) $(SQLITE_OPTIONS) -c -o $@ $<
 
@@ -266,12 +278,12 @@ $B/host/%.asm.o $B/tool/%.asm.o: %.asm | $(ALL_DEPS)
 	@mkdir -p $(@D)
 	nasm -f elf64 -o $@ $<
 
-$(DEPS)/host/sqlite/sqlite3.o: $(SQLITE)/sqlite3.c $(DEPS)/sqlite-options
+$(DEPS)/host/sqlite/sqlite3.o: $(DEPS)/sqlite3.c
 	@mkdir -p $(@D)
 	$(CC) -g -O1 -w -fsanitize=address,undefined -fno-sanitize-recover=all \
 		-fno-sanitize=alignment,object-size $(SQLITE_OPTIONS) -c -o $@ $<
 
-$(DEPS)/tool/sqlite/sqlite3.o: $(SQLITE)/sqlite3.c $(DEPS)/sqlite-options
+$(DEPS)/tool/sqlite/sqlite3.o: $(DEPS)/sqlite3.c
 	@mkdir -p $(@D)
 	$(CC) -g -O2 -w -fPIE $(SQLITE_OPTIONS) -c -o $@ $<
 

@@ -5,6 +5,7 @@
 #include "mailstore/sql.h"
 #include "mailstore/volume.h"
 #include <sqlite3.h>
+#include <time.h>
 
 /* Why a query was made to end. */
 enum sql_stop {
@@ -36,5 +37,9 @@ int sql_authorize(void *context, int action, const char *one, const char *two,
 /* sql_add_functions - replaces functions of SQLite's that take time out of
  * proportion to their arguments. */
 enum err sql_add_functions(struct sql *sql) MUST_CHECK;
+
+/* sql_localtime_r - what SQLite calls for localtime_r() of C: local time by the
+ * zone that is set (core/zone.h). Returns local. */
+struct tm *sql_localtime_r(const time_t *seconds, struct tm *local);
 
 #endif

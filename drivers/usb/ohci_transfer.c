@@ -3,10 +3,11 @@
  * The queue of an endpoint ends in an empty piece ("dummy") that its tail
  * points to. A transfer is written into it and into further pieces, and the
  * tail moved to a new dummy: only then does the controller see it. A piece is
- * over when the head has moved past it; the controller's own list of what is
- * done is not used. A short packet in any but the last piece stops the queue:
- * it is started again behind the transfer. Data toggles are the controller's.
- * After an error the endpoint is halted until it is reset. */
+ * over when the head has moved past it and its own result is there; the
+ * controller's own list of what is done is not used. A short packet in any but
+ * the last piece stops the queue: it is started again behind the transfer. Data
+ * toggles are the controller's. After an error the endpoint is halted until it
+ * is reset. */
 #include "drivers/usb/ohci.h"
 #include "core/check.h"
 #include "drivers/usb/usb_cut.h"
@@ -240,7 +241,7 @@ bool ohci_endpoint_poll(struct ohci_endpoint *endpoint)
         struct usb_transfer *transfer =
             LIST_ELEMENT(endpoint->transfers.next, struct usb_transfer, link);
         struct ohci_td *td = endpoint->at, *last = transfer->host;
-        uint32_t head = endpoint->ed->head;
+        uint32_t head = endpoint->ed->head, code;
         enum usb_status status;
 
         if ((head & ~0xfU) == ohci_td_address(td)) {
@@ -248,9 +249,14 @@ bool ohci_endpoint_poll(struct ohci_endpoint *endpoint)
         }
         any = true;
         io_barrier();
+        code = OHCI_TD_CODE(td->control);
+        if (code == OHCI_TD_CODE(OHCI_TD_NEW)) {
+            break; /* passed, but how it went is still to be written */
+        }
         endpoint->done += td->data_bytes > 0 ? piece_carried(td) : 0;
-        status = status_of(endpoint, OHCI_TD_CODE(td->control));
-        if (status == USB_OK && (head & OHCI_HEAD_HALT) != 0) {
+        status = status_of(endpoint, code);
+        /* A queue that stands may have been stopped by a later piece. */
+        if (status == USB_OK && code == OHCI_CC_UNDERRUN) {
             start_again(endpoint, last->next);
             td = last;
         }

@@ -6,8 +6,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DOMAINS_BYTES 512
-#define KEY_BYTES     64
+#define KEY_BYTES 64
+
+/* One change of the list at a time: it is large, and the next one begins with
+ * what this one leaves. */
+static struct {
+    bool taken;
+    char list[sizeof(((struct st_setting *)0)->value)];
+} changing;
 
 /* The next word of a list; false: no more. */
 static bool next_word(const char **list, char *word, size_t bytes)
@@ -72,43 +78,59 @@ static void show(struct http_exchange *x, struct store *store)
     admin_end(x);
 }
 
-/* The list without the domain; *found: it was in it. */
-static void without(const char *domain, char *out, bool *found)
+/* Puts a domain at the end of changing.list; false: it has no room. */
+static bool append(const char *domain)
+{
+    size_t len = strlen(changing.list), room = sizeof(changing.list) - len;
+
+    return (size_t)snprintf(changing.list + len, room, "%s%s", len ? " " : "",
+                            domain) < room;
+}
+
+/* Makes changing.list the list without the domain; *found: it was in it. False:
+ * the list has no room. */
+static bool without(const char *domain, bool *found)
 {
     const char *list = st_setting("domains");
     char word[USER_DOMAIN_BYTES];
-    size_t len = 0;
+    bool whole = true;
 
     *found = false;
-    out[0] = '\0';
-    while (next_word(&list, word, sizeof(word))) {
-        if (strcmp(word, domain) == 0) {
+    changing.list[0] = '\0';
+    while (whole && next_word(&list, word, sizeof(word))) {
+        if (strcmp(word, domain) == 0)
             *found = true;
-            continue;
-        }
-        len += (size_t)snprintf(out + len, DOMAINS_BYTES - len, "%s%s",
-                                len ? " " : "", word);
-        if (len >= DOMAINS_BYTES)
-            return;
+        else
+            whole = append(word);
     }
+    return whole;
 }
 
 static enum err change_list(const char *domain, bool add)
 {
-    char list[DOMAINS_BYTES];
-    size_t len;
     bool found;
 
-    without(domain, list, &found);
-    len = strlen(list);
+    if (!without(domain, &found))
+        return ERR_INVALID;
     if (add && found)
         return ERR_EXISTS;
-    if (!add && (!found || len == 0))
+    if (!add && (!found || changing.list[0] == '\0'))
         return found ? ERR_INVALID : ERR_NOT_FOUND;
-    if (add && (size_t)snprintf(list + len, sizeof(list) - len, "%s%s",
-                                len ? " " : "", domain) >= sizeof(list) - len)
+    if (add && !append(domain))
         return ERR_INVALID;
-    return admin_put_setting("domains", list);
+    return admin_put_setting("domains", changing.list);
+}
+
+static enum err change_list_alone(const char *domain, bool add)
+{
+    enum err err;
+
+    while (changing.taken)
+        st_job_pause();
+    changing.taken = true;
+    err = change_list(domain, add);
+    changing.taken = false;
+    return err;
 }
 
 static bool is_size(const char *text)
@@ -147,7 +169,8 @@ void admin_domains_page(struct http_exchange *x, struct store *store)
     }
     if (user_domain_valid(domain, strlen(domain)) &&
         strlen(domain) < USER_DOMAIN_BYTES)
-        err = strcmp(what, "save") == 0 ? change_domain(x, domain)
-                                        : change_list(domain, *what == 'a');
+        err = strcmp(what, "save") == 0
+                  ? change_domain(x, domain)
+                  : change_list_alone(domain, *what == 'a');
     admin_said(x, "/admin/domains", err);
 }

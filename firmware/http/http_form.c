@@ -10,6 +10,10 @@
 #define BOUNDARY_MAX  70 /* RFC 2046 5.1.1 */
 #define PARTS_MAX     1000
 #define HEADERS_BYTES 4096 /* of one part */
+/* The longest line of them: a file name of 255 characters has room. */
+#define HEADER_LINE 900
+/* Of a file name that is cut, the longest end that is kept. */
+#define KIND_BYTES 20
 
 enum form_state {
     FORM_FRESH,  /* nothing was read */
@@ -280,7 +284,33 @@ static void undo_escapes(char *text)
     *out = '\0';
 }
 
-static enum err take_disposition(struct http_part *part, const char *value,
+/* What of a file name is kept: of a longer one its end, which says the kind,
+ * and as many characters of its begin as have room. name is changed. */
+static void take_file_name(struct http_part *part, char *name)
+{
+    size_t room = sizeof(part->file_name) - 1, len, kept, end;
+    const char *dot;
+
+    copy_text(name, strlen(name) + 1, name, strlen(name));
+    undo_escapes(name);
+    cut_path(name);
+    len = kept = strlen(name);
+    dot = strrchr(name, '.');
+    end = dot != NULL && len - (size_t)(dot - name) <= KIND_BYTES
+              ? len - (size_t)(dot - name)
+              : 0;
+    if (len > room)
+        for (kept = room - end; kept > 0 && (name[kept] & 0xc0) == 0x80; kept--)
+            ;
+    else
+        end = 0;
+    memcpy(part->file_name, name, kept);
+    memcpy(part->file_name + kept, name + len - end, end);
+    part->file_name[kept + end] = '\0';
+}
+
+/* value: of the header; a file name is put together in its place. */
+static enum err take_disposition(struct http_part *part, char *value,
                                  bool *file)
 {
     int len = parameter(value, "name", part->name, sizeof(part->name));
@@ -288,17 +318,13 @@ static enum err take_disposition(struct http_part *part, const char *value,
     if (!begins_with(value, "form-data") || len < 0)
         return len == -2 ? ERR_TOO_BIG : ERR_INVALID;
     undo_escapes(part->name);
-    len =
-        parameter(value, "filename", part->file_name, sizeof(part->file_name));
+    /* It stands further behind than it is put. */
+    len = parameter(value, "filename", value, strlen(value) + 1);
     if (len == -2)
-        return ERR_TOO_BIG;
+        return ERR_INVALID;
     *file = len >= 0;
-    if (len > 0) {
-        copy_text(part->file_name, sizeof(part->file_name), part->file_name,
-                  (size_t)len);
-        undo_escapes(part->file_name);
-        cut_path(part->file_name);
-    }
+    if (len > 0)
+        take_file_name(part, value);
     return OK;
 }
 
@@ -323,7 +349,7 @@ static enum err take_header(struct http_part *part, char *line, bool *named,
 /* The lines up to the empty one. */
 static enum err take_headers(struct http_form *form, struct http_part *part)
 {
-    char line[800];
+    char line[HEADER_LINE];
     size_t total = 0;
     bool named = false, file = false;
 

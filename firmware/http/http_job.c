@@ -382,6 +382,7 @@ void http_job_again(struct http_exchange *x)
 {
     enum err err;
 
+    x->close_after |= !x->body_done;
     begin_scratch(x, state.direct);
     err = begin_form(x, state.direct);
     if (err == ERR_UNSUPPORTED || !http_out_plenty())

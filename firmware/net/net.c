@@ -49,17 +49,22 @@ static uint32_t v4_or_none(const struct net_address *address)
     return net_address_is_v4(address) ? net_address_to_v4(address) : 0;
 }
 
-static void address_up(uint32_t address, uint8_t prefix, uint32_t gateway)
+static void set_address(uint32_t address, uint8_t prefix, uint32_t gateway)
 {
-    char text[NET_ADDRESS_TEXT];
-
-    state.status.state = NET_UP;
     state.status.address = net_address_v4(address);
     state.status.prefix_length = prefix;
     memset(&state.status.gateway, 0, sizeof(state.status.gateway));
     if (gateway)
         state.status.gateway = net_address_v4(gateway);
     ipv4_set_address(address, prefix, gateway);
+}
+
+static void address_up(uint32_t address, uint8_t prefix, uint32_t gateway)
+{
+    char text[NET_ADDRESS_TEXT];
+
+    state.status.state = NET_UP;
+    set_address(address, prefix, gateway);
     log_info("net", "address=%s/%u",
              net_address_format(&state.status.address, text), prefix);
     mdns_address(address);
@@ -94,7 +99,7 @@ static void lease_changed(const struct dhcp_lease *lease)
         address_up(lease->address, lease->prefix, lease->gateway);
         arp_announce(lease->address, dhcp_conflict);
     } else {
-        ipv4_set_address(lease->address, lease->prefix, lease->gateway);
+        set_address(lease->address, lease->prefix, lease->gateway);
     }
     state.status.from_dhcp = true;
     state.status.lease_ends_ms = lease->ends_ms;

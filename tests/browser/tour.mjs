@@ -259,6 +259,23 @@ async function settings(bert) {
   assert.equal(await page.getByLabel("Your name").inputValue(), "Bert the Second");
   await page.goto("/compose");
   assert.match(await page.locator("textarea").inputValue(), /-- \nBert\nBarepost Ltd/);
+  // Whatever is long stays within the screen.
+  await page.goto("/folders");
+  await page.getByLabel("Name", { exact: true }).fill("F".repeat(64));
+  await page.getByRole("button", { name: "Make folder" }).click();
+  await said(page, "Saved.");
+  await bert.examine("folders");
+  await page.goto("/settings/rules");
+  await page.getByLabel("contains").fill("p".repeat(120));
+  await page.getByLabel("move it to").selectOption({ label: "F".repeat(64) });
+  await page.getByRole("button", { name: "Add rule" }).click();
+  await said(page, "Saved.");
+  await bert.examine("rules");
+  await page.getByRole("button", { name: "Remove" }).click();
+  await said(page, "Saved.");
+  await page.goto("/files");
+  await page.getByRole("link", { name: "LLLL" }).waitFor();
+  await bert.examine("shared files");
   told("settings");
 }
 

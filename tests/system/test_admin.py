@@ -307,6 +307,17 @@ def test_domains(server, anna):
         "do": "add", "domain": "no domain"}))
     assert "not right" in note(anna.post("/admin/domains", {
         "do": "drop", "domain": stick.DOMAIN}))
+    # So many that their list is long, and one of them less.
+    many = [f"one-of-many-domains-{number}.example" for number in range(26)]
+    for domain in many:
+        page = anna.post("/admin/domains", {"do": "add", "domain": domain})
+        assert "Done." in note(page), domain
+    page = anna.post("/admin/domains", {"do": "drop", "domain": many[0]})
+    assert "Done." in note(page)
+    left = [row[0] for row in cells(page)][1:]
+    assert left == [stick.DOMAIN] + many[1:]
+    for domain in many[1:]:
+        anna.post("/admin/domains", {"do": "drop", "domain": domain})
 
 
 def test_pages(server, anna):

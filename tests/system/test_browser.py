@@ -21,6 +21,7 @@ import pytest
 
 import conftest
 import mail
+import mailer
 import stick
 from stick import DOMAIN
 
@@ -116,6 +117,12 @@ def test_tour(served, tmp_path):
     send(served, [letter(f"Number {number}", f"This is number {number}.\r\n")
                   for number in range(1, 61)])
     send(served, [html_letter()], recipient=BERT)
+    shared = tmp_path / ("L" * 200 + ".txt")
+    shared.write_text("x")
+    anna = mailer.Web(str(tmp_path / "anna"), served.machine.address(80),
+                      "anna")
+    anna.get("/files")
+    assert "1 byte<" in anna.post("/files", {}, files=[str(shared)]).text
     told = browse(served, "tour", files=files)
     print(told)
     # What went from browser to browser is whole.

@@ -63,6 +63,12 @@ def test_prompt(copy_stick, boot, tmp_path):
     ask(machine, "select 'a,b' as c;", r'"a,b"')
     ask(machine, ".mode json\r.timer on\rselect 1 as one;",
         r'\[\{"one":1\}\][\s\S]*Run Time: real 0')
+    ask(machine, ".mode csv\r.timer off")
+    ask(machine, "create temp table j as select hex(zeroblob(50)) z;")
+    ask(machine, "update j set z=replace(z,0,'[')||replace(z,0,']');")
+    ask(machine, "select json_valid(z) from j;", r"^1 *$")
+    ask(machine, "select '[7]' ->> 0, round(pow(2,sin(1)),4);",
+        r"^7,1\.7919 *$")
     ask(machine, ".schema mail", r"CREATE TABLE mail")
     keep_screen(machine, "sql-prompt")
     ask(machine, ".use mail")

@@ -32,6 +32,7 @@ static int carry(const struct ehci_qh *qh, uint32_t bytes)
             *((const uint8_t *)(uintptr_t)(qh->buffer[at / 4096] & ~0xfffU) +
               at % 4096);
     }
+    model.carried = qh->endpoint >> 8 & 0xf;
     result = model.answer(pid, data, bytes);
     for (i = 0; pid == EHCI_QTD_IN && result > 0 && i < (uint32_t)result; i++) {
         uint32_t at = offset + i;

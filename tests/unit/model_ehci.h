@@ -24,6 +24,7 @@ struct model_ehci {
     bool full_speed[MODEL_PORTS]; /* is not enabled by a reset */
     /* What the device makes of a piece: bytes taken or given, or an error. */
     int (*answer)(uint32_t pid, uint8_t *data, uint32_t bytes);
+    unsigned carried; /* the endpoint of the piece */
     unsigned pieces;
     uint32_t last_bytes[32];
     unsigned violations; /* of what the chip demands */

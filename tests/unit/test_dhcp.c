@@ -157,9 +157,15 @@ static void test_dhcp_bind(void)
     r = request_next();
     CHECK(r.type == 3 && r.client == LEASE_IP && !r.requested && !r.server &&
           !r.to_broadcast && !r.broadcast_flag);
+    /* The network has a larger mask and another router since. */
+    memcpy(more.options,
+           (uint8_t[]){1, 4, 255, 255, 254, 0, 3, 4, 192, 168, 1, 2}, 12);
+    more.bytes = 12;
     reply(&r, 5, LEASE_IP, 7200, LEASE_IP);
     net_status(&status);
     CHECK(status.lease_ends_ms > timer_now_ms() + 7100000);
+    CHECK(net_address_to_v4(&status.gateway) == GATEWAY_IP + 1);
+    CHECK(status.prefix_length == 23);
     pass_time(3000000);
     CHECK(request_next().type == 0 && net_state_now() == NET_UP);
 }

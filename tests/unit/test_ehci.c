@@ -171,6 +171,17 @@ static const struct ehci_qh *queue_of(const struct usb_endpoint *endpoint)
 #define TOKEN_SETUP EHCI_QTD_SETUP
 #include "tests/unit/usb_answers.h"
 
+#define HOST                ehci
+#define HOST_SPEED          USB_HIGH
+#define HOST_ADDRESS        ehci_device_address
+#define HOST_ENDPOINTS_OPEN ehci_endpoints_open
+#define HOST_TRANSFER       ehci_transfer
+#define HOST_ENDPOINT_RESET ehci_endpoint_reset
+#define HOST_CARRIED        model.carried
+#define HOST_EP_IS_RESET(number)
+#define STRESS_BYTES 60000u
+#include "tests/unit/usb_stress.h"
+
 static int answer_short(uint32_t pid, uint8_t *data, uint32_t bytes)
 {
     (void)pid;
@@ -397,6 +408,14 @@ static void test_close(void)
     CHECK(ehci->state == EHCI_DEAD && first.status == USB_GONE);
 }
 
+static void test_stress(void)
+{
+    for (uint32_t seed = 1; seed <= 6; seed++) {
+        begin_running();
+        stress_run(seed);
+    }
+}
+
 static void fail_once(void)
 {
     *model_op(EHCI_USBSTS) |= EHCI_STS_HSE;
@@ -438,6 +457,7 @@ int main(void)
     test_errors();
     test_split();
     test_close();
+    test_stress();
     test_failures();
     CHECK(model.violations == 0);
     return check_report();

@@ -433,6 +433,32 @@ static void test_uploads(void)
     CHECK(upload(text, (size_t)head, "400 Bad Request"));
 }
 
+/* A file name longer than is kept, as systems that count characters allow. */
+static void test_long_file_name(void)
+{
+    static char text[3000], body[2000], want[400];
+    size_t len = (size_t)sprintf(
+        body, "--xx\r\nContent-Disposition: form-data; name=\"file\"; "
+              "filename=\"C:\\old\\");
+    int head;
+
+    for (unsigned i = 0; i < 250; i++)
+        len += (size_t)sprintf(body + len, "\u65e5");
+    len += (size_t)sprintf(body + len, ".docx\"\r\n\r\n0123\r\n--xx--\r\n");
+    head = sprintf(text,
+                   "POST /upload HTTP/1.1\r\nHost: a\r\nContent-Type: "
+                   "multipart/form-data; boundary=xx\r\n"
+                   "Content-Length: %zu\r\n\r\n",
+                   len);
+    memcpy(text + head, body, len);
+    len += (size_t)head;
+    head = sprintf(want, "file:");
+    for (unsigned i = 0; i < 83; i++)
+        head += sprintf(want + head, "\u65e5");
+    sprintf(want + head, ".docx:4;");
+    CHECK(upload(text, len, want));
+}
+
 /* More than it may be, with chunks, of which nobody knows how many come. */
 static void test_too_big(void)
 {
@@ -605,6 +631,7 @@ int main(void)
     test_empty_lines();
     test_head_of_errors();
     test_uploads();
+    test_long_file_name();
     test_too_big();
     test_login();
     test_login_times();

@@ -21,6 +21,10 @@ static struct model_state {
     uint64_t now_us;
     /* What the device makes of a piece: bytes taken or given, or an error. */
     int (*answer)(uint32_t direction, uint8_t *data, uint32_t bytes);
+    unsigned carried; /* the endpoint of the piece */
+    /* The chip moves the endpoint on before it writes how a piece went. */
+    bool late;
+    struct ohci_td *late_td, late_copy;
     unsigned pieces;
 } model;
 
@@ -38,17 +42,33 @@ static void *pointer(uint32_t address)
     return (void *)(uintptr_t)(address & ~0xfU);
 }
 
+static void write_back(struct ohci_td *td, const struct ohci_td *copy)
+{
+    td->control = copy->control;
+    td->buffer = copy->buffer;
+    td->link = copy->link;
+}
+
+static void write_late(void)
+{
+    if (model.late_td != NULL)
+        write_back(model.late_td, &model.late_copy);
+    model.late_td = NULL;
+}
+
 /* One piece; returns whether the endpoint goes on behind it. */
 static bool carry(struct ohci_ed *ed, struct ohci_td *td)
 {
     uint32_t bytes = td->buffer == 0 ? 0 : td->end - td->buffer + 1;
     uint32_t direction = ed->info & (OHCI_ED_IN | OHCI_ED_OUT);
     uint32_t code = OHCI_CC_OK, next = td->link & ~0xfU;
+    struct ohci_td after = *td;
     int result;
 
     direction = direction == OHCI_ED_IN    ? OHCI_TD_IN
                 : direction == OHCI_ED_OUT ? OHCI_TD_OUT
                                            : td->control & 0x180000;
+    model.carried = ed->info >> 7 & 0xf;
     result = model.answer(direction, (uint8_t *)(uintptr_t)td->buffer, bytes);
     if (result == NOT_NOW) {
         return false;
@@ -57,14 +77,20 @@ static bool carry(struct ohci_ed *ed, struct ohci_td *td)
     if (result == STALLED || result == BROKEN) {
         code = result == STALLED ? OHCI_CC_STALL : CC_SILENT;
     } else if ((uint32_t)result == bytes) {
-        td->buffer = 0;
+        after.buffer = 0;
     } else {
-        td->buffer += (uint32_t)result;
+        after.buffer += (uint32_t)result;
         code =
             (td->control & OHCI_TD_ROUND) != 0 ? OHCI_CC_OK : OHCI_CC_UNDERRUN;
     }
-    td->control = (td->control & 0x0fffffff) | code << 28;
-    td->link = 0xdeadbee0; /* its list of what is done */
+    after.control = (td->control & 0x0fffffff) | code << 28;
+    after.link = 0xdeadbee0; /* its list of what is done */
+    if (model.late && model.late_td == NULL) {
+        model.late_td = td;
+        model.late_copy = after;
+    } else {
+        write_back(td, &after);
+    }
     ed->head = next | (ed->head & OHCI_HEAD_CARRY) |
                (code != OHCI_CC_OK ? OHCI_HEAD_HALT : 0);
     return code == OHCI_CC_OK;
@@ -87,6 +113,7 @@ static void run_frame(void)
 {
     uint32_t control = *reg(OHCI_CONTROL);
 
+    write_late();
     if ((control & OHCI_CONTROL_STATE) != OHCI_CONTROL_RUNS) {
         return;
     }
@@ -157,12 +184,18 @@ static struct ohci *ohci;
 #define TOKEN_SETUP OHCI_TD_SETUP
 #include "tests/unit/usb_full_speed.h"
 
+#define HOST_SPEED   USB_FULL
+#define HOST_CARRIED model.carried
+#define HOST_EP_IS_RESET(number)
+#include "tests/unit/usb_stress.h"
+
 static void begin(bool bios_stays)
 {
     static const struct pci_id id = {PCI_ANY, PCI_ANY, 0, 0, "OHCI", 0};
 
     if (ohci != NULL) {
         die(ohci, "end of the test");
+        timer_stop(&ohci->bus.wake);
     }
     memset(&state, 0, sizeof state);
     memset(&model, 0, sizeof model);
@@ -251,6 +284,33 @@ static void test_short(void)
     CHECK(finished == 6 && second.status == USB_OK);
 }
 
+/* What the chip has passed counts when it has said how that went. */
+static void test_late(void)
+{
+    static uint8_t buffer[60000];
+    static struct usb_transfer first, second;
+
+    begin(false);
+    open_device();
+    model.late = true;
+    model.answer = answer_stream;
+    stream_at = 0;
+    submit(&first, in, buffer, sizeof buffer);
+    submit(&second, in, buffer, 512);
+    run_ms(100);
+    CHECK(finished == 2 && first.status == USB_OK && second.status == USB_OK);
+    CHECK(first.actual == sizeof buffer && second.actual == 512);
+}
+
+static void test_stress(void)
+{
+    for (uint32_t seed = 1; seed <= 6; seed++) {
+        begin(false);
+        model.late = seed % 2 != 0;
+        stress_run(seed);
+    }
+}
+
 static void test_errors(void)
 {
     static uint8_t buffer[65536];
@@ -322,6 +382,8 @@ int main(void)
     test_start();
     test_large();
     test_short();
+    test_late();
+    test_stress();
     test_errors();
     test_close();
     return check_report();

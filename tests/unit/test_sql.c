@@ -3,6 +3,7 @@
 #include "check.h"
 #include "core/machine.h"
 #include "core/random.h"
+#include "core/zone.h"
 #include "mailstore/sql_heap.h"
 #include "mailstore/sql_script.h"
 #include "mailstore/store_internal.h"
@@ -637,6 +638,52 @@ static void test_functions(void)
            "a|ab|ab|[a]|abc\n");
 }
 
+/* Those that SQLite has for JSON, arithmetic and local time. */
+static void test_more_functions(void)
+{
+    use("data", false, SQL_MODE_LIST);
+    session.headers = false;
+    expect("SELECT json_extract('{\"a\":[1,{\"b\":\"x\"}]}','$.a[1].b'),"
+           " '{\"a\":2}' ->> 'a', json_array(1,'x',NULL),"
+           " json_object('k',json('[1, 2]')), json_remove('[1,2]','$[0]'),"
+           " json_valid('{');",
+           "x|2|[1,\"x\",null]|{\"k\":[1,2]}|[2]|0\n");
+    expect("SELECT group_concat(fullkey||'='||atom,' ') FROM"
+           " json_tree('{\"a\":[1,2]}') WHERE atom IS NOT NULL;",
+           "$.a[0]=1 $.a[1]=2\n");
+    expect("SELECT sum(value) FROM json_each('[1,2,3.5]');", "6.5\n");
+    expect("SELECT json_group_array(column1) FROM (VALUES(1),('a'));",
+           "[1,\"a\"]\n");
+    expect("SELECT ceil(1.2), floor(-1.2), trunc(-1.7), sqrt(2), pow(2,0.5),"
+           " round(sin(1),6), round(log2(10),6), mod(7,3), round(tanh(1),6),"
+           " sqrt(-1), round(degrees(atan2(1,1)),6), round(exp(1),6);",
+           "2.0|-2.0|-1.0|1.4142135623731|1.4142135623731|0.841471|3.321928|"
+           "1.0|0.761594||45.0|2.718282\n");
+    CHECK(zone_set("Europe/Berlin"));
+    expect("SELECT datetime(1700000000,'unixepoch','localtime'),"
+           " datetime(1690000000,'unixepoch','localtime'),"
+           " datetime('2023-07-22 06:26:40','utc');",
+           "2023-11-14 23:13:20|2023-07-22 06:26:40|2023-07-22 04:26:40\n");
+    CHECK(zone_set(""));
+    expect("SELECT datetime(1700000000,'unixepoch','localtime');",
+           "2023-11-14 22:13:20\n");
+}
+
+/* No JSON takes more of a query's stack than there is. */
+static void test_json_depth(void)
+{
+    use("data", false, SQL_MODE_LIST);
+    session.headers = false;
+    expect("WITH t(z) AS (VALUES(hex(zeroblob(50))),(hex(zeroblob(50))||'0'))"
+           " SELECT json_valid(replace(z,'0','[')||replace(z,'0',']')) FROM t;",
+           "1\n0\n");
+    CHECK(run("SELECT json_set('{}','$.a',1);") == ERR_INVALID);
+    CHECK(run("SELECT json_insert('{}','$.a',1);") == ERR_INVALID);
+    CHECK(run("SELECT json_patch('{}','{}');") == ERR_INVALID);
+    CHECK(strstr(result.message, "json_patch") != NULL);
+    expect("SELECT json_replace('{\"a\":1}','$.a',2);", "{\"a\":2}\n");
+}
+
 /* The WAL of mail.db cannot begin anew while a query reads in it: before mail
  * has no room there any more the query is ended. */
 static void test_snapshot(void)
@@ -835,6 +882,8 @@ int main(int argc, char **argv)
     test_stack();
     test_limits();
     test_functions();
+    test_more_functions();
+    test_json_depth();
     test_full_text();
     test_snapshot();
     test_two();

@@ -25,6 +25,7 @@ static struct model_state {
     /* What the device makes of a packet: bytes taken or given, or an error. */
     int (*answer)(uint32_t pid, uint8_t *data, uint32_t bytes);
     uint8_t toggles[32]; /* expected next: number, +16: IN */
+    unsigned carried;    /* the endpoint of the packet */
     unsigned packets, wrong_toggles;
     /* The chip's last write is still on its way while we look: where a queue
      * goes on. */
@@ -70,8 +71,10 @@ static bool carry(struct uhci_td *td)
 {
     uint32_t pid = td->token & 0xff;
     uint32_t bytes = UHCI_TD_ACTUAL(td->token >> 21);
-    int result = model.answer(pid, (uint8_t *)(uintptr_t)td->buffer, bytes);
+    int result;
 
+    model.carried = td->token >> 15 & 0xf;
+    result = model.answer(pid, (uint8_t *)(uintptr_t)td->buffer, bytes);
     if (result == NOT_NOW) {
         return false;
     }
@@ -195,6 +198,12 @@ static struct uhci *uhci;
 #define TOKEN_SETUP         UHCI_PID_SETUP
 #include "tests/unit/usb_full_speed.h"
 
+#define HOST_SPEED   USB_FULL
+#define HOST_CARRIED model.carried
+#define HOST_EP_IS_RESET(number)                                               \
+    (model.toggles[number] = model.toggles[(number) + 16] = 0)
+#include "tests/unit/usb_stress.h"
+
 static void begin(void)
 {
     static const struct pci_id id = {PCI_ANY, PCI_ANY, 0, 0, "UHCI", 0};
@@ -202,6 +211,7 @@ static void begin(void)
     if (uhci != NULL) {
         CHECK(model.wrong_toggles == 0);
         die(uhci, "end of the test");
+        timer_stop(&uhci->bus.wake);
     }
     memset(&state, 0, sizeof state);
     memset(&model, 0, sizeof model);
@@ -335,6 +345,15 @@ static void test_used_anew(int (*answer)(uint32_t, uint8_t *, uint32_t),
     CHECK(model.wrong_toggles == 0);
 }
 
+static void test_stress(void)
+{
+    for (uint32_t seed = 1; seed <= 6; seed++) {
+        begin();
+        model.late = seed % 2 != 0;
+        stress_run(seed);
+    }
+}
+
 static void test_errors(void)
 {
     static uint8_t buffer[65536];
@@ -415,6 +434,7 @@ int main(void)
     test_late();
     test_used_anew(answer_short, USB_OK);
     test_used_anew(answer_broken, USB_ERROR);
+    test_stress();
     test_errors();
     test_close();
     CHECK(model.wrong_toggles == 0);
