@@ -159,6 +159,15 @@ static enum err count_row(void *context, const struct store_row *row)
     return OK;
 }
 
+static enum err count_info(void *context, const struct store_message_info *info)
+{
+    unsigned *counts = context;
+
+    counts[info->sender[0] == '\0']++;
+    CHECK(info->bytes == 1 && strcmp(info->mailbox, "Inbox") == 0);
+    return OK;
+}
+
 /* They stand in their folder's list, as do the others. */
 static void test_list(void)
 {
@@ -170,6 +179,9 @@ static void test_list(void)
     CHECK(store_list_page(store, anna, &page, count_row, counts) == OK);
     CHECK(page.count == 60 && counts[0] > 30 && counts[1] > 0);
     CHECK(counts[0] + counts[1] == 60);
+    counts[0] = counts[1] = 0;
+    CHECK(store_list_messages(store, anna, count_info, counts) == OK);
+    CHECK(counts[0] + counts[1] == 60 && counts[0] > 30 && counts[1] > 0);
     store_close(store);
     ram_medium_free(&medium);
 }
