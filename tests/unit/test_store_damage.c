@@ -131,6 +131,16 @@ static struct store *damaged_rows(bool elsewhere)
     return store;
 }
 
+static enum err count_waiting(void *context,
+                              const struct store_queue_info *info)
+{
+    unsigned *counts = context;
+
+    counts[info->sender[0] == '\0']++;
+    CHECK(strcmp(info->recipient, "x@far.example") == 0);
+    return OK;
+}
+
 /* Of the messages that wait to be sent, those that can be read are. */
 static void test_queue(void)
 {
@@ -138,6 +148,7 @@ static void test_queue(void)
     struct store *store = damaged_rows(true);
     struct store_due_list list = {
         .now_ms = frame_now_ms + 1000, .rows = rows, .room = 100};
+    unsigned counts[2] = {0, 0};
     enum err err = ERR_IO;
 
     for (int i = 0; err && i < 30; i++)
@@ -146,6 +157,8 @@ static void test_queue(void)
     CHECK(list.count > 30 && list.count < 60);
     CHECK(strcmp(rows[0].sender + 150, "@00.example") == 0);
     CHECK(strcmp(rows[list.count - 1].sender + 150, "@59.example") == 0);
+    CHECK(store_list_queue(store, 0, count_waiting, counts) == OK);
+    CHECK(counts[0] == list.count && counts[0] + counts[1] == 60);
     store_close(store);
     ram_medium_free(&medium);
 }
