@@ -393,6 +393,12 @@ const struct user *directory_find_user(const char *name, size_t len)
     return text ? &text->record->user : NULL;
 }
 
+bool directory_has_alias(const char *alias)
+{
+    return find(&state.live, DIRECTORY_ALIAS, alias, strlen(alias), NULL, 0) !=
+           NULL;
+}
+
 const struct user *directory_user_by_id(int64_t id)
 {
     struct directory_record *record = record_by_id(&state.live, id);
