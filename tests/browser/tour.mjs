@@ -216,6 +216,9 @@ async function html(bert) {
   // The picture that came with it is shown, the one from elsewhere is not.
   assert.ok(await frame.locator("img").first().evaluate((image) => image.naturalWidth > 0));
   await page.getByText("Pictures from elsewhere are not loaded").waitFor();
+  // A cell beside a wide one keeps its words whole.
+  const wide = await frame.getByText("Narrow words").evaluate((cell) => cell.offsetWidth);
+  assert.ok(wide > 40, `the cell is ${wide} pixels wide`);
   // A frame is as high as its mail, also where that is as high as its frame.
   await page.evaluate(() => new Promise((done) => {
     let frames = 60;

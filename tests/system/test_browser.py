@@ -99,7 +99,9 @@ def html_letter():
         "<h2>A letter in HTML</h2><p>With a picture "
         "<img src=\"cid:pic@tests\" alt=\"inside\"> of its own and one "
         "<img src=\"http://192.0.2.80/track.png\" alt=\"outside\"> from "
-        "elsewhere, and <a href=\"https://a.example/page\">a link</a>.</p></div>"
+        "elsewhere, and a table: <table><tr><td>Narrow words</td>"
+        f"<td nowrap>{'wide' * 90}</td></tr></table>And "
+        "<a href=\"https://a.example/page\">a link</a>.</p></div>"
         "\r\n--cut\r\nContent-Type: image/png; name=pic.png\r\n"
         "Content-ID: <pic@tests>\r\nContent-Transfer-Encoding: base64\r\n"
         "Content-Disposition: inline\r\n\r\n" + data + "--cut--\r\n")
