@@ -95,7 +95,7 @@ static void lay_out(struct directory *directory, void *memory, size_t bytes)
     end = start + bytes;
     start += -(uintptr_t)start & 15;
     end -= (uintptr_t)end & 15;
-    memset(start, 0, 2 * buckets * sizeof(void *));
+    memset(start, 0, directory_bucket_bytes(bytes));
     directory->texts = (void *)start;
     directory->ids = (void *)(start + buckets * sizeof(void *));
     directory->bucket_mask = buckets - 1;
