@@ -312,6 +312,11 @@ async function stopped(page) {
   await page.goto("/compose");
   await page.getByLabel("To", { exact: true }).fill("bert");
   await page.getByLabel("Subject").fill("Stopped and sent");
+  await page.getByLabel("Attach files").setInputFiles(setting.large);
+  await page.getByText("too much").waitFor();
+  await page.getByRole("button", { name: "Send" }).click();
+  await page.getByText("too large to go").waitFor();
+  await page.getByRole("button", { name: "Choose none" }).click();
   let stop = () => {};
   const sending = new Promise((resolve) => { stop = resolve; });
   await page.route("**/compose", (route) => (route.request().method() === "POST"

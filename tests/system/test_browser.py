@@ -125,7 +125,10 @@ def test_tour(served, tmp_path):
                       "anna")
     anna.get("/files")
     assert "1 byte<" in anna.post("/files", {}, files=[str(shared)]).text
-    told = browse(served, "tour", files=files)
+    large = tmp_path / "large"
+    with open(large, "wb") as file:
+        file.truncate(40 << 20)
+    told = browse(served, "tour", files=files, large=str(large))
     print(told)
     # What went from browser to browser is whole.
     for message in mail.fetch_all(served.pop3, "bert", "bert-demo"):
