@@ -69,7 +69,7 @@ struct store_due_list {
  * recipients of a message that are due, or none of them. A row that was put off
  * for longer than a day was so by a clock that went wrong: it is due; likewise
  * no message is tried for longer than is set, and one that was to end before it
- * came for as long.
+ * came for as long. A message that cannot be read is left out for an hour.
  * Asked of the writer, so that nothing that was settled before is still seen.
  */
 enum err store_queue_due(struct store *store,
