@@ -431,6 +431,7 @@ static void open_endpoints(struct usb_device *device)
 #define HOST_ADDRESS         address
 #define HOST_ENDPOINTS_OPEN  open_endpoints
 #define HOST_IS_OPEN(device) ((device)->interfaces[0].endpoints[3].host != NULL)
+#define HOST_CLOSE           xhci_device_close
 #define HOST_TRANSFER        xhci_transfer
 #define HOST_ENDPOINT_RESET  xhci_endpoint_reset
 #define HOST_CARRIED         model.carried
@@ -474,26 +475,9 @@ static void test_stress(void)
     }
 }
 
-/* With everything under way. */
-static void test_close(void)
-{
-    begin();
-    stress_open(77);
-    model.answer = stress_answer;
-    for (unsigned i = 0; i < STRESS_ENDPOINTS; i++)
-        stress_submit(&stress.endpoints[i], 0, STRESS_BYTES, false);
-    stress.device.state = USB_CLOSE;
-    stress.closing = true;
-    xhci_device_close(&stress.device);
-    run_ms(5);
-    CHECK(stress_is_idle() && stress.device.host == NULL);
-    CHECK(!model.slot_used[1] && model.violations == 0);
-}
-
 int main(void)
 {
     timer_module_init();
     test_stress();
-    test_close();
     return check_report();
 }
