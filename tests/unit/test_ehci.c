@@ -411,7 +411,7 @@ static void test_close(void)
 
 static void test_stress(void)
 {
-    for (uint32_t seed = 1; seed <= 6; seed++) {
+    for (uint32_t seed = 1; seed <= 3; seed++) {
         begin_running();
         stress_run(seed);
     }
