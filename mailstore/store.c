@@ -122,9 +122,10 @@ static const char *const texts[STATEMENTS] = {
                         " WHERE QueueID=?1",
     [SQL_QUEUE_LIST] =
         "SELECT QueueID,queue.MailID,State,Attempts,NextMs,Recipient,Reply,"
-        "ExpiresMs,Sender,ReceivedMs,Bytes FROM queue JOIN outgoing"
-        " USING(MailID) JOIN message USING(MailID) WHERE QueueID>?1"
+        "ExpiresMs FROM queue JOIN outgoing USING(MailID) WHERE QueueID>?1"
         " ORDER BY QueueID LIMIT 1 OFFSET ?2",
+    [SQL_QUEUE_TELL] =
+        "SELECT Sender,ReceivedMs,Bytes FROM message WHERE MailID=?1",
     [SQL_OUTGOING_MEND] = "UPDATE outgoing SET ExpiresMs=?1 WHERE ExpiresMs>?2",
     [SQL_OUTGOING_LENGTHEN] =
         "UPDATE outgoing SET ExpiresMs=ReceivedMs+?1 FROM message WHERE"

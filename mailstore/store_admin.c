@@ -418,21 +418,45 @@ enum err store_list_users(struct store *store,
     return err;
 }
 
+/* What the row of a message tells; of one that the stick has damaged nothing,
+ * as of one that has no row. */
+static enum err read_message_row(struct store *store, sqlite3_stmt *statement,
+                                 struct store_message_info *info)
+{
+    enum err err;
+    int code;
+
+    info->received_ms = 0;
+    info->sender[0] = info->subject[0] = '\0';
+    sqlite3_bind_int64(statement, 1, info->message_id);
+    code = sqlite3_step(statement);
+    if (code == SQLITE_ROW) {
+        info->received_ms = sqlite3_column_int64(statement, 0);
+        store_copy_column(statement, 1, info->sender, sizeof info->sender);
+        store_copy_column(statement, 2, info->subject, sizeof info->subject);
+    }
+    err = store_error(store, code);
+    sqlite3_reset(statement);
+    return err_unreadable(err) ? OK : err;
+}
+
 enum err store_list_messages(
     struct store *store, int64_t user_id,
     enum err (*each)(void *context, const struct store_message_info *info),
     void *context)
 {
     static const char sql[] =
-        "SELECT entry.MailID,UID,message.Bytes,ReceivedMs,Sender,Subject,Name,"
-        "Flags"
-        " FROM mailbox JOIN entry USING(MailboxID) JOIN message USING(MailID)"
-        " WHERE UserID=?1 ORDER BY Name,UID";
+        "SELECT MailID,UID,entry.Bytes,Name,Flags FROM mailbox JOIN entry"
+        " USING(MailboxID) WHERE UserID=?1 ORDER BY Name,UID";
+    static const char row[] =
+        "SELECT ReceivedMs,Sender,Subject FROM message WHERE MailID=?1";
+    sqlite3_stmt *statement = NULL, *message = NULL;
     struct store_message_info info;
-    sqlite3_stmt *statement;
-    enum err err;
     int code = sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL);
+    enum err err;
 
+    if (code == SQLITE_OK)
+        code = sqlite3_prepare_v2(store->db, row, -1, &message, NULL);
     err = store_error(store, code);
     if (!err)
         sqlite3_bind_int64(statement, 1, user_id);
@@ -440,16 +464,16 @@ enum err store_list_messages(
         info.message_id = sqlite3_column_int64(statement, 0);
         info.uid = (uint32_t)sqlite3_column_int64(statement, 1);
         info.bytes = (uint64_t)sqlite3_column_int64(statement, 2);
-        info.received_ms = sqlite3_column_int64(statement, 3);
-        store_copy_column(statement, 4, info.sender, sizeof info.sender);
-        store_copy_column(statement, 5, info.subject, sizeof info.subject);
-        store_copy_column(statement, 6, info.mailbox, sizeof info.mailbox);
-        info.flags = (uint8_t)sqlite3_column_int64(statement, 7);
-        err = each(context, &info);
+        store_copy_column(statement, 3, info.mailbox, sizeof info.mailbox);
+        info.flags = (uint8_t)sqlite3_column_int64(statement, 4);
+        err = read_message_row(store, message, &info);
+        if (!err)
+            err = each(context, &info);
     }
     if (!err)
         err = store_error(store, code);
     sqlite3_finalize(statement);
+    sqlite3_finalize(message);
     return err;
 }
 

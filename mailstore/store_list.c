@@ -60,6 +60,13 @@ static bool take_row(sqlite3_stmt *statement, struct store_row_memory *memory)
     return true;
 }
 
+/* Of a message of which nothing can be read but that it is there. */
+static void take_nothing(struct store_row_memory *memory)
+{
+    memory->sender[0] = memory->subject[0] = '\0';
+    memset(&memory->summary, 0, sizeof memory->summary);
+}
+
 static void point_to_texts(struct store_row_memory *memory)
 {
     struct store_row *row = &memory->row;
@@ -94,8 +101,13 @@ enum err store_fill_row(struct store *store, int64_t user_id,
     sqlite3_bind_int64(statement, 3, user_id);
     code = sqlite3_step(statement);
     err = code == SQLITE_DONE ? ERR_NOT_FOUND : store_error(store, code);
-    if (!err)
+    if (!err) {
         known = take_row(statement, memory);
+    } else if (err_unreadable(err)) {
+        take_nothing(memory);
+        known = true;
+        err = OK;
+    }
     sqlite3_reset(statement);
     if (!err && !known) {
         of = (struct summary_of){.message_id = memory->row.message_id,
@@ -105,8 +117,10 @@ enum err store_fill_row(struct store *store, int64_t user_id,
         if (!err)
             err = summary_resolve(store, &of, &memory->summary);
         /* One that cannot be read does not hide the others of its list. */
-        if (err_unreadable(err))
+        if (err_unreadable(err)) {
+            memory->summary.date_ms = memory->row.received_ms;
             err = OK;
+        }
     }
     /* Without a row the summary is nothing that was ever written. */
     if (!err)

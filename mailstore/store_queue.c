@@ -368,9 +368,31 @@ static void load_info(sqlite3_stmt *statement, struct store_queue_info *info)
     store_copy_column(statement, 5, info->recipient, sizeof info->recipient);
     store_copy_column(statement, 6, info->reply, sizeof info->reply);
     info->expires_ms = sqlite3_column_int64(statement, 7);
-    store_copy_column(statement, 8, info->sender, sizeof info->sender);
-    info->received_ms = sqlite3_column_int64(statement, 9);
-    info->bytes = (uint64_t)sqlite3_column_int64(statement, 10);
+}
+
+/* What the message tells; one that the stick has damaged, nothing: its row is
+ * there, to be deleted. */
+static enum err load_message(struct store *store, struct store_queue_info *info)
+{
+    sqlite3_stmt *statement = store_statement(store, SQL_QUEUE_TELL);
+    enum err err;
+    int code;
+
+    info->sender[0] = '\0';
+    info->received_ms = 0;
+    info->bytes = 0;
+    if (!statement)
+        return store_error(store, sqlite3_errcode(store->db));
+    sqlite3_bind_int64(statement, 1, info->message_id);
+    code = sqlite3_step(statement);
+    if (code == SQLITE_ROW) {
+        store_copy_column(statement, 0, info->sender, sizeof info->sender);
+        info->received_ms = sqlite3_column_int64(statement, 1);
+        info->bytes = (uint64_t)sqlite3_column_int64(statement, 2);
+    }
+    err = store_error(store, code);
+    sqlite3_reset(statement);
+    return err_unreadable(err) ? OK : err;
 }
 
 /* The row behind the one that is there, and behind `skip` others. Row by row:
@@ -379,6 +401,7 @@ static enum err next_info(struct store *store, uint64_t skip,
                           struct store_queue_info *info, bool *found)
 {
     sqlite3_stmt *statement = store_statement(store, SQL_QUEUE_LIST);
+    enum err err;
     int code;
 
     if (!statement)
@@ -389,8 +412,9 @@ static enum err next_info(struct store *store, uint64_t skip,
     *found = code == SQLITE_ROW;
     if (*found)
         load_info(statement, info);
+    err = store_error(store, code);
     sqlite3_reset(statement);
-    return store_error(store, code);
+    return err || !*found ? err : load_message(store, info);
 }
 
 enum err store_list_queue(struct store *store, uint64_t skip,

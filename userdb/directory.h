@@ -59,6 +59,10 @@ const char *directory_first_domain(void);
 const struct user *directory_find_user(const char *name, size_t len);
 const struct user *directory_user_by_id(int64_t id);
 
+/* directory_has_alias - whether this is an alias of its own, without a domain.
+ */
+bool directory_has_alias(const char *alias);
+
 /* directory_user_at - the index-th user in the order they were added; NULL
  * behind the last. */
 const struct user *directory_user_at(size_t index);

@@ -111,13 +111,13 @@ static void write_form(struct http_exchange *x)
     write_option(x, "csv", "CSV file", form);
     write_option(x, "json", "JSON file", form);
     http_printf(x,
-                "</select><label for=\"rows\">Rows, at most</label>"
+                "</select><span><label for=\"rows\">Rows, at most</label> "
                 "<input id=\"rows\" name=\"rows\" type=\"number\" min=\"1\" "
-                "max=\"%d\" placeholder=\"%d\" value=\"%h\">"
-                "<label for=\"seconds\">Seconds"
-                "</label><input id=\"seconds\" name=\"seconds\" "
+                "max=\"%d\" placeholder=\"%d\" value=\"%h\"></span>"
+                "<span><label for=\"seconds\">Seconds"
+                "</label> <input id=\"seconds\" name=\"seconds\" "
                 "type=\"number\" min=\"1\" max=\"%d\" placeholder=\"%d\" "
-                "value=\"%h\"></div>",
+                "value=\"%h\"></span></div>",
                 ROWS_LOADED, ROWS_SHOWN, http_param_or(x, "rows", ""),
                 SECONDS_MOST, SECONDS, http_param_or(x, "seconds", ""));
     http_printf(x,

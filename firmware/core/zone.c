@@ -31,7 +31,7 @@ struct zone {
 
 static struct zone state = {.names = {"UTC", ""}};
 
-/* Rules as of 2026, and where they hold. */
+/* Rules as of version 2026b of the time zone database, and where they hold. */
 static const struct {
     const char *rule;
     const char *places; /* with single spaces between */
@@ -50,8 +50,8 @@ static const struct {
      "Europe/Zagreb Europe/Zurich"},
     {"EET-2EEST,M3.5.0/3,M10.5.0/4",
      "Europe/Athens Europe/Bucharest Europe/Helsinki Europe/Kyiv Europe/Riga "
-     "Europe/Sofia Europe/Tallinn Europe/Vilnius Asia/Nicosia"},
-    {"EET-2EEST,M3.5.0,M10.5.0/3", "Europe/Chisinau"},
+     "Europe/Sofia Europe/Tallinn Europe/Vilnius Europe/Chisinau "
+     "Asia/Nicosia"},
     {"EET-2EEST,M3.5.0/0,M10.5.0/0", "Asia/Beirut"},
     {"EET-2EEST,M4.5.5/0,M10.5.4/24", "Africa/Cairo"},
     {"MSK-3", "Europe/Moscow"},
@@ -92,9 +92,9 @@ static const struct {
     {"<+13>-13", "Pacific/Tongatapu"},
     {"HST10", "Pacific/Honolulu"},
     {"AKST9AKDT,M3.2.0,M11.1.0", "America/Anchorage"},
-    {"PST8PDT,M3.2.0,M11.1.0", "America/Los_Angeles America/Vancouver"},
+    {"PST8PDT,M3.2.0,M11.1.0", "America/Los_Angeles"},
     {"MST7MDT,M3.2.0,M11.1.0", "America/Denver America/Edmonton"},
-    {"MST7", "America/Phoenix"},
+    {"MST7", "America/Phoenix America/Vancouver"},
     {"CST6CDT,M3.2.0,M11.1.0", "America/Chicago America/Winnipeg"},
     {"CST6", "America/Mexico_City America/Guatemala"},
     {"EST5EDT,M3.2.0,M11.1.0", "America/New_York America/Toronto"},

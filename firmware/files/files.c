@@ -128,7 +128,7 @@ static enum err show_row(void *context, const struct store_file *file)
                 "<tr><td><a href=\"/files/%p\">%h</a></td><td class=\"size\">"
                 "%h</td><td>",
                 file->name, file->name, web_size(file->bytes, size));
-    web_time(x, file->time_ms, true);
+    web_time(x, file->time_ms, false);
     http_text(x, "</td><td>");
     if (listing->may_delete) {
         http_text(x, "<form method=\"post\" action=\"/files-delete\">");
@@ -167,7 +167,8 @@ static void show_list(struct http_exchange *x, struct store *store)
     if (may_write(x))
         show_form(x);
     http_text(x, "<table><thead><tr><th>Name</th><th>Size</th><th>Since</th>"
-                 "<th></th></tr></thead><tbody>\n");
+                 "<th><span class=\"hidden\">Change</span></th></tr>"
+                 "</thead><tbody>\n");
     err = store_file_list(store, http_param_or(x, "behind", ""), ROWS + 1,
                           show_row, &listing);
     http_text(x, "</tbody></table>\n");

@@ -40,6 +40,14 @@ unsigned http_exchange_posts(void)
 /* So long an answer may take before it gives way to another request. */
 #define SENDING_MS 3000
 
+/* Whether nothing but the client keeps an answer from its end, or from the
+ * next piece of a long one. */
+static bool waits_for_reader(const struct http_exchange *x)
+{
+    return x->state == X_SENDING ||
+           (x->state == X_PAGE && x->continues && !x->job_runs);
+}
+
 /* Of the answers that strangers do not take, the one that waits longest; NULL:
  * none for long enough. */
 static struct http_exchange *slow_reader(const struct task_pool *pool)
@@ -50,7 +58,7 @@ static struct http_exchange *slow_reader(const struct task_pool *pool)
         struct http_exchange *x =
             (struct http_exchange *)(void *)(pool->tasks + i * pool->size);
 
-        if (!x->task.active || x->state != X_SENDING || x->logged_in ||
+        if (!x->task.active || !waits_for_reader(x) || x->logged_in ||
             timer_now_ms() - x->session->since_ms < SENDING_MS)
             continue;
         if (!found || x->session->since_ms < found->session->since_ms)

@@ -8,7 +8,10 @@
 /* Of the workers, those that may read bodies which are not here yet: slow
  * uploads never take them all. */
 #define UPLOADS_MAX (ST_JOBS / 2)
-#define BLOCKS_FEW  4u
+/* Of a long answer, so many blocks may be left when it is gone on with: one is
+ * being filled. */
+#define BLOCKS_FEW    4u
+#define BLOCKS_FEWEST 1u
 
 static struct {
     struct list scratches;
@@ -382,6 +385,7 @@ void http_job_again(struct http_exchange *x)
 {
     enum err err;
 
+    x->close_after |= !x->body_done;
     begin_scratch(x, state.direct);
     err = begin_form(x, state.direct);
     if (err == ERR_UNSUPPORTED || !http_out_plenty())
@@ -394,9 +398,12 @@ void http_job_again(struct http_exchange *x)
 
 void http_job_room(struct http_exchange *x)
 {
+    /* Many long answers at once wait for their clients with little each. */
+    unsigned few = http_out_plenty() ? BLOCKS_FEW : BLOCKS_FEWEST;
+
     if (x->job_runs)
         st_job_wake(&x->job);
-    else if (x->continues && x->blocks <= BLOCKS_FEW)
+    else if (x->continues && x->blocks <= few)
         start_job(x);
 }
 

@@ -132,12 +132,20 @@ static enum err check_aliases(void *context, const struct csv_user *entry)
 {
     const struct checking *checking = context;
     struct words words = {.at = entry->aliases};
+    const char *name = entry->user.name;
 
+    /* He would get no mail: it goes where the alias says. */
+    if (!directory_find_user(name, strlen(name)) && directory_has_alias(name)) {
+        (void)snprintf(state.wrong, sizeof(state.wrong),
+                       "line %u: the user %.100s is an alias already",
+                       entry->line, name);
+        return ERR_EXISTS;
+    }
     while (next_word(&words)) {
         const struct user *other =
             directory_find_user(words.word, strlen(words.word));
-        bool own = strcasecmp(words.word, entry->user.name) == 0 ||
-                   (other && strcasecmp(other->name, entry->user.name) == 0);
+        bool own = strcasecmp(words.word, name) == 0 ||
+                   (other && strcasecmp(other->name, name) == 0);
 
         if (own || (!other && !is_listed(checking, words.word)))
             continue;

@@ -23,6 +23,8 @@
 /* Attempts before a message can be too old: it may have waited for a PC that
  * was off, or for a clock that was wrong. */
 #define ATTEMPTS_MIN 6
+/* And for a notice that the stick does not take. */
+#define ATTEMPTS_MAX 100
 #define RETRY_MS     1000
 #define RETRY_MS_MAX 30000
 #define DELAY_HOURS  4
@@ -279,15 +281,20 @@ static void finish(struct settlement *settlement)
     pump();
 }
 
-/* The store is full: who cannot be told of a failure now is tried again later,
- * and what needs no notice goes on meanwhile. */
-static void postpone_notice(struct settlement *settlement)
+/* Who cannot be told of a failure now is tried again later, but for whoever was
+ * so often; and what needs no notice goes on meanwhile. */
+static void postpone_notice(struct settlement *settlement, uint32_t attempts)
 {
     for (unsigned i = 0; i < settlement->count; i++) {
         struct relay_recipient *recipient = settlement->recipients[i];
 
         if (!recipient->told)
             continue;
+        if (recipient->attempts >= attempts) {
+            log_warn("relay", "id=%lld sender never told",
+                     (long long)settlement->job->message_id);
+            continue;
+        }
         /* A delay he may have been told of before. */
         if (recipient->outcome == RELAY_DEFERRED)
             recipient->delayed = false;
@@ -301,14 +308,6 @@ static void postpone_notice(struct settlement *settlement)
     pump();
 }
 
-/* Whether it is the notice that cannot be stored, now or ever: when the stick
- * fails where it is to go, others must not wait for its buffer for ever. */
-static bool is_hopeless(const struct settlement *settlement, enum err result)
-{
-    return result == ERR_NOT_FOUND || result == ERR_INVALID ||
-           (err_unreadable(result) && settlement->wait_ms == RETRY_MS_MAX);
-}
-
 /* A settlement with a notice could not be stored. Returns whether that is
  * changed by now, for the next try. */
 static bool mend_notice(struct settlement *settlement, enum err result)
@@ -316,16 +315,17 @@ static bool mend_notice(struct settlement *settlement, enum err result)
     if (settlement->request.settlement.notice == NULL)
         return false;
     if (result == ERR_FULL) {
-        postpone_notice(settlement);
+        postpone_notice(settlement, UINT32_MAX);
     } else if (err_unreadable(result) && settlement->notice.original != 0) {
         /* It may be the message that it returns. */
         settlement->notice.original = 0;
-    } else if (is_hopeless(settlement, result)) {
+    } else if (err_unreadable(result) && settlement->wait_ms == RETRY_MS_MAX) {
+        /* The stick fails where it is to go: nobody waits for its buffer. */
+        postpone_notice(settlement, ATTEMPTS_MAX);
+    } else if (result == ERR_NOT_FOUND || result == ERR_INVALID) {
         log_warn("relay", "id=%lld sender not told: %s",
                  (long long)settlement->job->message_id, err_text(result));
         settlement->request.settlement.notice = NULL;
-        give_back(settlement);
-        pump();
     } else {
         return false;
     }

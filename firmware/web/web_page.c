@@ -60,7 +60,8 @@ char *web_size(uint64_t bytes, char *text)
     unsigned unit = 0;
 
     if (bytes < 1024) {
-        (void)snprintf(text, WEB_SIZE_BYTES, "%u bytes", (unsigned)bytes);
+        (void)snprintf(text, WEB_SIZE_BYTES, "%u byte%s", (unsigned)bytes,
+                       bytes == 1 ? "" : "s");
         return text;
     }
     while (tenths >= 10240 && unit < 3) {

@@ -216,6 +216,9 @@ async function html(bert) {
   // The picture that came with it is shown, the one from elsewhere is not.
   assert.ok(await frame.locator("img").first().evaluate((image) => image.naturalWidth > 0));
   await page.getByText("Pictures from elsewhere are not loaded").waitFor();
+  // A cell beside a wide one keeps its words whole.
+  const wide = await frame.getByText("Narrow words").evaluate((cell) => cell.offsetWidth);
+  assert.ok(wide > 40, `the cell is ${wide} pixels wide`);
   // A frame is as high as its mail, also where that is as high as its frame.
   await page.evaluate(() => new Promise((done) => {
     let frames = 60;
@@ -259,6 +262,23 @@ async function settings(bert) {
   assert.equal(await page.getByLabel("Your name").inputValue(), "Bert the Second");
   await page.goto("/compose");
   assert.match(await page.locator("textarea").inputValue(), /-- \nBert\nBarepost Ltd/);
+  // Whatever is long stays within the screen.
+  await page.goto("/folders");
+  await page.getByLabel("Name", { exact: true }).fill("F".repeat(64));
+  await page.getByRole("button", { name: "Make folder" }).click();
+  await said(page, "Saved.");
+  await bert.examine("folders");
+  await page.goto("/settings/rules");
+  await page.getByLabel("contains").fill("p".repeat(120));
+  await page.getByLabel("move it to").selectOption({ label: "F".repeat(64) });
+  await page.getByRole("button", { name: "Add rule" }).click();
+  await said(page, "Saved.");
+  await bert.examine("rules");
+  await page.getByRole("button", { name: "Remove" }).click();
+  await said(page, "Saved.");
+  await page.goto("/files");
+  await page.getByRole("link", { name: "LLLL" }).waitFor();
+  await bert.examine("shared files");
   told("settings");
 }
 
@@ -292,6 +312,11 @@ async function stopped(page) {
   await page.goto("/compose");
   await page.getByLabel("To", { exact: true }).fill("bert");
   await page.getByLabel("Subject").fill("Stopped and sent");
+  await page.getByLabel("Attach files").setInputFiles(setting.large);
+  await page.getByText("too much").waitFor();
+  await page.getByRole("button", { name: "Send" }).click();
+  await page.getByText("too large to go").waitFor();
+  await page.getByRole("button", { name: "Choose none" }).click();
   let stop = () => {};
   const sending = new Promise((resolve) => { stop = resolve; });
   await page.route("**/compose", (route) => (route.request().method() === "POST"

@@ -21,6 +21,7 @@ import pytest
 
 import conftest
 import mail
+import mailer
 import stick
 from stick import DOMAIN
 
@@ -98,7 +99,9 @@ def html_letter():
         "<h2>A letter in HTML</h2><p>With a picture "
         "<img src=\"cid:pic@tests\" alt=\"inside\"> of its own and one "
         "<img src=\"http://192.0.2.80/track.png\" alt=\"outside\"> from "
-        "elsewhere, and <a href=\"https://a.example/page\">a link</a>.</p></div>"
+        "elsewhere, and a table: <table><tr><td>Narrow words</td>"
+        f"<td nowrap>{'wide' * 90}</td></tr></table>And "
+        "<a href=\"https://a.example/page\">a link</a>.</p></div>"
         "\r\n--cut\r\nContent-Type: image/png; name=pic.png\r\n"
         "Content-ID: <pic@tests>\r\nContent-Transfer-Encoding: base64\r\n"
         "Content-Disposition: inline\r\n\r\n" + data + "--cut--\r\n")
@@ -116,7 +119,16 @@ def test_tour(served, tmp_path):
     send(served, [letter(f"Number {number}", f"This is number {number}.\r\n")
                   for number in range(1, 61)])
     send(served, [html_letter()], recipient=BERT)
-    told = browse(served, "tour", files=files)
+    shared = tmp_path / ("L" * 200 + ".txt")
+    shared.write_text("x")
+    anna = mailer.Web(str(tmp_path / "anna"), served.machine.address(80),
+                      "anna")
+    anna.get("/files")
+    assert "1 byte<" in anna.post("/files", {}, files=[str(shared)]).text
+    large = tmp_path / "large"
+    with open(large, "wb") as file:
+        file.truncate(40 << 20)
+    told = browse(served, "tour", files=files, large=str(large))
     print(told)
     # What went from browser to browser is whole.
     for message in mail.fetch_all(served.pop3, "bert", "bert-demo"):

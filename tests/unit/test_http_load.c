@@ -193,24 +193,28 @@ static void test_many_logins(void)
 }
 
 /* Strangers who do not take their answers give way to others, but not at
- * once. */
-static void test_many_slow_readers(void)
+ * once; nor do they hold all memory for answers until then. */
+static void many_slow_readers(const char *text, size_t whole)
 {
     static const struct fake_play slow = {SIZE_MAX, false, 100, 0, false};
-    static const char asset[] = GET("/assets/works.html");
     static struct fake_stream fakes[60];
     unsigned i, open = 0, left = 0, aborted = 0;
 
     for (i = 0; i < 60; i++) {
-        send_only(&fakes[i], &slow, asset);
+        send_only(&fakes[i], &slow, text);
         open += fakes[i].end == FAKE_OPEN;
     }
     CHECK(open > 10 && open < 60);
+    CHECK(http_out_free() > blocks_at_start / 4);
     pass(4000);
     fake_lose(&fakes[59], ERR_RESET);
     fake_free(&fakes[59]);
     send_only(&fakes[59], &plays[0], GET("/echo/"));
     CHECK(strstr(fakes[59].out, "200 OK") != NULL);
+    /* Who begins to take it gets all of it. */
+    CHECK(fakes[1].end == FAKE_OPEN && fakes[1].out_len < whole);
+    fake_web_settle(&fakes[1], &plays[0]);
+    CHECK(fakes[1].end == FAKE_OPEN && fakes[1].out_len >= whole);
     for (i = 0; i < 60; i++) {
         left += fakes[i].end == FAKE_OPEN;
         aborted += fakes[i].end == FAKE_ABORTED;
@@ -219,6 +223,12 @@ static void test_many_slow_readers(void)
     }
     CHECK(left == open && aborted == 1);
     check_clean();
+}
+
+static void test_many_slow_readers(void)
+{
+    many_slow_readers(GET("/assets/works.html"), 612);
+    many_slow_readers(GET("/pieces?bytes=200000"), 200000);
 }
 
 static void test_stick_gone(void)

@@ -464,6 +464,9 @@ static void test_many_aliases(void)
     CHECK(expansion->count == 1 && !expansion->targets[0].user);
     CHECK(users_loaded("username,password,aliases,forward", lines,
                        "0 users added, 1 changed"));
+    /* Nobody gets the name of an alias, whose mail goes elsewhere. */
+    snprintf(lines, sizeof lines, "List7,\"%s\",\n", hash);
+    CHECK(users_say(lines, "line 2: the user List7 is an alias already"));
 }
 
 int main(void)

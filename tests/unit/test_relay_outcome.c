@@ -261,9 +261,18 @@ static void test_no_notices_ever(void)
     (void)queue(50, "a@far.example");
     run();
     fake_sleep(HOUR);
-    for (unsigned i = 0; i < 41; i++)
-        CHECK(!is_queued(&fake_rows[i]));
-    CHECK(far->sink.message_count == 1);
+    CHECK(!is_queued(&fake_rows[40]) && far->sink.message_count == 1);
+    CHECK(is_queued(&fake_rows[0]) && fake_rows[0].attempts > 0);
+    /* It was only for a while. */
+    fake_notice_error = OK;
+    fake_sleep(HOUR);
+    CHECK(!is_queued(&fake_rows[0]) && fake_notice_count == 40);
+    /* For ever: then the others are not kept either. */
+    fake_notice_error = ERR_CORRUPT;
+    (void)queue(60, "no@far.example");
+    fake_changed();
+    fake_sleep((uint64_t)20 * 24 * HOUR);
+    CHECK(!is_queued(&fake_rows[41]) && fake_notice_count == 40);
     check_rest();
 }
 

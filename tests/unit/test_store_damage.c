@@ -10,9 +10,9 @@
 static const char *text_of(char letter)
 {
     static char text[TEXT_BYTES + 1];
+    int header = snprintf(text, sizeof text, "Subject: x\r\n\r\n");
 
-    memset(text, letter, TEXT_BYTES);
-    memcpy(text, "Subject: x\r\n\r\n", 14);
+    memset(text + header, letter, TEXT_BYTES - (size_t)header);
     return text;
 }
 
@@ -100,23 +100,22 @@ static void test_parts(void)
     ram_medium_free(&medium);
 }
 
-/* Of the messages that wait to be sent, those that can be read are. */
-static void test_queue(void)
+/* Sixty messages into her Inbox, or the queue, and the row of the 30th and some
+ * others is not to be read any more. */
+static struct store *damaged_rows(bool elsewhere)
 {
-    static struct store_due rows[STORE_RECIPIENTS_MAX];
-    struct store_due_list list = {
-        .now_ms = frame_now_ms + 1000, .rows = rows, .room = 100};
     struct store *store = frame_open();
     const struct store_remote remote = {"x@far.example", "", 0};
-    uint8_t *page = medium.content + place.database_sector * 512;
+    uint8_t *page = medium.content + place.database_sector * MEDIA_SECTOR_BYTES;
     char sender[200];
-    enum err err = ERR_IO;
 
     for (int i = 0; i < 60; i++) {
         struct store_delivery delivery = {.sender = sender,
                                           .received_ms = frame_now_ms,
+                                          .users = &anna,
+                                          .user_count = !elsewhere,
                                           .remotes = &remote,
-                                          .remote_count = 1,
+                                          .remote_count = elsewhere,
                                           .tail = "x",
                                           .tail_bytes = 1};
 
@@ -129,12 +128,73 @@ static void test_queue(void)
         page += VOLUME_PAGE_BYTES;
     page[0] = 0x55;
     CHECK(store_open(&place, true, &store) == OK);
+    return store;
+}
+
+static enum err count_waiting(void *context,
+                              const struct store_queue_info *info)
+{
+    unsigned *counts = context;
+
+    counts[info->sender[0] == '\0']++;
+    CHECK(strcmp(info->recipient, "x@far.example") == 0);
+    return OK;
+}
+
+/* Of the messages that wait to be sent, those that can be read are. */
+static void test_queue(void)
+{
+    static struct store_due rows[STORE_RECIPIENTS_MAX];
+    struct store *store = damaged_rows(true);
+    struct store_due_list list = {
+        .now_ms = frame_now_ms + 1000, .rows = rows, .room = 100};
+    unsigned counts[2] = {0, 0};
+    enum err err = ERR_IO;
+
     for (int i = 0; err && i < 30; i++)
         err = store_queue_due(store, &list);
     CHECK(err == OK);
     CHECK(list.count > 30 && list.count < 60);
     CHECK(strcmp(rows[0].sender + 150, "@00.example") == 0);
     CHECK(strcmp(rows[list.count - 1].sender + 150, "@59.example") == 0);
+    CHECK(store_list_queue(store, 0, count_waiting, counts) == OK);
+    CHECK(counts[0] == list.count && counts[0] + counts[1] == 60);
+    store_close(store);
+    ram_medium_free(&medium);
+}
+
+static enum err count_row(void *context, const struct store_row *row)
+{
+    unsigned *counts = context;
+
+    counts[row->sender[0] == '\0']++;
+    CHECK(row->subject[0] == '\0' && row->from_name[0] == '\0');
+    return OK;
+}
+
+static enum err count_info(void *context, const struct store_message_info *info)
+{
+    unsigned *counts = context;
+
+    counts[info->sender[0] == '\0']++;
+    CHECK(info->bytes == 1 && strcmp(info->mailbox, "Inbox") == 0);
+    return OK;
+}
+
+/* They stand in their folder's list, as do the others. */
+static void test_list(void)
+{
+    struct store *store = damaged_rows(false);
+    struct store_page page = {
+        .mailbox_id = folder_id(store, anna, STORE_FOLDER_INBOX), .limit = 100};
+    unsigned counts[2] = {0, 0};
+
+    CHECK(store_list_page(store, anna, &page, count_row, counts) == OK);
+    CHECK(page.count == 60 && counts[0] > 30 && counts[1] > 0);
+    CHECK(counts[0] + counts[1] == 60);
+    counts[0] = counts[1] = 0;
+    CHECK(store_list_messages(store, anna, count_info, counts) == OK);
+    CHECK(counts[0] + counts[1] == 60 && counts[0] > 30 && counts[1] > 0);
     store_close(store);
     ram_medium_free(&medium);
 }
@@ -146,6 +206,7 @@ int main(void)
     test_garbage();
     test_parts();
     test_queue();
+    test_list();
     free(heap);
     return check_report();
 }

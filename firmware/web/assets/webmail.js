@@ -257,6 +257,12 @@
     form.addEventListener("submit", (event) => {
       const button = event.submitter;
       if (leaving) return event.preventDefault();
+      // The server would not even read it.
+      if (button?.value !== "discard" && bytesChosen() > files.dataset.most) {
+        event.preventDefault();
+        saved.textContent = "The files are too large to go: choose fewer";
+        return;
+      }
       if (saving) {
         event.preventDefault();
         saving.then(() => form.requestSubmit(button));
@@ -302,12 +308,13 @@
     });
     // Files chosen later come to those chosen before.
     let chosen = [];
+    const bytesChosen = () => chosen.reduce((total, file) => total + file.size, 0);
     const clear = one("#files-clear");
     function showFiles() {
       const sum = new DataTransfer();
       for (const file of chosen) sum.items.add(file);
       files.files = sum.files;
-      const bytes = chosen.reduce((total, file) => total + file.size, 0);
+      const bytes = bytesChosen();
       one("#files-told").textContent = chosen.length ? `${chosen.map((file) => file.name).join(", ")}: ${bytes < 1048576 ? `${Math.ceil(bytes / 1024)} KB` : `${(bytes / 1048576).toFixed(1)} MB`}` : "";
       if (bytes > files.dataset.most) one("#files-told").textContent += `, which is too much: ${Math.floor(files.dataset.most / 1048576)} MB can go at most`;
       clear.hidden = !chosen.length;
