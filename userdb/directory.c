@@ -87,15 +87,15 @@ size_t directory_bucket_bytes(size_t bytes)
 static void lay_out(struct directory *directory, void *memory, size_t bytes)
 {
     size_t buckets = bucket_count(bytes);
-    uint8_t *start = memory;
-    uint8_t *end = start + bytes;
+    uint8_t *start = memory, *end;
 
     memset(directory, 0, sizeof *directory);
     if (!memory || bytes < 1024)
         return;
+    end = start + bytes;
     start += -(uintptr_t)start & 15;
     end -= (uintptr_t)end & 15;
-    memset(start, 0, 2 * buckets * sizeof(void *));
+    memset(start, 0, directory_bucket_bytes(bytes));
     directory->texts = (void *)start;
     directory->ids = (void *)(start + buckets * sizeof(void *));
     directory->bucket_mask = buckets - 1;

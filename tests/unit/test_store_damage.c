@@ -10,9 +10,9 @@
 static const char *text_of(char letter)
 {
     static char text[TEXT_BYTES + 1];
+    int header = snprintf(text, sizeof text, "Subject: x\r\n\r\n");
 
-    memset(text, letter, TEXT_BYTES);
-    memcpy(text, "Subject: x\r\n\r\n", 14);
+    memset(text + header, letter, TEXT_BYTES - (size_t)header);
     return text;
 }
 
