@@ -17,7 +17,7 @@
 
 /* Longer values are shown in several lines. */
 #define LINE_BYTES 80
-#define PIECE      512
+#define PIECE      256
 
 struct again {
     struct http_exchange *x;

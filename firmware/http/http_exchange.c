@@ -67,6 +67,16 @@ static struct http_exchange *slow_reader(const struct task_pool *pool)
     return found;
 }
 
+void http_exchange_make_blocks(void)
+{
+    struct http_exchange *reader = slow_reader(&state.gets);
+
+    if (reader == NULL)
+        reader = slow_reader(&state.posts);
+    if (reader)
+        http_session_abort(reader->session);
+}
+
 /* Of all that a stranger has begun to send, what takes longest gives way; then
  * what one does not take. */
 static void make_room(const struct task_pool *pool)

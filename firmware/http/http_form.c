@@ -11,7 +11,7 @@
 #define PARTS_MAX     1000
 #define HEADERS_BYTES 4096 /* of one part */
 /* The longest line of them: a file name of 255 characters has room. */
-#define HEADER_LINE 900
+#define HEADER_LINE 860
 /* Of a file name that is cut, the longest end that is kept. */
 #define KIND_BYTES 20
 

@@ -194,6 +194,10 @@ struct http_exchange *http_exchange_new(struct http_session *session,
 size_t http_exchange_take(struct http_exchange *x, const uint8_t *data,
                           size_t len);
 
+/* http_exchange_make_blocks - there is no memory for content: a stranger who
+ * does not take his answer gives way. */
+void http_exchange_make_blocks(void);
+
 /* http_exchange_lost - the client has gone. */
 void http_exchange_lost(struct http_exchange *x);
 

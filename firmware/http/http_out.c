@@ -181,6 +181,8 @@ static bool wait_for_room(struct http_exchange *x)
         begin_sending(x);
         if (x->blocks < BLOCKS_MOST && x->blocks > 1)
             (void)http_out_flush(x);
+        if (state.free == NULL)
+            http_exchange_make_blocks();
         if (x->blocks < BLOCKS_MOST && state.free != NULL)
             break;
         /* Somebody else's blocks become free without a word to this one. */

@@ -350,7 +350,7 @@ static struct mime_span charset_of(const char *type)
     while (mime_is_letter(at[len]) || mime_is_digit(at[len]) ||
            (at[len] != '\0' && strchr("-_.:+", at[len]) != NULL))
         len++;
-    return (struct mime_span){at, at[len] == '\0' && len < 48 ? len : 0};
+    return (struct mime_span){at, len < 48 && at[len] == '\0' ? len : 0};
 }
 
 /* A file name by RFC 2231, in pieces of a line each. */

@@ -83,7 +83,7 @@ def starts(barepost, tap):
     dhcp = barepost.make("dhcp.img", stick.USERS, "64M") if tap \
         else barepost.image
     rows = []
-    for nic in ("e1000", "e1000e"):
+    for nic in ("e1000", "e1000e", "virtio-net-pci"):
         for how, image, network in (("fixed address", barepost.image, "tap0"),
                                     ("DHCP", dhcp, "user")):
             if how == "DHCP" or tap:

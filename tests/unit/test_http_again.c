@@ -161,8 +161,9 @@ static void test_not_whole(void)
     CHECK(has("value=\"x@y\"") && has("some wwww") && has("too long"));
     /* Logged in, all of it is there. */
     log_in();
-    strcpy(text + len + 70000, "!\r\n--xx--\r\n");
-    say(MULTIPART, text, strlen(text));
+    len += 70000;
+    len += (size_t)sprintf(text + len, "!\r\n--xx--\r\n");
+    say(MULTIPART, text, len);
     CHECK(has("403 Forbidden") && has("some wwww") && has("www!</textarea>"));
     CHECK(has("Send again") && !has("too long"));
 }

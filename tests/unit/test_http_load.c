@@ -231,6 +231,33 @@ static void test_many_slow_readers(void)
     many_slow_readers(GET("/pieces?bytes=200000"), 200000);
 }
 
+/* Answers of strangers hold all memory for answers while there are tasks. */
+static void test_many_long_answers(void)
+{
+    static const struct fake_play slow = {SIZE_MAX, false, 100, 0, false};
+    static struct fake_stream fakes[40];
+    struct fake_stream page;
+    unsigned i, count = 0;
+
+    while (http_out_free() >= 8 && count < 40)
+        send_only(&fakes[count++], &slow, GET("/long?bytes=30000"));
+    CHECK(count > 5 && fakes[count - 1].end == FAKE_OPEN);
+    send_only(&page, &plays[0], GET("/long?bytes=30000"));
+    CHECK(strstr(page.out, "200 OK") == NULL);
+    pass(4000);
+    for (i = 0; i < 10; i++)
+        (void)fake_web_turn(&page, &plays[0]);
+    CHECK(strstr(page.out, "200 OK") != NULL && page.out_len > 30000);
+    CHECK(page.end == FAKE_OPEN);
+    fake_lose(&page, ERR_RESET);
+    fake_free(&page);
+    for (i = 0; i < count; i++) {
+        fake_lose(&fakes[i], ERR_RESET);
+        fake_free(&fakes[i]);
+    }
+    check_clean();
+}
+
 static void test_stick_gone(void)
 {
     struct fake_stream fake;
@@ -270,6 +297,7 @@ int main(void)
     test_many_beginners();
     test_many_logins();
     test_many_slow_readers();
+    test_many_long_answers();
     test_stick_gone();
     test_stop();
     return check_report();

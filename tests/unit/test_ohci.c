@@ -185,6 +185,7 @@ static struct ohci *ohci;
 #include "tests/unit/usb_full_speed.h"
 
 #define HOST_SPEED   USB_FULL
+#define HOST_CLOSE   ohci_device_close
 #define HOST_CARRIED model.carried
 #define HOST_EP_IS_RESET(number)
 #include "tests/unit/usb_stress.h"

@@ -199,6 +199,7 @@ static struct uhci *uhci;
 #include "tests/unit/usb_full_speed.h"
 
 #define HOST_SPEED   USB_FULL
+#define HOST_CLOSE   uhci_device_close
 #define HOST_CARRIED model.carried
 #define HOST_EP_IS_RESET(number)                                               \
     (model.toggles[number] = model.toggles[(number) + 16] = 0)

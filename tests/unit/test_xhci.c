@@ -414,16 +414,25 @@ static void run_ms(unsigned ms)
     }
 }
 
+/* As the USB core does: what is to be done with a device goes on when the
+ * command before is over. Those of others may come first. */
+static void end_commands(void)
+{
+    for (unsigned i = 0; i < 100 && !list_empty(&xhci->commands); i++)
+        run_ms(1);
+    CHECK(list_empty(&xhci->commands));
+}
+
 static void address(struct usb_device *device)
 {
     xhci_device_address(device);
-    run_ms(3);
+    end_commands();
 }
 
 static void open_endpoints(struct usb_device *device)
 {
     xhci_endpoints_open(device);
-    run_ms(3);
+    end_commands();
 }
 
 #define HOST                 xhci
@@ -431,6 +440,7 @@ static void open_endpoints(struct usb_device *device)
 #define HOST_ADDRESS         address
 #define HOST_ENDPOINTS_OPEN  open_endpoints
 #define HOST_IS_OPEN(device) ((device)->interfaces[0].endpoints[3].host != NULL)
+#define HOST_CLOSE           xhci_device_close
 #define HOST_TRANSFER        xhci_transfer
 #define HOST_ENDPOINT_RESET  xhci_endpoint_reset
 #define HOST_CARRIED         model.carried
@@ -466,7 +476,7 @@ static void begin(void)
 
 static void test_stress(void)
 {
-    for (uint32_t seed = 1; seed <= 6; seed++) {
+    for (uint32_t seed = 1; seed <= 3; seed++) {
         begin();
         model.tells_twice = seed % 2 != 0;
         stress_run(seed);
@@ -474,26 +484,9 @@ static void test_stress(void)
     }
 }
 
-/* With everything under way. */
-static void test_close(void)
-{
-    begin();
-    stress_open(77);
-    model.answer = stress_answer;
-    for (unsigned i = 0; i < STRESS_ENDPOINTS; i++)
-        stress_submit(&stress.endpoints[i], 0, STRESS_BYTES, false);
-    stress.device.state = USB_CLOSE;
-    stress.closing = true;
-    xhci_device_close(&stress.device);
-    run_ms(5);
-    CHECK(stress_is_idle() && stress.device.host == NULL);
-    CHECK(!model.slot_used[1] && model.violations == 0);
-}
-
 int main(void)
 {
     timer_module_init();
     test_stress();
-    test_close();
     return check_report();
 }

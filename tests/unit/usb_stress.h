@@ -1,10 +1,12 @@
-/* Many transfers at several endpoints of a device that is busy, sends less than
- * it was asked for, stalls and breaks off, all by one seed: every byte must
- * arrive once and in its order. Included by the test of a host controller
- * behind usb_answers.h; where these are defined:
+/* Many transfers at several endpoints of two devices that are busy, send less
+ * than they were asked for, stall and break off, and of which one is pulled at
+ * times, all by one seed: every byte must arrive once and in its order.
+ * Included by the test of a host controller behind usb_answers.h; where these
+ * are defined:
  *
  *   HOST                 the controller that is tested, with its bus
- *   HOST_ADDRESS, HOST_ENDPOINTS_OPEN, HOST_TRANSFER, HOST_ENDPOINT_RESET
+ *   HOST_ADDRESS, HOST_ENDPOINTS_OPEN, HOST_CLOSE, HOST_TRANSFER,
+ *   HOST_ENDPOINT_RESET
  *                        the driver's functions
  *   HOST_CARRIED         the number of the endpoint that a packet is for
  *   HOST_IS_OPEN(device) whether that went well; may be left out
@@ -18,7 +20,7 @@
 #define HOST_IS_OPEN(device) ((device)->over && (device)->over_result == OK)
 #endif
 
-#define STRESS_ENDPOINTS 4u
+#define STRESS_ENDPOINTS 4u /* of each of two devices */
 #define STRESS_QUEUED    2u
 #ifndef STRESS_BYTES
 #define STRESS_BYTES 20000u
@@ -40,11 +42,11 @@ struct stressed {
 
 static struct {
     uint32_t seed;
-    struct stressed endpoints[STRESS_ENDPOINTS];
-    struct usb_device device;
+    struct stressed endpoints[2 * STRESS_ENDPOINTS];
+    struct usb_device devices[2];
+    bool closing[2], closed[2];
     uint64_t now_ms, progress_ms;
     unsigned ended;
-    bool closing;
 } stress;
 
 static uint32_t stress_chance(uint32_t limit)
@@ -82,7 +84,8 @@ static int stress_answer(uint32_t direction, uint8_t *data, uint32_t bytes)
     struct stressed *endpoint = &stress.endpoints[number - 1];
     const uint32_t luck = stress_chance(1000);
 
-    CHECK(number >= 1 && number <= STRESS_ENDPOINTS);
+    CHECK(number >= 1 && number <= 2 * STRESS_ENDPOINTS);
+    CHECK(!stress.closed[(number - 1) / STRESS_ENDPOINTS]);
     CHECK((direction == TOKEN_IN) == endpoint->is_in);
     if (luck < 300)
         return NOT_NOW;
@@ -109,7 +112,7 @@ static void stress_done(struct usb_transfer *transfer)
     stress.progress_ms = stress.now_ms;
     stress.ended++;
     endpoint->busy[place] = false;
-    if (stress.closing)
+    if (stress.closing[(number - 1) / STRESS_ENDPOINTS])
         return;
     if (transfer->status != USB_OK) {
         CHECK(transfer->status != USB_GONE);
@@ -188,58 +191,107 @@ static void stress_drive(struct stressed *endpoint, bool more)
 
 static bool stress_is_idle(void)
 {
-    for (unsigned i = 0; i < STRESS_ENDPOINTS; i++) {
+    for (unsigned i = 0; i < 2 * STRESS_ENDPOINTS; i++) {
         const struct stressed *endpoint = &stress.endpoints[i];
 
+        if (stress.closing[i / STRESS_ENDPOINTS])
+            return false;
         if (endpoint->busy[0] || endpoint->busy[1] || endpoint->failed)
             return false;
     }
     return true;
 }
 
-static void stress_open(uint32_t seed)
+/* The second device is pulled and put back now and then. */
+static void stress_open(unsigned number)
 {
-    struct usb_interface *interface = &stress.device.interfaces[0];
+    struct usb_device *usb = &stress.devices[number];
+    struct usb_interface *interface = &usb->interfaces[0];
 
-    memset(&stress, 0, sizeof stress);
-    stress.seed = seed * 7919 + 5;
-    stress.device.bus = &HOST->bus;
-    stress.device.speed = HOST_SPEED;
-    stress.device.address = 9;
-    stress.device.open = true;
-    stress.device.state = USB_READY;
-    stress.device.interface_count = 1;
-    stress.device.root_port = 1;
-    stress.device.control.device = &stress.device;
-    stress.device.control.max_packet = 64;
+    memset(usb, 0, sizeof *usb);
+    usb->bus = &HOST->bus;
+    usb->speed = HOST_SPEED;
+    usb->address = (uint8_t)(9 + number);
+    usb->open = true;
+    usb->state = USB_READY;
+    usb->interface_count = 1;
+    usb->root_port = (uint8_t)(1 + number);
+    usb->control.device = usb;
+    usb->control.max_packet = 64;
     interface->endpoint_count = STRESS_ENDPOINTS;
     for (unsigned i = 0; i < STRESS_ENDPOINTS; i++) {
-        struct usb_endpoint *usb = &interface->endpoints[i];
+        const unsigned at = number * STRESS_ENDPOINTS + i;
+        struct usb_endpoint *pipe = &interface->endpoints[i];
 
-        stress.endpoints[i].usb = usb;
-        stress.endpoints[i].is_in = i % 2 == 0;
-        usb->device = &stress.device;
-        usb->address = (uint8_t)((i % 2 == 0 ? USB_ENDPOINT_IN : 0) | (i + 1));
-        usb->attributes = i == 2 ? USB_TRANSFER_INTR : USB_TRANSFER_BULK;
-        usb->max_packet = HOST_SPEED == USB_HIGH ? 512 : 64;
+        memset(&stress.endpoints[at], 0, sizeof stress.endpoints[at]);
+        stress.endpoints[at].usb = pipe;
+        stress.endpoints[at].is_in = i % 2 == 0;
+        HOST_EP_IS_RESET(at + 1);
+        pipe->device = usb;
+        pipe->address =
+            (uint8_t)((i % 2 == 0 ? USB_ENDPOINT_IN : 0) | (at + 1));
+        pipe->attributes = i == 2 ? USB_TRANSFER_INTR : USB_TRANSFER_BULK;
+        pipe->max_packet = HOST_SPEED == USB_HIGH ? 512 : 64;
     }
-    HOST_ADDRESS(&stress.device);
-    HOST_ENDPOINTS_OPEN(&stress.device);
-    CHECK(HOST_IS_OPEN(&stress.device));
-    stress.device.over = false;
+    stress.closing[number] = stress.closed[number] = false;
+    HOST_ADDRESS(usb);
+    HOST_ENDPOINTS_OPEN(usb);
+    CHECK(HOST_IS_OPEN(usb));
+}
+
+static void stress_close(unsigned number)
+{
+    stress.closing[number] = true;
+    stress.devices[number].state = USB_CLOSE;
+    HOST_CLOSE(&stress.devices[number]);
+}
+
+static bool stress_has_gone(unsigned number)
+{
+    const struct usb_device *usb = &stress.devices[number];
+    bool gone = usb->control.host == NULL;
+
+    for (unsigned i = 0; i < STRESS_ENDPOINTS; i++)
+        gone = gone && usb->interfaces[0].endpoints[i].host == NULL;
+    return gone;
+}
+
+static void stress_plug(void)
+{
+    if (!stress.closing[1]) {
+        if (!stress_chance(200))
+            stress_close(1);
+    } else if (!stress.closed[1]) {
+        stress.closed[1] = stress_has_gone(1);
+        stress.progress_ms = stress.now_ms;
+    } else if (!stress_chance(20)) {
+        stress_open(1);
+    }
+}
+
+static void stress_begin(uint32_t seed)
+{
+    memset(&stress, 0, sizeof stress);
+    stress.seed = seed * 7919 + 5;
+    model.answer = stress_answer;
+    stress_open(0);
+    stress_open(1);
 }
 
 static void stress_run(uint32_t seed)
 {
     const unsigned failed = check_failed_count;
 
-    stress_open(seed);
-    model.answer = stress_answer;
+    stress_begin(seed);
     while ((stress.now_ms < STRESS_MS || !stress_is_idle()) &&
            stress.now_ms - stress.progress_ms < STRESS_STILL_MS &&
            check_failed_count < failed + 20) {
-        for (unsigned i = 0; i < STRESS_ENDPOINTS; i++)
-            stress_drive(&stress.endpoints[i], stress.now_ms < STRESS_MS);
+        if (stress.now_ms < STRESS_MS || stress.closing[1])
+            stress_plug();
+        for (unsigned i = 0; i < 2 * STRESS_ENDPOINTS; i++) {
+            if (!stress.closing[i / STRESS_ENDPOINTS])
+                stress_drive(&stress.endpoints[i], stress.now_ms < STRESS_MS);
+        }
         run_ms(1);
         stress.now_ms++;
     }
