@@ -20,7 +20,7 @@ MADE = {"charset_tables.c": "mailstore/mime: charsets",
         "font.c": "drivers/console"}
 # What each part gives; parts that are not named here are shown without.
 GIVES = {
-    "sqlite": "SQL, tables and indexes, transactions, the write-ahead log",
+    "sqlite": "SQL, JSON, tables and indexes, transactions, the write-ahead log",
     "sqlite: full-text search": "mail is found by its words at once",
     "mailstore": "deliveries, folders, conversations, search, rules, quotas, "
                  "files, data.db",
@@ -43,7 +43,7 @@ GIVES = {
     "drivers": "PCI, ACPI, interrupts, clocks, disks, watchdogs, virtio",
     "firmware/admin": "administrators' pages, /metrics, DNS records to publish",
     "firmware/core": "tasks, timers, memory, log, time zones, unpacking",
-    "musl": "the C library's part in it",
+    "musl": "the C library's part in it, SQL's mathematics",
     "firmware/pop3": "POP3 with all extensions",
     "userdb": "users, aliases, users.csv, international domains",
     "argon2": "passwords are kept as argon2id hashes",
