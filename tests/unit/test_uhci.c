@@ -299,8 +299,6 @@ static void test_short(void)
     CHECK(finished == 4 && second.status == USB_OK);
 }
 
-/* A queue that stopped at a short packet, or at an error, and has nothing more
- * to do: its packets are used anew by others, who must be alone with them. */
 /* The chip has told of the last packet, but not yet moved the queue on. */
 static void test_late(void)
 {
