@@ -103,7 +103,9 @@ UPDATE message SET Sender='' WHERE MailID IN
 UPDATE message SET ReceivedMs=ReceivedMs-5*3600000 WHERE MailID IN
  (SELECT MailID FROM queue WHERE Recipient='{CASES[DELAYED][0]}');
 UPDATE queue SET Attempts=50 WHERE Recipient='{CASES[EXPIRED][0]}';
-UPDATE outgoing SET ExpiresMs=1 WHERE MailID IN
+UPDATE message SET ReceivedMs=ReceivedMs-6*86400000 WHERE MailID IN
+ (SELECT MailID FROM queue WHERE Recipient='{CASES[EXPIRED][0]}');
+UPDATE outgoing SET ExpiresMs=ExpiresMs-6*86400000 WHERE MailID IN
  (SELECT MailID FROM queue WHERE Recipient='{CASES[EXPIRED][0]}');
 """
 
