@@ -2,6 +2,7 @@
  * where the form promises UTF-8 (JSON, HTML); BLOBs are shown as x'..' there,
  * and as they are elsewhere. */
 #include "mailstore/sql_format.h"
+#include "core/bytes.h"
 #include "core/markup.h"
 #include <stdio.h>
 #include <string.h>
@@ -449,9 +450,8 @@ static void put_html_value(struct sql_format *format, struct value value)
         put_hex(writer, (const unsigned char *)value.text, len);
         sql_put_text(writer, "'");
     } else {
-        /* Not in the middle of a character. */
-        while (len < value.len && len > 0 && (value.text[len] & 0xc0) == 0x80)
-            len--;
+        if (len < value.len)
+            len = bytes_whole(value.text, len);
         put_escaped(writer, value.text, len, escape_html);
     }
     if (len < value.len) {

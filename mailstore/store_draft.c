@@ -1,5 +1,6 @@
 /* Messages while they are written: see store_draft.h. */
 #include "mailstore/store_draft.h"
+#include "core/bytes.h"
 #include "mailstore/mime/charset.h"
 #include "mailstore/store_internal.h"
 #include "mailstore/store_person.h"
@@ -122,8 +123,7 @@ static void line_of(const char *text, char *line, size_t bytes)
     line[0] = '\0';
     if (len >= bytes)
         len = bytes - 1;
-    while (len > 0 && ((uint8_t)text[len] & 0xc0) == 0x80)
-        len--;
+    len = bytes_whole(text, len);
     if (user_text_valid(text, len)) {
         memcpy(line, text, len);
         line[len] = '\0';

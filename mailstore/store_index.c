@@ -10,6 +10,7 @@
  * Of a message the first INDEX_BYTES are looked at, and of its text as much as
  * a batch has room for: enough to find it by, and never long. */
 #include "mailstore/mime/mime.h"
+#include "core/bytes.h"
 #include "mailstore/mime/mime_decode.h"
 #include "mailstore/mime/mime_header.h"
 #include "mailstore/mime/mime_html.h"
@@ -158,11 +159,8 @@ static void put_text(struct work *work, const char *text, size_t len)
     struct store_batch *batch = work->batch;
     size_t room = work->room - batch->used;
 
-    if (len > room) {
-        len = room;
-        while (len && ((uint8_t)text[len] & 0xc0) == 0x80)
-            len--;
-    }
+    if (len > room)
+        len = bytes_whole(text, room);
     memcpy(batch->text + batch->used, text, len);
     batch->used += len;
 }

@@ -71,18 +71,15 @@ static void check(struct http_exchange *x, const char *name, const char *label,
 /* A new one; with what was typed when he could not be made. */
 static void write_new_user(struct http_exchange *x)
 {
-    bool again = http_is_post(x);
-
     http_text(x, "<h2>New user</h2><div class=\"narrow\">");
     admin_form(x, "/admin/users");
     field(x, "name", "Name: the local part of the address", "text",
-          again ? http_param_or(x, "name", "") : "");
-    field(x, "full_name", "Full name", "text",
-          again ? http_param_or(x, "full_name", "") : "");
+          http_typed(x, "name", ""));
+    field(x, "full_name", "Full name", "text", http_typed(x, "full_name", ""));
     field(x, "password", "Password", "password", "");
     field(x, "quota", "Quota in MB, 0: none", "number",
-          again ? http_param_or(x, "quota", "") : "0");
-    check(x, "admin", "Administrator", again && http_param(x, "admin") != NULL);
+          http_typed(x, "quota", "0"));
+    check(x, "admin", "Administrator", http_typed(x, "admin", NULL) != NULL);
     http_text(x, "<button class=\"main\">Add</button>");
     admin_form_end(x);
     http_text(x, "</div>");

@@ -98,6 +98,15 @@ static inline void put_be64(void *p, uint64_t v)
     __builtin_memcpy(p, &v, sizeof v);
 }
 
+/* bytes_whole - how much of the first len bytes of UTF-8 is left when no
+ * character is to be cut. text[len] is looked at: there is more, or its NUL. */
+static inline size_t bytes_whole(const char *text, size_t len)
+{
+    while (len > 0 && ((uint8_t)text[len] & 0xc0) == 0x80)
+        len--;
+    return len;
+}
+
 /* bytes_wipe - zeros that no compiler leaves out: for passwords. */
 static inline void bytes_wipe(void *memory, size_t bytes)
 {

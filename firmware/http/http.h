@@ -78,11 +78,15 @@ bool http_path_number(const struct http_exchange *x, int64_t *number);
  * as it came, without NUL; the first of that name; NULL when there is none.
  * Valid while the page runs.
  * http_param_or - the same with another result for none.
+ * http_typed - the same where the page shows a form again, since what was sent
+ * by it could not be done; in every other page `otherwise`.
  * http_param_number - as a decimal number; `otherwise` when it is none.
  * http_param_next - all of one name: *place begins with 0; NULL at the end. */
 const char *http_param(const struct http_exchange *x, const char *name);
 const char *http_param_or(const struct http_exchange *x, const char *name,
                           const char *otherwise);
+const char *http_typed(const struct http_exchange *x, const char *name,
+                       const char *otherwise);
 int64_t http_param_number(const struct http_exchange *x, const char *name,
                           int64_t otherwise);
 const char *http_param_next(const struct http_exchange *x, const char *name,

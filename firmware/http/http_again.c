@@ -132,23 +132,20 @@ static void begin_page(struct http_exchange *x)
         x->logged_in ? "This was not done yet" : "You are logged out";
 
     http_begin(x, 403, HTTP_HTML);
-    http_printf(x,
-                "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">"
-                "<meta name=\"viewport\" content=\"width=device-width\">"
-                "<link rel=\"stylesheet\" href=\"/assets/style.css\">"
-                "<title>%h</title><main><h1>%h</h1>"
-                "<p class=\"note bad\" role=\"alert\">%h</p>"
-                "<form method=\"post\" enctype=\"multipart/form-data\" "
-                "action=\"%p",
-                title, title,
-                x->logged_in
-                    ? "The page that this comes from was made for an "
-                      "earlier login. Nothing is lost: look at it, and "
-                      "send it again."
-                    : "So nothing was done with what you have sent. "
-                      "What you typed is kept here, as long as you do "
-                      "not close this page.",
-                http_path(x));
+    http_printf(
+        x,
+        HTTP_PAGE_HEAD "<title>%h</title><main><h1>%h</h1>"
+                       "<p class=\"note bad\" role=\"alert\">%h</p>"
+                       "<form method=\"post\" enctype=\"multipart/form-data\" "
+                       "action=\"%p",
+        title, title,
+        x->logged_in ? "The page that this comes from was made for an "
+                       "earlier login. Nothing is lost: look at it, and "
+                       "send it again."
+                     : "So nothing was done with what you have sent. "
+                       "What you typed is kept here, as long as you do "
+                       "not close this page.",
+        http_path(x));
     if (x->head.query)
         http_printf(x, "?%h", http_head_text(&x->head, x->head.query));
     http_text(x, "\">");

@@ -58,11 +58,7 @@ const char *http_status_text(unsigned status)
 /* sentence: one of ours, or a page's; as text. */
 static void put_page(struct text *text, unsigned status, const char *sentence)
 {
-    text_string(text,
-                "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">"
-                "<meta name=\"viewport\" content=\"width=device-width\">"
-                "<link rel=\"stylesheet\" href=\"/assets/style.css\">"
-                "<title>");
+    text_string(text, HTTP_PAGE_HEAD "<title>");
     text_string(text, http_status_text(status));
     text_string(text, "</title><main class=\"error\"><h1>");
     text_string(text, http_status_text(status));

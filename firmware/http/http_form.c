@@ -4,6 +4,7 @@
  * shows; the last bytes shown, which may be the begin of one, are held back
  * until more is there. The very first delimiter has no CRLF before it. */
 #include "http/http_form.h"
+#include "core/bytes.h"
 #include <stdbool.h>
 #include <string.h>
 
@@ -300,8 +301,7 @@ static void take_file_name(struct http_part *part, char *name)
               ? len - (size_t)(dot - name)
               : 0;
     if (len > room)
-        for (kept = room - end; kept > 0 && (name[kept] & 0xc0) == 0x80; kept--)
-            ;
+        kept = bytes_whole(name, room - end);
     else
         end = 0;
     memcpy(part->file_name, name, kept);

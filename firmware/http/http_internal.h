@@ -334,6 +334,12 @@ unsigned http_session_count(void);
 /* http_csrf_right - whether the token is the login's. */
 bool http_csrf_right(const struct http_exchange *x, const char *token);
 
+/* How the engine's own pages begin; their title follows. */
+#define HTTP_PAGE_HEAD                                                         \
+    "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">"                \
+    "<meta name=\"viewport\" content=\"width=device-width\">"                  \
+    "<link rel=\"stylesheet\" href=\"/assets/style.css\">"
+
 /* ---- http_again.c ------------------------------------------------------- */
 
 /* http_again_page - gives a form back that nothing is done with, x->scratch:

@@ -190,6 +190,12 @@ const char *http_param_or(const struct http_exchange *x, const char *name,
     return value ? value : otherwise;
 }
 
+const char *http_typed(const struct http_exchange *x, const char *name,
+                       const char *otherwise)
+{
+    return http_is_post(x) ? http_param_or(x, name, otherwise) : otherwise;
+}
+
 static bool read_number(const char *text, int64_t *number)
 {
     bool negative = *text == '-';

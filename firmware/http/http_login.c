@@ -38,10 +38,8 @@ static void show_login(struct http_exchange *x, struct store *store)
     http_begin(x, 200, HTTP_HTML);
     http_printf(
         x,
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">"
-        "<meta name=\"viewport\" content=\"width=device-width\">"
+        HTTP_PAGE_HEAD
         "<title>Log in</title>"
-        "<link rel=\"stylesheet\" href=\"/assets/style.css\">"
         "<main class=\"login\"><h1>Barepost</h1>%s"
         "<form method=\"post\" action=\"/login\">"
         "<input type=\"hidden\" name=\"next\" value=\"%h\">"

@@ -4,6 +4,7 @@
  *   reply all  and to everybody else in To and Cc, but not to oneself
  *   forward    to nobody yet, with the attachments */
 #include "core/date.h"
+#include "core/bytes.h"
 #include "userdb/directory.h"
 #include "web/web_page.h"
 #include "web/web_work.h"
@@ -232,9 +233,7 @@ static void fill_subject(struct web_work *work, struct web_form *form)
     struct mime_span base = mime_subject_base(web_subject(work));
 
     if (base.len > SUBJECT_BYTES)
-        for (base.len = SUBJECT_BYTES;
-             base.len > 0 && (base.text[base.len] & 0xc0) == 0x80; base.len--)
-            ; /* not in the middle of a character */
+        base.len = bytes_whole(base.text, SUBJECT_BYTES);
     (void)snprintf(form->subject, sizeof(form->subject), "%s%.*s",
                    form->answer == WEB_FORWARD ? "Fwd: " : "Re: ",
                    (int)base.len, base.text);

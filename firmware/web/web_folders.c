@@ -50,8 +50,8 @@ static const char *why_not(enum err err)
 static const char *typed(const struct http_exchange *x, int64_t id,
                          const char *otherwise)
 {
-    return http_is_post(x) && http_param_number(x, "id", 0) == id
-               ? http_param_or(x, "name", otherwise)
+    return http_param_number(x, "id", 0) == id
+               ? http_typed(x, "name", otherwise)
                : otherwise;
 }
 

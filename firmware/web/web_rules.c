@@ -182,12 +182,6 @@ static enum err write_rule(void *context, const struct store_rule *rule)
     return OK;
 }
 
-/* What was typed when it could not be saved, else nothing. */
-static const char *typed(const struct http_exchange *x, const char *name)
-{
-    return http_is_post(x) ? http_param_or(x, name, "") : "";
-}
-
 static void write_line(struct http_exchange *x, const char *name,
                        const char *label, unsigned most)
 {
@@ -195,7 +189,7 @@ static void write_line(struct http_exchange *x, const char *name,
          "<p class=\"field\"><label for=\"%s\">%s</label>"
          "<input id=\"%s\" name=\"%s\" type=\"text\" maxlength=\"%u\" "
          "value=\"%s\"></p>",
-         name, label, name, name, most, typed(x, name));
+         name, label, name, name, most, http_typed(x, name, ""));
 }
 
 static void write_form(struct http_exchange *x, struct store *store)
@@ -209,7 +203,8 @@ static void write_form(struct http_exchange *x, struct store *store)
             "<select id=\"field\" name=\"field\">");
     for (i = 0; i < FIELDS; i++)
         html(x, "<option value=\"%s\"%s>%s</option>", fields[i][0],
-             strcmp(typed(x, "field"), fields[i][0]) == 0 ? " selected" : "",
+             strcmp(http_typed(x, "field", ""), fields[i][0]) == 0 ? " selected"
+                                                                   : "",
              fields[i][1]);
     html(x, "</select></p>");
     write_line(x, "header", "Name of the field, if it is another one", 64);
@@ -226,7 +221,7 @@ static void write_form(struct http_exchange *x, struct store *store)
              "<label class=\"check\"><input type=\"checkbox\" name=\"%s\" "
              "value=\"1\"%s> %s</label>",
              boxes[i].name,
-             typed(x, boxes[i].name)[0] != '\0' ? " checked" : "",
+             http_typed(x, boxes[i].name, "")[0] != '\0' ? " checked" : "",
              boxes[i].label);
     html(x, "<button class=\"main\" name=\"do\" value=\"add\">Add rule"
             "</button></form>");

@@ -78,11 +78,8 @@ void utf8_copy(char *to, size_t bytes, const char *from)
 {
     size_t len = strlen(from);
 
-    if (len >= bytes) {
-        len = bytes - 1;
-        while (len && ((uint8_t)from[len] & 0xc0) == 0x80)
-            len--;
-    }
+    if (len >= bytes)
+        len = bytes_whole(from, bytes - 1);
     memcpy(to, from, len);
     to[len] = '\0';
 }

@@ -404,15 +404,7 @@ void pci_write32(const struct pci_device *device, unsigned offset,
 
 static struct xhci *xhci;
 
-static void run_ms(unsigned ms)
-{
-    for (; ms > 0; ms--) {
-        run_frame();
-        (void)poll(&pci);
-        model.now_us += 1000;
-        (void)timer_run();
-    }
-}
+#include "tests/unit/usb_run.h"
 
 /* As the USB core does: what is to be done with a device goes on when the
  * command before is over. Those of others may come first. */

@@ -12,15 +12,7 @@
 #ifndef TESTS_UNIT_USB_FULL_SPEED_H
 #define TESTS_UNIT_USB_FULL_SPEED_H
 
-static void run_ms(unsigned ms)
-{
-    for (; ms > 0; ms--) {
-        run_frame();
-        (void)poll(&pci);
-        model.now_us += 1000;
-        (void)timer_run();
-    }
-}
+#include "tests/unit/usb_run.h"
 
 static struct usb_device device;
 static struct usb_endpoint *in, *out;
